@@ -1,0 +1,111 @@
+"""Opens a component's own database, SQLite or PostgreSQL, with its schema at the newest revision."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import sqlalchemy as sa
+from alembic import command, context
+from alembic.config import Config
+from sqlalchemy import event
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import Connection
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import ConnectionPoolEntry
+
+_ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
+# Any number that is ours: two processes that start at once must not migrate at once.
+_MIGRATION_LOCK = 0x48454B
+
+
+def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    cursor = connection.cursor()
+    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=10000", "secure_delete=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _async_url(url: str) -> sa.URL:
+    parsed = sa.make_url(url)
+    return parsed.set(drivername=_ASYNC_DRIVERS[parsed.get_backend_name()])
+
+
+def _private_file(path: Path) -> None:
+    path.touch(mode=0o600, exist_ok=True)
+    path.chmod(0o600)
+
+
+async def open_database(url: str, package: str) -> AsyncEngine:
+    """Opens the database and migrates it to the newest revision of ``package``'s ``store/migrations``.
+
+    Args:
+        url: ``sqlite:///PATH`` or ``postgresql://…``, as in the settings.
+        package: the component, e.g. ``bridge_bot``.
+
+    Returns:
+        The engine. A SQLite file is readable by its owner alone.
+    """
+    parsed = _async_url(url)
+    if parsed.get_backend_name() == "sqlite" and parsed.database:
+        _private_file(Path(parsed.database))
+    engine = create_async_engine(parsed)
+    if parsed.get_backend_name() == "sqlite":
+        event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    config = Config()
+    config.set_main_option("script_location", f"{package}:store/migrations")
+    config.set_main_option("version_path_separator", "os")
+    async with engine.begin() as connection:
+        await connection.run_sync(_migrate, config)
+    return engine
+
+
+def _migrate(connection: Connection, config: Config) -> None:
+    if connection.dialect.name == "postgresql":
+        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def run_migrations() -> None:
+    """What a component's ``store/migrations/env.py`` calls: runs the revisions on the connection that is open."""
+    connection = context.config.attributes["connection"]
+    context.configure(connection=connection, render_as_batch=connection.dialect.name == "sqlite")
+    with context.begin_transaction():
+        context.run_migrations()
+
+
+def insert_into(engine: AsyncEngine, table: sa.Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that knows ``on_conflict_do_nothing`` and ``on_conflict_do_update`` on either database."""
+    return postgresql.insert(table) if engine.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def used_statements_table(metadata: sa.MetaData) -> sa.Table:
+    """The table of used client assertions that a component with a token endpoint has."""
+    return sa.Table(
+        "used_statement",
+        metadata,
+        sa.Column("issuer", sa.Text, primary_key=True),
+        sa.Column("statement_id", sa.Text, primary_key=True),
+        sa.Column("expires_at", sa.BigInteger, nullable=False, index=True),
+    )
+
+
+class UsedStatements:
+    """The replay store (``service_auth.token_grant.ReplayStore``) in the component's database."""
+
+    _FORGET_AFTER_S = 60
+
+    def __init__(self, engine: AsyncEngine, table: sa.Table) -> None:
+        self._engine = engine
+        self._table = table
+
+    async def use_once(self, issuer: str, statement_id: str, expires_at: int, now: datetime) -> bool:
+        """Marks a statement as used; False if it was used before."""
+        expired = self._table.c.expires_at < int(now.timestamp()) - self._FORGET_AFTER_S
+        async with self._engine.begin() as connection:
+            await connection.execute(self._table.delete().where(expired))
+            insert = insert_into(self._engine, self._table)
+            row = insert.values(issuer=issuer, statement_id=statement_id, expires_at=expires_at)
+            return (await connection.execute(row.on_conflict_do_nothing())).rowcount == 1

@@ -1,0 +1,120 @@
+"""The HTTP side that every component with aiohttp shares: token endpoint, guarded routes, problems, health."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from messenger_core import problem
+from messenger_core.problem import Problem
+from messenger_core.service_auth.token_grant import (
+    AccessRefused,
+    Caller,
+    ClientRegistry,
+    ReplayStore,
+    TokenAuthority,
+    TokenRefused,
+)
+from messenger_core.settings import ListenAddress
+
+logger = logging.getLogger(__name__)
+
+TOKEN_PATH = "/oauth2/token"
+_MAX_BODY_BYTES = 1024 * 1024
+
+GuardedHandler = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def problem_response(fault: Problem) -> web.Response:
+    """A problem as an answer."""
+    return web.json_response(fault.body(), status=fault.status, content_type=problem.CONTENT_TYPE)
+
+
+@web.middleware
+async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turns every failure into a problem; what went wrong inside is logged by its type, without its text."""
+    try:
+        return await handler(request)
+    except Problem as fault:
+        return problem_response(fault)
+    except web.HTTPException as fault:
+        if fault.status < 400:
+            raise
+        detail = f"{fault.reason}: see the interface description for what exists here."
+        answer = problem_response(Problem(fault.status, (fault.reason or "error").lower().replace(" ", "-"), detail))
+        if "Allow" in fault.headers:
+            answer.headers["Allow"] = fault.headers["Allow"]
+        return answer
+    except Exception as fault:
+        logger.exception("request failed: %s", type(fault).__name__)
+        return problem_response(Problem(500, "internal-error", "The service failed; the operator finds it in the log."))
+
+
+class GuardedRoutes:
+    """Adds routes that need an access token of one scope, and the token endpoint that gives them."""
+
+    def __init__(
+        self, app: web.Application, authority: TokenAuthority, clients: ClientRegistry, replays: ReplayStore
+    ) -> None:
+        self._app = app
+        self._authority = authority
+        self._clients = clients
+        self._replays = replays
+        app.router.add_post(TOKEN_PATH, self._token)
+
+    def add(self, method: str, path: str, scope: str, handler: GuardedHandler) -> None:
+        """Adds one route; ``handler`` gets the request and its authenticated caller."""
+
+        async def guarded(request: web.Request) -> web.StreamResponse:
+            try:
+                caller = self._authority.check_access(request.headers.get("Authorization"), scope, datetime.now(UTC))
+            except AccessRefused as refusal:
+                answer = problem_response(Problem(refusal.status, refusal.error.replace("_", "-"), str(refusal)))
+                answer.headers["WWW-Authenticate"] = f'Bearer error="{refusal.error}", scope="{scope}"'
+                return answer
+            return await handler(request, caller)
+
+        self._app.router.add_route(method, path, guarded)
+
+    async def _token(self, request: web.Request) -> web.Response:
+        form = {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
+        try:
+            body: Mapping[str, object] = await self._authority.grant(
+                form, self._clients, self._replays, datetime.now(UTC)
+            )
+        except TokenRefused as refusal:
+            return web.json_response(refusal.body(), status=refusal.status, headers={"Cache-Control": "no-store"})
+        return web.json_response(body, headers={"Cache-Control": "no-store"})
+
+
+def new_application() -> web.Application:
+    """An application with problems as errors and ``GET /health``."""
+    app = web.Application(middlewares=[problems], client_max_size=_MAX_BODY_BYTES)
+
+    async def health(_request: web.Request) -> web.Response:
+        return web.json_response({"status": "ok"})
+
+    app.router.add_get("/health", health)
+    return app
+
+
+async def serve_until_stopped(app: web.Application, listen: ListenAddress) -> None:
+    """Serves until SIGTERM or SIGINT; access lines are not logged, since addresses and times are personal data."""
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+    await runner.setup()
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(signal_number, stopped.set)
+    try:
+        await web.TCPSite(runner, listen.host, listen.port).start()
+        logger.info("listening on %s port %d", listen.host, listen.port)
+        await stopped.wait()
+    finally:
+        await runner.cleanup()

@@ -1,0 +1,64 @@
+"""Errors that a program sees: ``application/problem+json`` (RFC 9457), built without any I/O."""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+CONTENT_TYPE = "application/problem+json"
+_TYPE_PREFIX = "urn:hek-messenger:problem:"
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
+    """A request that cannot be served; adapters turn it into an answer.
+
+    Attributes:
+        status: the HTTP status.
+        slug: the kind of problem, e.g. ``invalid-body``; becomes ``urn:hek-messenger:problem:invalid-body``.
+        detail: what happened and what to do; never a value that identifies a person.
+        errors: one ``{"field": …, "detail": …}`` a faulty field.
+    """
+
+    def __init__(self, status: int, slug: str, detail: str, errors: list[dict[str, str]] | None = None) -> None:
+        super().__init__(detail)
+        self.status = status
+        self.slug = slug
+        self.detail = detail
+        self.errors = errors or []
+
+    def body(self) -> dict[str, Any]:
+        """The JSON body of the answer."""
+        body: dict[str, Any] = {
+            "type": _TYPE_PREFIX + self.slug,
+            "title": self.slug.replace("-", " "),
+            "status": self.status,
+            "detail": self.detail,
+        }
+        return body | ({"errors": self.errors} if self.errors else {})
+
+
+class WireModel(BaseModel):
+    """Base of everything that comes over HTTP: unknown fields are refused, types are not coerced."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+def parse_body(model: type[_Model], body: bytes) -> _Model:
+    """Reads a JSON body.
+
+    Raises:
+        Problem: 400 with one entry a faulty field; values are never repeated.
+    """
+    try:
+        return model.model_validate_json(body)
+    except ValidationError as faults:
+        errors = [
+            {
+                "field": ".".join(str(step) for step in fault["loc"]),
+                "detail": fault["msg"].removeprefix("Value error, "),
+            }
+            for fault in faults.errors(include_url=False, include_input=False, include_context=False)
+        ]
+        raise Problem(400, "invalid-body", "The request's body is not as described; see errors.", errors) from None

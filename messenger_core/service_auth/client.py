@@ -1,0 +1,132 @@
+"""Calls another component: fetches an access token with a client assertion, keeps it, and sends the request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+from joserfc.jwk import ECKey
+
+from messenger_core.service_auth.assertions import make_assertion
+from messenger_core.service_auth.token_grant import ASSERTION_TYPE, GRANT_TYPE
+
+_RENEW_BEFORE_EXPIRY = timedelta(seconds=30)
+
+
+class CallFailed(Exception):  # noqa: N818 - reads as what happened
+    """Another component refused a call or could not be reached.
+
+    Attributes:
+        status: its HTTP status, or None if there was no answer.
+        problem: the ``type`` of its problem, or an OAuth error code, if it named one.
+    """
+
+    def __init__(self, what: str, status: int | None = None, problem: str | None = None) -> None:
+        super().__init__(f"{what}: {status or 'no answer'}{f' ({problem})' if problem else ''}")
+        self.status = status
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    value: str
+    usable_until: datetime
+
+
+class ServiceClient:
+    """One caller's connection to one component.
+
+    ``base_url`` is the component's address; ``token_endpoint`` the full address of its token endpoint.
+    Use it as an asynchronous context manager.
+    """
+
+    def __init__(self, *, client_id: str, key: ECKey, base_url: str, token_endpoint: str) -> None:
+        self._client_id = client_id
+        self._key = key
+        self._base_url = base_url.rstrip("/")
+        self._token_endpoint = token_endpoint
+        self._tokens: dict[str, _Token] = {}
+        self._http: aiohttp.ClientSession | None = None
+
+    async def __aenter__(self) -> ServiceClient:
+        self._http = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=90))
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._http is not None:
+            await self._http.close()
+
+    def _session(self) -> aiohttp.ClientSession:
+        if self._http is None:
+            raise RuntimeError("use the client as an asynchronous context manager")
+        return self._http
+
+    async def _token(self, scope: str) -> str:
+        now = datetime.now(UTC)
+        known = self._tokens.get(scope)
+        if known is not None and now < known.usable_until:
+            return known.value
+        form = {
+            "grant_type": GRANT_TYPE,
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": make_assertion(
+                self._key, client_id=self._client_id, audience=self._token_endpoint, now=now
+            ),
+            "scope": scope,
+        }
+        try:
+            async with self._session().post(self._token_endpoint, data=form) as answer:
+                body = await answer.json(content_type=None)
+                if answer.status != 200:
+                    raise CallFailed(f"token for {scope}", answer.status, body.get("error"))
+        except (aiohttp.ClientError, TimeoutError, ValueError) as fault:
+            raise CallFailed(f"token for {scope} ({type(fault).__name__})") from None
+        token = _Token(body["access_token"], now + timedelta(seconds=body["expires_in"]) - _RENEW_BEFORE_EXPIRY)
+        self._tokens[scope] = token
+        return token.value
+
+    async def answer(
+        self,
+        method: str,
+        path: str,
+        *,
+        scope: str,
+        body: object | None = None,
+        query: Mapping[str, str | int] | None = None,
+    ) -> tuple[int, Any]:
+        """Makes a call and returns status and JSON body, whatever the status is.
+
+        Raises:
+            CallFailed: if no token was given, or no JSON answer came.
+        """
+        headers = {"Authorization": f"Bearer {await self._token(scope)}"}
+        try:
+            async with self._session().request(
+                method, self._base_url + path, json=body, params=query, headers=headers
+            ) as answer:
+                return answer.status, await answer.json(content_type=None)
+        except (aiohttp.ClientError, TimeoutError, ValueError) as fault:
+            raise CallFailed(f"{method} for {scope} ({type(fault).__name__})") from None
+
+    async def call(
+        self,
+        method: str,
+        path: str,
+        *,
+        scope: str,
+        body: object | None = None,
+        query: Mapping[str, str | int] | None = None,
+    ) -> Any:
+        """Makes a call that must succeed and returns its JSON body.
+
+        Raises:
+            CallFailed: if the status is not 2xx.
+        """
+        status, content = await self.answer(method, path, scope=scope, body=body, query=query)
+        if not 200 <= status < 300:
+            named = content.get("type") or content.get("errcode") if isinstance(content, dict) else None
+            raise CallFailed(f"{method} for {scope}", status, named)
+        return content
