@@ -1,0 +1,1 @@
+"""The HEK Messenger: topics, tickets, support rooms and the 24-hour promise."""

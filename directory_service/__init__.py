@@ -1,0 +1,1 @@
+"""The directory that practices join and patients search, and that tells the homeserver who may be reached."""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from messenger_core import problem
+from messenger_core.log import fault_without_text
 from messenger_core.problem import Problem
 from messenger_core.service_auth.token_grant import (
     AccessRefused,
@@ -51,8 +52,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         if "Allow" in fault.headers:
             answer.headers["Allow"] = fault.headers["Allow"]
         return answer
-    except Exception as fault:
-        logger.exception("request failed: %s", type(fault).__name__)
+    except Exception as fault:  # noqa: BLE001 - the last resort: a caller always gets an answer
+        logger.error("request failed: %s", fault_without_text(fault))  # noqa: TRY400 - a traceback may hold names
         return problem_response(Problem(500, "internal-error", "The service failed; the operator finds it in the log."))
 
 

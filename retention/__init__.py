@@ -1,0 +1,1 @@
+"""The six-month offer and the five-year erasure: decides what is due, conducts it, and verifies it."""
