@@ -1,0 +1,53 @@
+"""Store: every file that a service sent or received, so that it can be erased when its time has come."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from messenger_core.calendar_periods import to_milliseconds
+from messenger_core.database import insert_into
+from messenger_core.matrix.tables import session_tables
+
+
+class MediaLedger:
+    """Media addresses (``mxc://…``), the room that uses each, and when it was used last."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+        self._media = session_tables(sa.MetaData()).media
+
+    async def record(self, mxc: str, room_id: str, used_at: datetime) -> None:
+        """Notes a file; a later use moves its time, so that no younger message loses it."""
+        moment = to_milliseconds(used_at)
+        row = insert_into(self._engine, self._media).values(mxc=mxc, room_id=room_id, used_at=moment)
+        later = row.on_conflict_do_update(
+            index_elements=["mxc"],
+            set_={"used_at": moment, "room_id": room_id},
+            where=self._media.c.used_at < moment,
+        )
+        async with self._engine.begin() as connection:
+            await connection.execute(later)
+
+    async def used_before(self, moment: datetime) -> dict[str, list[str]]:
+        """Room id to the addresses last used there before ``moment``."""
+        query = (
+            sa.select(self._media.c.room_id, self._media.c.mxc)
+            .where(self._media.c.used_at < to_milliseconds(moment))
+            .order_by(self._media.c.used_at)
+        )
+        rooms: dict[str, list[str]] = {}
+        async with self._engine.connect() as connection:
+            for row in await connection.execute(query):
+                rooms.setdefault(row.room_id, []).append(row.mxc)
+        return rooms
+
+    async def forget_before(self, moment: datetime) -> int:
+        """Deletes the rows of files last used before ``moment`` and returns their number."""
+        async with self._engine.begin() as connection:
+            result = await connection.execute(
+                self._media.delete().where(self._media.c.used_at < to_milliseconds(moment))
+            )
+            return result.rowcount

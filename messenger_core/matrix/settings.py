@@ -1,0 +1,28 @@
+"""Settings of a service's Matrix account."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from messenger_core.settings import BaseUrl, ExistingFile, Settings, UserId
+
+
+class SessionSettings(Settings):
+    """How a service signs in and where it keeps its encryption keys.
+
+    Attributes:
+        homeserver: the homeserver's base address.
+        user_id: the service's account.
+        client_id: the name under which the homeserver knows the key.
+        key_file: the private JWK to sign in with.
+        store_directory: where the encryption keys are kept; never restored from a backup, since old ratchets must not
+            be used again.
+        store_key_file: the secret that encrypts them.
+    """
+
+    homeserver: BaseUrl
+    user_id: UserId
+    client_id: str
+    key_file: ExistingFile
+    store_directory: Path
+    store_key_file: ExistingFile
