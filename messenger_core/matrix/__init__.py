@@ -16,18 +16,21 @@ A service in twenty lines::
     async with session:
         await session.run(Echo())
 
-What it promises: events of a room are handled in order; an event whose handler failed or was killed is handled again, so
-``handle`` must be idempotent by ``event_id``; an event that cannot be decrypted waits for its key in the database; what
-is sent with the same ``key`` is sent once as long as the homeserver remembers the transaction (24 hours).
+What it promises: events of a room are handled in order; an event whose handler failed or was killed is handled again,
+so ``handle`` must be idempotent by ``event_id``; an event that cannot be decrypted waits for its key in the database;
+what is sent with the same ``key`` is sent once, as long as the homeserver remembers the transaction (24 hours).
 """
 
 from messenger_core.matrix.events import FileToSend, Invitation, ReceivedEvent, SentFile
+from messenger_core.matrix.faults import SendFailed
 from messenger_core.matrix.media_ledger import MediaLedger
-from messenger_core.matrix.session import MatrixSession, SendFailed
+from messenger_core.matrix.receiver import EventHandler
+from messenger_core.matrix.session import MatrixSession
 from messenger_core.matrix.settings import SessionSettings
 from messenger_core.matrix.tables import create_session_tables
 
 __all__ = [
+    "EventHandler",
     "FileToSend",
     "Invitation",
     "MatrixSession",

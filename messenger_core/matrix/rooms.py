@@ -1,0 +1,99 @@
+"""Rooms of the account: made, joined, left, and their present members and state."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import nio
+
+from messenger_core.matrix.faults import SendFailed, taken
+from messenger_core.matrix.guarded_client import GuardedClient
+
+
+class Rooms:
+    """What one account does with rooms as a whole."""
+
+    def __init__(self, client: GuardedClient) -> None:
+        self._client = client
+        self._homeserver: str = client.homeserver
+        self._user_id: str = client.user_id
+
+    async def create(self, alias_localpart: str, *, invite: Sequence[str] = ()) -> str:
+        """Makes a private encrypted room, or returns the one that an earlier, interrupted call made.
+
+        Args:
+            alias_localpart: a name of the room that no other has; it must not identify a person.
+            invite: who is invited.
+
+        Raises:
+            SendFailed: if the homeserver refused.
+        """
+        body: dict[str, Any] = {
+            "room_alias_name": alias_localpart,
+            "preset": "private_chat",
+            "visibility": "private",
+            "invite": list(invite),
+            "initial_state": [
+                {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
+            ],
+        }
+        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {self._client.access_token}"}) as http:
+            async with http.post(self._homeserver + "/_matrix/client/v3/createRoom", json=body) as answer:
+                content = await answer.json()
+                if answer.status == 200:
+                    return str(content["room_id"])
+                if content.get("errcode") != "M_ROOM_IN_USE":
+                    raise SendFailed(f"a room was not made: {answer.status} {content.get('errcode')}")
+            server = self._user_id.partition(":")[2]
+            alias = quote(f"#{alias_localpart}:{server}", safe="")
+            async with http.get(f"{self._homeserver}/_matrix/client/v3/directory/room/{alias}") as answer:
+                if answer.status != 200:
+                    raise SendFailed(f"a room is not found under its alias: {answer.status}")
+                return str((await answer.json())["room_id"])
+
+    async def join(self, room_id: str) -> None:
+        """Joins a room that the account was invited to.
+
+        Raises:
+            SendFailed: if the homeserver refused.
+        """
+        taken(await self._client.join(room_id))
+
+    async def leave(self, room_id: str) -> None:
+        """Leaves a room or declines its invitation.
+
+        Raises:
+            SendFailed: if the homeserver refused.
+        """
+        taken(await self._client.room_leave(room_id))
+
+    async def invite(self, room_id: str, user_id: str) -> None:
+        """Invites somebody; inviting a member again is not an error.
+
+        Raises:
+            SendFailed: if the homeserver refused.
+        """
+        if (await self.members(room_id)).get(user_id) in {"join", "invite"}:
+            return
+        taken(await self._client.room_invite(room_id, user_id))
+
+    async def members(self, room_id: str) -> dict[str, str]:
+        """User id to membership, from the room's present state.
+
+        Raises:
+            SendFailed: if the homeserver refused.
+        """
+        state = taken(await self._client.room_get_state(room_id))
+        return {
+            event["state_key"]: event["content"].get("membership", "leave")
+            for event in state.events
+            if event["type"] == "m.room.member"
+        }
+
+    async def state(self, room_id: str, event_type: str) -> dict[str, Any] | None:
+        """The content of a state event with the empty state key, or None if there is none."""
+        answer = await self._client.room_get_state_event(room_id, event_type)
+        return dict(answer.content) if isinstance(answer, nio.RoomGetStateEventResponse) else None

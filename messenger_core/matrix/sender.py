@@ -1,0 +1,159 @@
+"""Sends: encrypted messages and files under frozen transaction ids, and fetches files."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+import nio
+from nio.crypto import decrypt_attachment, encrypt_attachment
+
+from messenger_core.matrix.events import FileToSend, ReceivedEvent, SentFile
+from messenger_core.matrix.faults import SendFailed, taken
+from messenger_core.matrix.guarded_client import GuardedClient
+from messenger_core.matrix.media_ledger import MediaLedger
+
+_SEND_TIMEOUT_S = 120
+_MEDIA_TIMEOUT_S = 300
+
+
+class Sender:
+    """What one account sends, in order within a room."""
+
+    def __init__(self, client: GuardedClient, ledger: MediaLedger) -> None:
+        self._client = client
+        self._ledger = ledger
+        self._homeserver: str = client.homeserver
+        self._user_id: str = client.user_id
+        self._sending: dict[str, asyncio.Lock] = {}
+
+    async def send(self, room_id: str, content: Mapping[str, Any], *, key: str) -> str:
+        """Sends an encrypted ``m.room.message``.
+
+        Args:
+            room_id: a joined, encrypted room.
+            content: the event's content in clear.
+            key: names what is sent; the same key gives the same transaction id, so a repetition is not sent twice.
+
+        Returns:
+            The event id that the homeserver gave.
+
+        Raises:
+            SendFailed: if the room is not encrypted or the homeserver refused.
+        """
+        room = self._client.rooms.get(room_id)
+        if room is None or not room.encrypted:
+            room = await self._sync_room(room_id)
+        async with self._sending.setdefault(room_id, asyncio.Lock()):
+            try:
+                answer = await asyncio.wait_for(
+                    self._client.room_send(
+                        room_id,
+                        "m.room.message",
+                        dict(content),
+                        tx_id=_transaction_id(key),
+                        ignore_unverified_devices=True,
+                    ),
+                    _SEND_TIMEOUT_S,
+                )
+            except (TimeoutError, nio.exceptions.ProtocolError, aiohttp.ClientError) as fault:
+                raise SendFailed(f"a message was not taken: {type(fault).__name__}") from None
+        return str(taken(answer).event_id)
+
+    async def _sync_room(self, room_id: str) -> Any:
+        """Loads members and encryption of a room that we joined after the last sync, without moving the position."""
+        room = nio.MatrixRoom(room_id, self._user_id)
+        state = taken(await self._client.room_get_state(room_id))
+        for source in state.events:
+            room.handle_event(nio.Event.parse_event(source))
+        if not room.encrypted:
+            raise SendFailed("the room is not encrypted; nothing is sent in clear")
+        room.members_synced = True
+        self._client.rooms[room_id] = room
+        self._client.olm.update_tracked_users(room)
+        if self._client.should_query_keys:
+            await self._client.keys_query()
+        return room
+
+    async def send_file(
+        self, room_id: str, file: FileToSend, *, key: str, relation: Mapping[str, Any] | None = None
+    ) -> SentFile:
+        """Encrypts a file, uploads it and sends it; its address is in the media ledger before the upload begins.
+
+        Raises:
+            SendFailed: if the homeserver refused.
+        """
+        ciphertext, keys = encrypt_attachment(file.data)
+        mxc = await self._upload(room_id, ciphertext)
+        content: dict[str, Any] = {
+            "msgtype": file.message_type,
+            "body": file.name,
+            "info": {"mimetype": file.media_type, "size": len(file.data)},
+            "file": {**keys, "url": mxc},
+        }
+        if relation is not None:
+            content["m.relates_to"] = dict(relation)
+        return SentFile(await self.send(room_id, content, key=key), mxc)
+
+    async def _upload(self, room_id: str, ciphertext: bytes) -> str:
+        async with self._authorized() as http:
+            async with http.post(self._homeserver + "/_matrix/media/v1/create") as answer:
+                if answer.status != 200:
+                    raise SendFailed(f"no media address was given: {answer.status}")
+                mxc = str((await answer.json())["content_uri"])
+            await self._ledger.record(mxc, room_id, datetime.now(UTC))
+            address = f"{self._homeserver}/_matrix/media/v3/upload/{mxc.removeprefix('mxc://')}"
+            headers = {"Content-Type": "application/octet-stream"}
+            async with http.put(address, data=ciphertext, headers=headers) as answer:
+                if answer.status != 200:
+                    raise SendFailed(f"a file was not taken: {answer.status}")
+        return mxc
+
+    async def download(self, event: ReceivedEvent) -> FileToSend:
+        """Fetches and decrypts the file of an event and checks its hash; its address goes into the media ledger first.
+
+        Raises:
+            SendFailed: if there is no such file, or its content does not have the hash that the event names.
+        """
+        description = event.content.get("file")
+        if not isinstance(description, dict) or not str(description.get("url", "")).startswith("mxc://"):
+            raise SendFailed("the event names no encrypted file")
+        mxc = str(description["url"])
+        await self._ledger.record(mxc, event.room_id, event.sent_at)
+        address = f"{self._homeserver}/_matrix/client/v1/media/download/{quote(mxc.removeprefix('mxc://'))}"
+        async with self._authorized() as http, http.get(address) as answer:
+            if answer.status != 200:
+                raise SendFailed(f"a file cannot be fetched: {answer.status}")
+            ciphertext = await answer.read()
+        try:
+            data = decrypt_attachment(
+                ciphertext, description["key"]["k"], description["hashes"]["sha256"], description["iv"]
+            )
+        except (nio.exceptions.EncryptionError, KeyError, TypeError, ValueError) as fault:
+            raise SendFailed(f"a file cannot be decrypted: {type(fault).__name__}") from None
+        info = event.content.get("info")
+        media_type = info.get("mimetype") if isinstance(info, dict) else None
+        name = event.content.get("filename", event.content.get("body"))
+        return FileToSend(data, str(name or "Datei"), str(media_type or "application/octet-stream"))
+
+    def _authorized(self) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            headers={"Authorization": f"Bearer {self._client.access_token}"}, timeout=aiohttp.ClientTimeout(total=300)
+        )
+
+    async def redact(self, room_id: str, event_id: str, *, key: str) -> None:
+        """Deletes an event of ours.
+
+        Raises:
+            SendFailed: if the homeserver refused.
+        """
+        taken(await self._client.room_redact(room_id, event_id, tx_id=_transaction_id(key)))
+
+
+def _transaction_id(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:32]
