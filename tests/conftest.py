@@ -1,0 +1,79 @@
+"""What tests of several components share: a database of each kind, and tools that a machine may lack."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import time
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import asyncpg
+import pytest
+from aiohttp.test_utils import unused_port
+
+_START_TIMEOUT_S = 60
+
+
+def _lacking(what: str) -> None:
+    """Skips what this machine cannot run; in CI, where everything is installed, that is a failure."""
+    if os.environ.get("CI") == "true":
+        pytest.fail(f"{what} is missing, and CI=true allows no skip")
+    pytest.skip(f"{what} is missing on this machine")
+
+
+def _postgresql_program(name: str) -> str:
+    installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
+    candidates = [shutil.which(name), *map(str, installed)]
+    program = next((candidate for candidate in candidates if candidate), None)
+    if program is None:
+        _lacking(f"PostgreSQL's {name} (Debian package postgresql)")
+    return str(program)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """The address of a real PostgreSQL on loopback, which root runs as the user ``postgres``."""
+    initdb, postgres = _postgresql_program("initdb"), _postgresql_program("postgres")
+    user = "postgres" if os.geteuid() == 0 else None
+    with TemporaryDirectory() as folder:
+        if user is not None:
+            shutil.chown(folder, user)
+        data, port = f"{folder}/data", unused_port()
+        subprocess.run(
+            [initdb, "-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            user=user,
+            cwd=folder,
+        )
+        options = ["-h", "127.0.0.1", "-p", str(port), "-k", folder, "-c", "fsync=off"]
+        log = Path(folder, "log")
+        with log.open("wb") as output:
+            server = subprocess.Popen([postgres, "-D", data, *options], stderr=output, user=user, cwd=folder)
+        try:
+            deadline = time.monotonic() + _START_TIMEOUT_S
+            while b"ready to accept connections" not in log.read_bytes():
+                assert server.poll() is None, log.read_text()
+                assert time.monotonic() < deadline, "PostgreSQL did not start"
+                time.sleep(0.05)
+            yield f"postgresql://postgres@127.0.0.1:{port}"
+        finally:
+            server.terminate()
+            server.wait(_START_TIMEOUT_S)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[str]:
+    """The address of an empty database, once of each kind that a component may run on."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/component.db"
+        return
+    server = request.getfixturevalue("postgresql_server")
+    name = f"test_{os.urandom(6).hex()}"
+    connection = await asyncpg.connect(f"{server}/postgres")
+    await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+    await connection.close()
+    yield f"{server}/{name}"
