@@ -83,9 +83,7 @@ class _Browser:
         for _ in range(_MOST_REDIRECTS):
             host = urlsplit(address).netloc
             headers = {"Cookie": "; ".join(f"{k}={v}" for k, v in self._cookies.get(host, {}).items())}
-            async with self._http.request(
-                method, address, data=form, headers=headers, allow_redirects=False
-            ) as answer:
+            async with self._http.request(method, address, data=form, headers=headers, allow_redirects=False) as answer:
                 for name, morsel in answer.cookies.items():
                     self._cookies.setdefault(host, {})[name] = morsel.value
                 target = answer.headers.get("Location")

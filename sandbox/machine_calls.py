@@ -110,4 +110,3 @@ async def personal_call(ready: Ready, person: SignedIn, method: str, address: st
         return given, searching
     headers = {"Authorization": f"Bearer {searching['access_token']}"}
     return await _plain(target.call.method, ready.directory + target.path, None, headers)
-

@@ -1,4 +1,4 @@
-"""What a practice's software does at the directory: joins with its key, writes its profile, opts in."""
+"""What a practice's software does at the directory: joins with its key, writes its profile, opts in, leaves."""
 
 from __future__ import annotations
 
@@ -46,9 +46,7 @@ async def join_directory(practice: Practice, key: ECKey, *, verifier_key: ECKey,
     Raises:
         CallFailed: if the directory refuses one of the steps.
     """
-    statement = software_statement(
-        practice, key, verifier_key=verifier_key, directory=directory, now=datetime.now(UTC)
-    )
+    statement = software_statement(practice, key, verifier_key=verifier_key, directory=directory, now=datetime.now(UTC))
     body = {"client_name": practice.title, "jwks": public_jwks(key), "software_statement": statement}
     async with aiohttp.ClientSession() as http, http.post(f"{directory}/oauth2/register", json=body) as answer:
         content = await answer.json(content_type=None)
@@ -59,11 +57,25 @@ async def join_directory(practice: Practice, key: ECKey, *, verifier_key: ECKey,
         "specialties": practice.specialties,
         "address": {"line": practice.line, "postcode": practice.postcode, "city": practice.city},
     }
-    async with ServiceClient(
-        client_id=practice.telematik_id, key=key, base_url=directory, token_endpoint=f"{directory}/oauth2/token"
-    ) as client:
+    async with _owner(practice, key, directory) as client:
         await client.call("PUT", "/owner/practice", scope=_SCOPE, body=profile)
         if practice.opts_in:
             visible = {"visible_to_insured": True, "consent_text": CONSENT_TEXT}
             await client.call("PUT", "/owner/visibility", scope=_SCOPE, body=visible)
     return str(content["user_id"])
+
+
+async def leave_directory(practice: Practice, key: ECKey, *, directory: str) -> None:
+    """Withdraws: the practice is neither found nor reachable any more.
+
+    Raises:
+        CallFailed: if the directory refuses.
+    """
+    async with _owner(practice, key, directory) as client:
+        await client.call("POST", "/owner/withdraw", scope=_SCOPE, body={})
+
+
+def _owner(practice: Practice, key: ECKey, directory: str) -> ServiceClient:
+    return ServiceClient(
+        client_id=practice.telematik_id, key=key, base_url=directory, token_endpoint=f"{directory}/oauth2/token"
+    )

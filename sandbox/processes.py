@@ -101,7 +101,7 @@ class Processes:
             stderr=log,
             # A session of its own: Ctrl-C reaches the sandbox alone, which then stops everything in order.
             start_new_session=True,
-            preexec_fn=_bound_to(os.getpid()),  # noqa: PLW1509 - no other thread runs while processes are started
+            preexec_fn=_bound_to(os.getpid()),
         )
         running = _Running(spec, process, log, log_file)
         self._running[spec.name] = running

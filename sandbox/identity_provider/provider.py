@@ -245,7 +245,11 @@ class Provider:
         except ValueError:
             client_id, secret = "", ""
         client = self._clients.get(client_id)
-        if scheme.lower() != "basic" or client is None or not hmac.compare_digest(client.secret.encode(), secret.encode()):
+        if (
+            scheme.lower() != "basic"
+            or client is None
+            or not hmac.compare_digest(client.secret.encode(), secret.encode())
+        ):
             raise TokenRefused("invalid_client", "the client or its secret are wrong", 401)
         return client
 

@@ -1,0 +1,221 @@
+"""``python -m sandbox up``: starts everything in order, fills it, says so, and stays until it is told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import yaml
+
+from messenger_core.service_auth.client import CallFailed
+from messenger_core.service_auth.keys import read_private_key
+from sandbox import welcome
+from sandbox.headless_sign_in import SignInRefused
+from sandbox.identity_provider.register import read_people
+from sandbox.key_sign_in import sign_in_with_key
+from sandbox.keys import CALLERS, OPERATOR, keep_keys
+from sandbox.people import PRACTICES
+from sandbox.ports import keep_ports
+from sandbox.processes import Processes, ProcessSpec, StartFailed
+from sandbox.running import AlreadyRunning, Folder, Ready, own_folder, write_ready
+from sandbox.seeding import Seeded, SeedingFailed, seed_accounts, seed_people, team_rooms
+from sandbox.settings_files import (
+    COMPONENTS,
+    SERVER_NAME,
+    SERVICE_LOCALPART,
+    SUPPORT_LOCALPART,
+    Addresses,
+    SettingsFiles,
+    database_url,
+)
+
+_DATABASES = ("homeserver", "directory", "bot", "retention")
+_SETTINGS = {
+    "identity-provider": "identity_provider.yaml",
+    "homeserver": "homeserver.yaml",
+    "synapse-modules": "synapse_modules.yaml",
+    "directory": "directory_service.yaml",
+    "bot": "bridge_bot.yaml",
+    "retention": "retention.yaml",
+}
+
+
+class StoryFailed(Exception):  # noqa: N818 - reads as what happened
+    """The story did not end well; its own lines say where."""
+
+
+def _specs(folder: Folder, at: Addresses) -> dict[str, ProcessSpec]:
+    arguments = {
+        "identity-provider": ["-m", "sandbox.identity_provider", "--config"],
+        "homeserver": ["-m", "synapse.app.homeserver", "-c"],
+        "directory": ["-m", "directory_service", "--config"],
+        "bot": ["-m", "bridge_bot", "run", "--config"],
+        "retention": ["-m", "retention", "run", "--config"],
+    }
+    return {
+        name: ProcessSpec(name, [*arguments[name], str(folder.config / _SETTINGS[name])], f"{at.of(name)}/health")
+        for name in COMPONENTS
+    }
+
+
+async def _start_all(processes: Processes, specs: dict[str, ProcessSpec]) -> None:
+    """Those that the others need come first; what does not wait for each other starts side by side."""
+    for stage in (("identity-provider", "homeserver", "directory"), ("bot", "retention")):
+        async with asyncio.TaskGroup() as group:
+            for name in stage:
+                group.create_task(processes.start(specs[name]))
+        for name in stage:
+            welcome.say(f"  {name} answers at {specs[name].health.removesuffix('/health')}")
+
+
+async def _ready(folder: Folder, at: Addresses, seeded: Seeded) -> Ready:
+    people, _ = read_people(folder.people_file)
+    agents = seeded.users("agents")
+    practice_users = seeded.users("practices")
+    bot_settings = yaml.safe_load((folder.config / _SETTINGS["bot"]).read_text(encoding="utf-8"))
+    rooms = await team_rooms(folder, set(agents.values()), {team["name"] for team in bot_settings["teams"]})
+    operator = await sign_in_with_key(
+        at.of("homeserver"),
+        user_id=f"@{OPERATOR}:{SERVER_NAME}",
+        client_id=OPERATOR,
+        key=read_private_key(folder.keys.private(OPERATOR)),
+        device_id="SANDBOX",
+    )
+    return Ready(
+        homeserver=at.of("homeserver"),
+        server_name=SERVER_NAME,
+        identity_provider=at.of("identity-provider"),
+        gesundheitsid=f"{at.of('identity-provider')}/gesundheitsid",
+        staff=f"{at.of('identity-provider')}/staff",
+        directory=at.of("directory"),
+        bot=at.of("bot"),
+        retention=at.of("retention"),
+        support_user=f"@{SUPPORT_LOCALPART}:{SERVER_NAME}",
+        service_user=f"@{SERVICE_LOCALPART}:{SERVER_NAME}",
+        people={person.name: {"kvnr": person.kvnr, "pin": person.pin} for person in people},
+        practices={
+            practice.name: {
+                "user_id": practice_users[practice.name],
+                "telematik_id": practice.telematik_id,
+                "opted_in": practice.opts_in,
+            }
+            for practice in PRACTICES
+        },
+        agents={name: {"user_id": user_id} for name, user_id in agents.items()},
+        support_rooms=rooms,
+        admin_token=operator.access_token,
+        log_dir=str(folder.logs),
+        media_store=str(folder.media_store),
+        database={name: database_url(folder, name) for name in _DATABASES},
+        keys={name: str(folder.keys.private(name)) for name in CALLERS},
+        config={name: str(folder.config / file) for name, file in _SETTINGS.items()},
+    )
+
+
+async def _play_story(folder: Folder) -> None:
+    """Plays the story in a process of its own, whose lines go to the same terminal.
+
+    Raises:
+        StoryFailed: if a step is not as it should be.
+    """
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "sandbox", "story", "--dir", str(folder.path), start_new_session=True
+    )
+    try:
+        code = await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+    if code != 0:
+        raise StoryFailed(f"the story failed; log files: {folder.logs}")
+
+
+@asynccontextmanager
+async def _until_stopped() -> AsyncIterator[asyncio.Event]:
+    """An event that SIGTERM and Ctrl-C set."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, stopped.set)
+    yield stopped
+
+
+async def _live(folder: Folder, processes: Processes, ready_file: Path, *, story: bool) -> None:
+    for path in (folder.databases, folder.logs, folder.media_store):
+        path.mkdir(parents=True, exist_ok=True)
+    keep_keys(folder.keys.folder)
+    ports = keep_ports(COMPONENTS, folder.path / "ports.json")
+    at = Addresses(ports)
+    SettingsFiles(folder, ports).write()
+    seed_people(folder)
+    welcome.say("Starting:")
+    await _start_all(processes, _specs(folder, at))
+    seeded = await seed_accounts(folder, homeserver=at.of("homeserver"), directory=at.of("directory"))
+    ready = await _ready(folder, at, seeded)
+    write_ready(folder.running_file, ready)
+    write_ready(ready_file, ready)
+    welcome.tell(ready, folder)
+    async with asyncio.TaskGroup() as group:
+        watch = group.create_task(processes.watch())
+        if story:
+            welcome.say("\nThe story:")
+            await _play_story(folder)
+            welcome.say("\nEverything runs. Stop it with Ctrl-C.")
+        await watch
+
+
+async def _run(folder: Folder, ready_file: Path, *, story: bool) -> int:
+    processes = Processes(folder.logs)
+    async with _until_stopped() as stopped:
+        life = asyncio.create_task(_live(folder, processes, ready_file, story=story))
+        stop = asyncio.create_task(stopped.wait())
+        try:
+            await asyncio.wait({life, stop}, return_when=asyncio.FIRST_COMPLETED)
+            if life.done():
+                life.result()
+            return 0
+        except* (StartFailed, SeedingFailed, SignInRefused, CallFailed, StoryFailed) as faults:
+            for fault in _leaves(faults):
+                welcome.complain(str(fault))
+            return_code = 1
+        finally:
+            ready_file.unlink(missing_ok=True)
+            folder.running_file.unlink(missing_ok=True)
+            stop.cancel()
+            life.cancel()
+            await asyncio.gather(life, stop, return_exceptions=True)
+            await processes.stop_all()
+            welcome.say("Stopped.")
+    return return_code
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    found: list[BaseException] = []
+    for fault in group.exceptions:
+        found += _leaves(fault) if isinstance(fault, BaseExceptionGroup) else [fault]
+    return found
+
+
+def run_up(directory: Path, ready_file: Path, *, story: bool) -> int:
+    """Runs a sandbox until it is told to stop.
+
+    Args:
+        directory: its folder; made if it is not there, used again if it is.
+        ready_file: the file to write when everything answers; gone when it stops.
+        story: whether the story is played then.
+
+    Returns:
+        0 after SIGTERM or Ctrl-C, 1 if something failed or a sandbox runs in the folder already.
+    """
+    folder = Folder(directory.resolve())
+    try:
+        lock = own_folder(folder)
+    except AlreadyRunning as fault:
+        welcome.complain(str(fault))
+        return 1
+    with lock:
+        return asyncio.run(_run(folder, ready_file.resolve(), story=story))
