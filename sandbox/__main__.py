@@ -79,6 +79,16 @@ def _on_running(arguments: argparse.Namespace) -> int:
         return 1
 
 
+def _story(arguments: argparse.Namespace) -> int:
+    from sandbox.story import play
+
+    try:
+        return play(arguments.dir.resolve(), arguments.as_json)
+    except NotRunning as fault:
+        welcome.complain(str(fault))
+        return 1
+
+
 def main() -> int:
     """Runs one command; 0 if it did what it says, 1 if it failed, 2 if it was called wrongly."""
     arguments = _parser().parse_args()
@@ -87,9 +97,7 @@ def main() -> int:
 
         return run_up(arguments.dir, arguments.ready, story=not arguments.no_story)
     if arguments.command == "story":
-        from sandbox.story import play
-
-        return play(arguments.dir, arguments.as_json)
+        return _story(arguments)
     return _on_running(arguments)
 
 

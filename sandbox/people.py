@@ -11,8 +11,8 @@ from messenger_core.identifiers import check_ik, check_kvnr, kvnr_check_digit
 
 HEK_IK = "101570104"
 OTHER_IK = "109500969"
-LEVEL_HIGH = "gematik-ehealth-loa-high"
-LEVEL_SUBSTANTIAL = "gematik-ehealth-loa-substantial"
+DEMO_PEOPLE = 5
+"""How many people ``demo_people`` makes; they come first in the provider's file."""
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _CONSONANTS, _VOWELS = "bdfgklmnprst", "aeiou"
 

@@ -52,8 +52,8 @@ class _Running:
     log_file: Path = field(repr=False)
 
 
-def _bound_to(parent: int) -> Callable[[], None]:
-    """What a child does before it starts: it asks the kernel to die with its parent, however that ends."""
+def bound_to(parent: int) -> Callable[[], None]:
+    """What a child process does before it starts: it asks the kernel to die with its parent, however that ends."""
 
     def bind() -> None:
         _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -101,7 +101,7 @@ class Processes:
             stderr=log,
             # A session of its own: Ctrl-C reaches the sandbox alone, which then stops everything in order.
             start_new_session=True,
-            preexec_fn=_bound_to(os.getpid()),
+            preexec_fn=bound_to(os.getpid()),
         )
         running = _Running(spec, process, log, log_file)
         self._running[spec.name] = running

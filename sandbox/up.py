@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -18,9 +19,9 @@ from sandbox.headless_sign_in import SignInRefused
 from sandbox.identity_provider.register import read_people
 from sandbox.key_sign_in import sign_in_with_key
 from sandbox.keys import CALLERS, OPERATOR, keep_keys
-from sandbox.people import PRACTICES
+from sandbox.people import DEMO_PEOPLE, PRACTICES
 from sandbox.ports import keep_ports
-from sandbox.processes import Processes, ProcessSpec, StartFailed
+from sandbox.processes import Processes, ProcessSpec, StartFailed, bound_to
 from sandbox.running import AlreadyRunning, Folder, Ready, own_folder, write_ready
 from sandbox.seeding import Seeded, SeedingFailed, seed_accounts, seed_people, team_rooms
 from sandbox.settings_files import (
@@ -96,7 +97,7 @@ async def _ready(folder: Folder, at: Addresses, seeded: Seeded) -> Ready:
         retention=at.of("retention"),
         support_user=f"@{SUPPORT_LOCALPART}:{SERVER_NAME}",
         service_user=f"@{SERVICE_LOCALPART}:{SERVER_NAME}",
-        people={person.name: {"kvnr": person.kvnr, "pin": person.pin} for person in people},
+        people={person.name: {"kvnr": person.kvnr, "pin": person.pin} for person in people[:DEMO_PEOPLE]},
         practices={
             practice.name: {
                 "user_id": practice_users[practice.name],
@@ -123,7 +124,10 @@ async def _play_story(folder: Folder) -> None:
         StoryFailed: if a step is not as it should be.
     """
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "sandbox", "story", "--dir", str(folder.path), start_new_session=True
+        sys.executable,
+        *("-m", "sandbox", "story", "--dir", str(folder.path)),
+        start_new_session=True,
+        preexec_fn=bound_to(os.getpid()),
     )
     try:
         code = await process.wait()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from sandbox.identity_provider.register import read_people
-from sandbox.people import HEK_IK
+from sandbox.people import DEMO_PEOPLE, HEK_IK
 from sandbox.running import Folder, Ready
 
 
@@ -24,14 +24,13 @@ def complain(line: str) -> None:
 def tell(ready: Ready, folder: Folder) -> None:
     """Tells a newcomer what runs and how to go on."""
     people, agents = read_people(folder.people_file)
-    demo = people[:5]
     say(f"\nThe messenger runs. Matrix homeserver: {ready.homeserver} ({ready.server_name})")
     say(f"  GesundheitsID (stand-in): {ready.gesundheitsid}")
     say(f"  Directory of practices:   {ready.directory}")
     say(f"  HEK Messenger (bot):      {ready.bot}, account {ready.support_user}")
     say(f"  Retention:                {ready.retention}, account {ready.service_user}")
     say("\nPeople, who sign in with GesundheitsID (made up, for this machine only):")
-    for person in demo:
+    for person in people[:DEMO_PEOPLE]:
         say(f"  {person.name:8}{person.display_name:20} PIN {person.pin}   {_remark(person.ik, person.level)}")
     say("Agents, who sign in with the staff sign-in:")
     for agent in agents:

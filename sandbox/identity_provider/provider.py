@@ -245,11 +245,8 @@ class Provider:
         except ValueError:
             client_id, secret = "", ""
         client = self._clients.get(client_id)
-        if (
-            scheme.lower() != "basic"
-            or client is None
-            or not hmac.compare_digest(client.secret.encode(), secret.encode())
-        ):
+        right = client is not None and hmac.compare_digest(client.secret.encode(), secret.encode())
+        if scheme.lower() != "basic" or client is None or not right:
             raise TokenRefused("invalid_client", "the client or its secret are wrong", 401)
         return client
 
