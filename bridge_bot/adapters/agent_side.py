@@ -1,0 +1,80 @@
+"""Receives what agents write in the team rooms. Whatever is not clearly an answer stays there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from bridge_bot.adapters.clock import Clock, arrived
+from bridge_bot.adapters.message_content import caption_of, is_file, is_message, media_of, replaces, text_of
+from bridge_bot.rules.agent_commands import Answer, Close, Note, UnknownCommand, read_agent_message
+from bridge_bot.rules.tickets import Ticket
+from bridge_bot.store.ticket_rows import Message
+from bridge_bot.store.tickets import Tickets
+from messenger_core.matrix import MediaLedger, ReceivedEvent
+
+
+class AgentSide:
+    """Events of team rooms; ``agents`` is team to its members' user ids."""
+
+    def __init__(
+        self, *, agents: Mapping[str, frozenset[str]], tickets: Tickets, ledger: MediaLedger, clock: Clock
+    ) -> None:
+        self._agents = agents
+        self._tickets = tickets
+        self._ledger = ledger
+        self._clock = clock
+
+    async def handle(self, team: str, event: ReceivedEvent) -> None:
+        """Handles one event of the team's room; repeating it changes nothing."""
+        if not is_message(event):
+            return
+        message = arrived(event, self._clock())
+        for address in media_of(event.content):
+            await self._ledger.record(address, event.room_id, message.received_at)
+        edited = replaces(event.content)
+        if edited is not None:
+            ticket = await self._tickets.of_message(event.room_id, edited)
+            notice = None if ticket is None else "edit_not_sent"
+            await self._tickets.take_note(message, ticket, self._clock(), notice=notice)
+            return
+        ticket = None
+        if event.thread_root is not None:
+            ticket = await self._tickets.of_thread(event.room_id, event.thread_root)
+        # Only an agent of this team is heard, and only encrypted: in clear, the homeserver could speak for them.
+        heard = event.encrypted and event.sender in self._agents.get(team, frozenset())
+        await self._message(message, ticket, heard=heard)
+
+    async def _message(self, message: Message, ticket: Ticket | None, *, heard: bool) -> None:
+        now = self._clock()
+        file = is_file(message.content)
+        text = caption_of(message.content) if file else text_of(message.content)
+        meaning = read_agent_message(text, is_file=file) if heard else Note()
+        if ticket is None:
+            notice = None if isinstance(meaning, Note) else "not_in_thread"
+            await self._tickets.take_note(message, None, now, notice=notice)
+        elif isinstance(meaning, Note):
+            await self._tickets.take_note(message, ticket, now, notice=await self._note_hint(ticket))
+        elif isinstance(meaning, UnknownCommand):
+            await self._tickets.take_note(message, ticket, now, notice="unknown_command")
+        elif ticket.closed_at is not None:
+            await self._tickets.take_note(message, ticket, now, notice="ticket_is_closed")
+        elif isinstance(meaning, Answer):
+            await self._tickets.take_answer(message, ticket, now)
+        else:
+            await self._close(message, ticket, meaning)
+
+    async def _note_hint(self, ticket: Ticket) -> str | None:
+        """Says once in a row of notes that they stay internal, as long as the person waits for an answer."""
+        if ticket.note_hinted or not await self._person_waits(ticket):
+            return None
+        return "internal_note"
+
+    async def _person_waits(self, ticket: Ticket) -> bool:
+        return any(block.waits for block in await self._tickets.clock(ticket, self._clock()))
+
+    async def _close(self, message: Message, ticket: Ticket, close: Close) -> None:
+        waits = await self._person_waits(ticket)
+        if waits and not close.reason:
+            await self._tickets.take_note(message, ticket, self._clock(), notice="close_needs_reason")
+            return
+        await self._tickets.close(message, ticket, self._clock(), reason=close.reason or None)

@@ -1,0 +1,71 @@
+"""Decides on invitations: only insured people, only rooms that are fit; for the others it opens a room of its own."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from datetime import timedelta
+
+from bridge_bot.adapters.clock import Clock
+from bridge_bot.adapters.homeserver import Homeserver
+from bridge_bot.adapters.matrix_account import HOMESERVER_FAULTS, MatrixAccount
+from bridge_bot.rules.support_rooms import is_fit
+from bridge_bot.store.support_rooms import RoomState, SupportRoom, SupportRooms
+from messenger_core.account_kinds import AccountKind
+from messenger_core.log import fault_without_text
+
+logger = logging.getLogger(__name__)
+
+_GIVE_UP_AFTER = timedelta(days=1)
+
+
+class Doorkeeper:
+    """Brings each invitation to its end, over outages and restarts."""
+
+    def __init__(self, *, account: MatrixAccount, homeserver: Homeserver, rooms: SupportRooms, clock: Clock) -> None:
+        self._account = account
+        self._homeserver = homeserver
+        self._rooms = rooms
+        self._clock = clock
+
+    async def decide_all(self) -> None:
+        """Goes on with every invitation that is not decided; one that cannot be decided now waits."""
+        for room in await self._rooms.undecided():
+            try:
+                await self._decide(room)
+            except HOMESERVER_FAULTS as fault:
+                logger.warning("an invitation is not decided yet: %s", fault_without_text(fault))
+                if self._clock() - room.since > _GIVE_UP_AFTER:
+                    await self._rooms.ended(room.room_id, RoomState.DECLINED)
+
+    async def _decide(self, room: SupportRoom) -> None:
+        if room.state is RoomState.INVITED:
+            inviter = await self._homeserver.account(room.user_id)
+            if inviter is None or inviter.kind is not AccountKind.INSURED or inviter.locked:
+                await self._account.leave(room.room_id)
+                await self._rooms.ended(room.room_id, RoomState.DECLINED)
+                return
+            await self._account.join(room.room_id)
+            if await self._is_fit(room):
+                await self._rooms.joined(room, self._clock())
+                return
+        await self._replace(room)
+
+    async def _is_fit(self, room: SupportRoom) -> bool:
+        return is_fit(
+            encryption=await self._account.state(room.room_id, "m.room.encryption"),
+            power_levels=await self._account.state(room.room_id, "m.room.power_levels"),
+            members=await self._account.members(room.room_id),
+            person=room.user_id,
+            account=self._account.user_id,
+        )
+
+    async def _replace(self, room: SupportRoom) -> None:
+        alias = room.replacement_alias
+        if alias is None:
+            alias = f"hek-{secrets.token_hex(12)}"
+            await self._rooms.replacing(room.room_id, alias)
+        own_room = await self._account.create_room(alias, invite=[room.user_id])
+        await self._rooms.replaced(room, own_room, self._clock())
+        await self._account.leave(room.room_id)
+        await self._rooms.ended(room.room_id, RoomState.LEFT)

@@ -1,0 +1,56 @@
+"""Routes each event of the Matrix session to the side that it comes from."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from bridge_bot.adapters.agent_side import AgentSide
+from bridge_bot.adapters.clock import Clock
+from bridge_bot.adapters.person_side import PersonSide
+from bridge_bot.store.support_rooms import SupportRooms
+from bridge_bot.store.team_rooms import TeamRooms
+from messenger_core.matrix import Invitation, ReceivedEvent
+
+
+class Inbound:
+    """The session's event handler: writes to the database alone, then wakes those who send.
+
+    ``desk`` is held while a conversation is read, decided on and written, so that nothing comes in between.
+    """
+
+    def __init__(
+        self,
+        *,
+        persons: PersonSide,
+        agents: AgentSide,
+        support_rooms: SupportRooms,
+        team_rooms: TeamRooms,
+        desk: asyncio.Lock,
+        wake: Callable[[], None],
+        clock: Clock,
+    ) -> None:
+        self._persons = persons
+        self._agents = agents
+        self._support_rooms = support_rooms
+        self._team_rooms = team_rooms
+        self._desk = desk
+        self._wake = wake
+        self._clock = clock
+
+    async def handle(self, event: ReceivedEvent) -> None:
+        """Handles one event of a room."""
+        async with self._desk:
+            support_room = await self._support_rooms.find(event.room_id)
+            if support_room is not None:
+                await self._persons.handle(support_room, event)
+            else:
+                team = await self._team_rooms.team_of(event.room_id)
+                if team is not None:
+                    await self._agents.handle(team, event)
+        self._wake()
+
+    async def handle_invitation(self, invitation: Invitation) -> None:
+        """Notes an invitation; it is decided on apart from the stream of events, and tried again until it is."""
+        await self._support_rooms.invited(invitation.room_id, invitation.inviter, self._clock())
+        self._wake()

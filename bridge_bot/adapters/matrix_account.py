@@ -1,0 +1,65 @@
+"""What this component uses of the support account's Matrix session."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import aiohttp
+
+from messenger_core.matrix import FileToSend, ReceivedEvent, SendFailed, SentFile
+from messenger_core.service_auth.client import CallFailed
+
+HOMESERVER_FAULTS = (SendFailed, CallFailed, aiohttp.ClientError, TimeoutError)
+"""What the homeserver's refusals and outages look like; the step is tried again."""
+
+
+class MatrixAccount(Protocol):
+    """The part of ``messenger_core.matrix.MatrixSession`` that is used here; each method raises ``SendFailed``."""
+
+    @property
+    def user_id(self) -> str:
+        """The account's Matrix user id."""
+        ...
+
+    async def send(self, room_id: str, content: Mapping[str, Any], *, key: str) -> str:
+        """Sends an encrypted message and returns its event id."""
+        ...
+
+    async def send_file(
+        self, room_id: str, file: FileToSend, *, key: str, relation: Mapping[str, Any] | None = None
+    ) -> SentFile:
+        """Sends an encrypted file."""
+        ...
+
+    async def download(self, event: ReceivedEvent) -> FileToSend:
+        """Fetches the file of an event."""
+        ...
+
+    async def redact(self, room_id: str, event_id: str, *, key: str) -> None:
+        """Deletes an event of the account."""
+        ...
+
+    async def create_room(self, alias_localpart: str, *, invite: Sequence[str] = ()) -> str:
+        """Makes an encrypted room once and returns its id."""
+        ...
+
+    async def join(self, room_id: str) -> None:
+        """Accepts an invitation."""
+        ...
+
+    async def leave(self, room_id: str) -> None:
+        """Leaves a room or declines an invitation."""
+        ...
+
+    async def invite(self, room_id: str, user_id: str) -> None:
+        """Invites somebody who is not in the room yet."""
+        ...
+
+    async def members(self, room_id: str) -> dict[str, str]:
+        """User id to membership."""
+        ...
+
+    async def state(self, room_id: str, event_type: str) -> dict[str, Any] | None:
+        """The content of a state event."""
+        ...

@@ -1,0 +1,83 @@
+"""Makes each team's room of the present quarter and invites its agents."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+
+from bridge_bot.adapters.clock import Clock
+from bridge_bot.adapters.homeserver import Homeserver
+from bridge_bot.adapters.matrix_account import HOMESERVER_FAULTS, MatrixAccount
+from bridge_bot.rules.quarters import quarter_of
+from bridge_bot.store.team_rooms import TeamRooms
+from messenger_core.account_kinds import AccountKind
+from messenger_core.log import fault_without_text
+from messenger_core.matrix import SendFailed
+
+logger = logging.getLogger(__name__)
+
+
+class TeamRoomKeeper:
+    """Rooms of teams; ``agents`` is team to its members' user ids."""
+
+    def __init__(
+        self,
+        *,
+        agents: Mapping[str, frozenset[str]],
+        account: MatrixAccount,
+        homeserver: Homeserver,
+        rooms: TeamRooms,
+        clock: Clock,
+    ) -> None:
+        self._agents = agents
+        self._account = account
+        self._homeserver = homeserver
+        self._rooms = rooms
+        self._clock = clock
+        self._to_invite: set[tuple[str, str]] = set()
+        self._kept: set[tuple[str, str]] = set()
+
+    async def keep(self) -> None:
+        """Makes what is missing; cheap when nothing is. What fails is tried again at the next call."""
+        quarter = quarter_of(self._clock())
+        for team in self._agents:
+            if (team, quarter) not in self._kept:
+                try:
+                    await self._keep_room(team, quarter)
+                except HOMESERVER_FAULTS as fault:
+                    logger.warning("the room of team %s is not ready: %s", team, fault_without_text(fault))
+        await self._invite_all()
+
+    async def agent_made(self, user_id: str) -> None:
+        """An agent's account exists now; the agent is invited to the rooms of all their teams."""
+        quarter = quarter_of(self._clock())
+        for team, agents in self._agents.items():
+            room_id = await self._rooms.room_of(team, quarter)
+            if user_id in agents and room_id is not None:
+                self._to_invite.add((room_id, user_id))
+        await self._invite_all()
+
+    async def _keep_room(self, team: str, quarter: str) -> None:
+        room_id = await self._rooms.room_of(team, quarter)
+        if room_id is None:
+            room_id = await self._account.create_room(f"team-{team}-{quarter}")
+            members = await self._account.members(room_id)
+            present = {user for user, membership in members.items() if membership in {"join", "invite"}}
+            # Somebody else may have taken the alias: tickets must never go into a stranger's room.
+            if members.get(self._account.user_id) != "join" or present - {self._account.user_id, *self._agents[team]}:
+                raise SendFailed("the room under the team's alias is not the messenger's own")
+            await self._rooms.record(team, quarter, room_id)
+        self._to_invite |= {(room_id, agent) for agent in self._agents[team]}
+        self._kept.add((team, quarter))
+
+    async def _invite_all(self) -> None:
+        for room_id, agent in sorted(self._to_invite):
+            try:
+                found = await self._homeserver.account(agent)
+                # An agent without an account is invited as soon as it is made.
+                if found is not None and found.kind is AccountKind.AGENT and not found.locked:
+                    await self._account.invite(room_id, agent)
+            except HOMESERVER_FAULTS as fault:
+                logger.warning("an agent is not invited yet: %s", fault_without_text(fault))
+                continue
+            self._to_invite.discard((room_id, agent))

@@ -1,0 +1,214 @@
+"""Wiring: reads the settings' parts, puts stores and adapters together and keeps them running until stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from aiohttp import web
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bridge_bot.adapters.account_changes import AccountChanges
+from bridge_bot.adapters.agent_side import AgentSide
+from bridge_bot.adapters.clock import Clock
+from bridge_bot.adapters.courier import Courier
+from bridge_bot.adapters.deliveries import Deliveries
+from bridge_bot.adapters.doorkeeper import Doorkeeper
+from bridge_bot.adapters.homeserver import Homeserver
+from bridge_bot.adapters.http_api import RetentionApi
+from bridge_bot.adapters.inbound import Inbound
+from bridge_bot.adapters.matrix_account import MatrixAccount
+from bridge_bot.adapters.person_side import PersonSide
+from bridge_bot.adapters.phrases import Phrases
+from bridge_bot.adapters.team_room_keeper import TeamRoomKeeper
+from bridge_bot.report_formats import FORMATS
+from bridge_bot.settings import BotSettings
+from bridge_bot.store.change_position import ChangePosition
+from bridge_bot.store.conversations import Conversations
+from bridge_bot.store.erasure import Erasure
+from bridge_bot.store.outbox import Outbox
+from bridge_bot.store.promise_report import PromiseReport
+from bridge_bot.store.support_rooms import SupportRooms
+from bridge_bot.store.tables import USED_STATEMENT
+from bridge_bot.store.team_rooms import TeamRooms
+from bridge_bot.store.tickets import Tickets
+from messenger_core.catalogue import Catalogue
+from messenger_core.database import UsedStatements, open_database
+from messenger_core.http_service import TOKEN_PATH, GuardedRoutes, new_application, serve_until_stopped
+from messenger_core.log import fault_without_text
+from messenger_core.matrix import MatrixSession, MediaLedger
+from messenger_core.service_auth.client import ServiceClient
+from messenger_core.service_auth.keys import read_jwks, read_private_key
+from messenger_core.service_auth.token_grant import Client, TokenAuthority
+
+logger = logging.getLogger(__name__)
+
+PACKAGE = "bridge_bot"
+_HOMESERVER_TOKEN_PATH = "/_synapse/client/hek/oauth2/token"
+_HOUSEKEEPING_EVERY_S = 10.0
+
+
+class KnownClients:
+    """The machines that the settings name."""
+
+    def __init__(self, settings: BotSettings) -> None:
+        self._clients = {
+            client.client_id: Client(client.client_id, read_jwks(client.jwks_file), frozenset(client.scopes))
+            for client in settings.clients
+        }
+
+    async def find_client(self, client_id: str) -> Client | None:
+        """The client, or None if it is unknown."""
+        return self._clients.get(client_id)
+
+
+def http_application(settings: BotSettings, engine: AsyncEngine) -> web.Application:
+    """The HTTP interface.
+
+    Raises:
+        SettingsError: if a key file does not hold a key.
+    """
+    app = new_application()
+    authority = TokenAuthority(
+        issuer=settings.public_url,
+        token_endpoint=settings.public_url + TOKEN_PATH,
+        key=read_private_key(settings.signing_key_file),
+    )
+    routes = GuardedRoutes(app, authority, KnownClients(settings), UsedStatements(engine, USED_STATEMENT))
+    RetentionApi(Erasure(engine, MediaLedger(engine))).add_to(routes)
+    return app
+
+
+class Messenger:
+    """The messenger over one Matrix account: what it hears, what it sends, what it looks after."""
+
+    def __init__(
+        self, settings: BotSettings, engine: AsyncEngine, account: MatrixAccount, homeserver: Homeserver, clock: Clock
+    ) -> None:
+        topics = settings.rule_topics()
+        agents = {team.name: frozenset(team.agents) for team in settings.teams}
+        desk = asyncio.Lock()
+        ledger = MediaLedger(engine)
+        conversations, tickets = Conversations(engine), Tickets(engine)
+        support_rooms, team_rooms = SupportRooms(engine), TeamRooms(engine)
+        outbox = Outbox(engine, account.user_id)
+        self._invitations = asyncio.Event()
+        self._doorkeeper = Doorkeeper(account=account, homeserver=homeserver, rooms=support_rooms, clock=clock)
+        self._team_rooms = TeamRoomKeeper(
+            agents=agents, account=account, homeserver=homeserver, rooms=team_rooms, clock=clock
+        )
+        self.courier = Courier(
+            outbox,
+            Deliveries(
+                account=account,
+                homeserver=homeserver,
+                outbox=outbox,
+                tickets=tickets,
+                conversations=conversations,
+                support_rooms=support_rooms,
+                team_rooms=team_rooms,
+                phrases=Phrases(Catalogue.of(PACKAGE), topics),
+                clock=clock,
+            ),
+        )
+        self.changes = AccountChanges(
+            homeserver=homeserver,
+            position=ChangePosition(engine),
+            tickets=tickets,
+            team_rooms=self._team_rooms,
+            desk=desk,
+            wake=self.courier.wake,
+            clock=clock,
+        )
+        self.inbound = Inbound(
+            persons=PersonSide(
+                topics=topics,
+                conversations=conversations,
+                rooms=support_rooms,
+                ledger=ledger,
+                own_user_id=account.user_id,
+                clock=clock,
+            ),
+            agents=AgentSide(agents=agents, tickets=tickets, ledger=ledger, clock=clock),
+            support_rooms=support_rooms,
+            team_rooms=team_rooms,
+            desk=desk,
+            wake=self._wake,
+            clock=clock,
+        )
+
+    def _wake(self) -> None:
+        self._invitations.set()
+        self.courier.wake()
+
+    async def keep_house(self) -> None:
+        """Decides on invitations when they come, and looks after the team rooms, until it is cancelled."""
+        while True:
+            self._invitations.clear()
+            await self.keep_house_once()
+            try:
+                await asyncio.wait_for(self._invitations.wait(), _HOUSEKEEPING_EVERY_S)
+            except TimeoutError:
+                continue
+
+    async def keep_house_once(self) -> None:
+        """Decides on what waits, and makes the team rooms that are missing."""
+        await self._team_rooms.keep()
+        await self._doorkeeper.decide_all()
+        self.courier.wake()
+
+
+async def run(settings: BotSettings) -> None:
+    """Runs until SIGTERM or SIGINT.
+
+    Raises:
+        SettingsError: if the settings or the homeserver do not allow it.
+    """
+    engine = await open_database(settings.database, PACKAGE)
+    machine = settings.homeserver_machine
+    client = ServiceClient(
+        client_id=machine.client_id,
+        key=read_private_key(machine.key_file),
+        base_url=machine.url,
+        token_endpoint=machine.url + _HOMESERVER_TOKEN_PATH,
+    )
+    app = http_application(settings, engine)
+    try:
+        async with client, MatrixSession(settings.session, engine) as session:
+            messenger = Messenger(settings, engine, session, Homeserver(client), lambda: datetime.now(UTC))
+            await _together(
+                serve_until_stopped(app, settings.listen),
+                session.run(messenger.inbound),
+                messenger.courier.run(),
+                messenger.changes.run(),
+                messenger.keep_house(),
+            )
+    finally:
+        await engine.dispose()
+
+
+async def _together(*parts: Awaitable[None]) -> None:
+    """Runs all parts until the first one ends; a part that fails stops the process, so that it is started anew."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        fault = task.exception()
+        if fault is not None:
+            logger.error("the messenger stops: %s", fault_without_text(fault))
+            raise fault
+
+
+async def report(settings: BotSettings, as_of: datetime, report_format: str, write: Callable[[str], object]) -> None:
+    """Writes the report on the 24-hour promise, from the database alone."""
+    engine = await open_database(settings.database, PACKAGE)
+    try:
+        write(FORMATS[report_format](await PromiseReport(engine).rows(as_of), as_of))
+    finally:
+        await engine.dispose()

@@ -1,0 +1,1 @@
+"""Rules of the HEK Messenger: pure functions, no clock, no I/O."""

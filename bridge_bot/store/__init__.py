@@ -1,0 +1,1 @@
+"""Store of the HEK Messenger: all its SQL."""
