@@ -13,6 +13,8 @@ import aiohttp
 import nio
 from nio.crypto import decrypt_attachment, encrypt_attachment
 
+from sandbox.headless_sign_in import SignedIn
+
 ENCRYPTION = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
 _SYNC_WAIT_MS = 10_000
 _WAIT_S = 45.0
@@ -21,15 +23,6 @@ _Found = TypeVar("_Found")
 
 class WaitedInVain(Exception):  # noqa: N818 - reads as what happened
     """What should have reached a client did not in time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """A signed-in device."""
-
-    user_id: str
-    access_token: str
-    device_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,18 +46,18 @@ class Seen:
 class EncryptedClient:
     """One device, syncing in the background; ``run_client`` opens it."""
 
-    def __init__(self, homeserver: str, account: Account, store: Path) -> None:
+    def __init__(self, homeserver: str, signed_in: SignedIn, store: Path) -> None:
         """Takes a signed-in device and an empty folder for its keys."""
-        self.account = account
+        self.signed_in = signed_in
         self.homeserver = homeserver
         self.seen: list[Seen] = []
         self.invitations: dict[str, str] = {}
         """Room id to inviter."""
         config = nio.AsyncClientConfig(encryption_enabled=True, store_sync_tokens=False, request_timeout=40)
         self._nio = nio.AsyncClient(
-            homeserver, account.user_id, device_id=account.device_id, store_path=str(store), config=config
+            homeserver, signed_in.user_id, device_id=signed_in.device_id, store_path=str(store), config=config
         )
-        self._nio.restore_login(account.user_id, account.device_id, account.access_token)
+        self._nio.restore_login(signed_in.user_id, signed_in.device_id, signed_in.access_token)
         self._news = asyncio.Condition()
         self._undecrypted: list[tuple[str, Any]] = []
 
@@ -98,7 +91,7 @@ class EncryptedClient:
             self._look_at(room_id, event)
         for room_id, invitation in answer.rooms.invite.items():
             for event in invitation.invite_state:
-                if event.source.get("type") == "m.room.member" and event.source["state_key"] == self.account.user_id:
+                if event.source.get("type") == "m.room.member" and event.source["state_key"] == self.signed_in.user_id:
                     self.invitations[room_id] = event.source["sender"]
         for room_id, room in (answer.rooms.join | answer.rooms.leave).items():
             for event in room.timeline.events:
@@ -158,7 +151,7 @@ class EncryptedClient:
 
     async def call(self, method: str, path: str, body: object | None = None) -> tuple[int, dict[str, Any]]:
         """One client-server request with the device's token; status and JSON body."""
-        headers = {"Authorization": f"Bearer {self.account.access_token}"}
+        headers = {"Authorization": f"Bearer {self.signed_in.access_token}"}
         async with (
             aiohttp.ClientSession() as http,
             http.request(method, self.homeserver + path, json=body, headers=headers) as answer,
@@ -197,7 +190,7 @@ class EncryptedClient:
         """Encrypts, uploads and sends a file; the event id."""
         ciphertext, keys = encrypt_attachment(data)
         headers = {
-            "Authorization": f"Bearer {self.account.access_token}",
+            "Authorization": f"Bearer {self.signed_in.access_token}",
             "Content-Type": "application/octet-stream",
         }
         async with (
@@ -224,7 +217,7 @@ class EncryptedClient:
         """Downloads and decrypts the file of an event; its hash is verified."""
         description = event.content["file"]
         address = f"{self.homeserver}/_matrix/client/v1/media/download/{description['url'].removeprefix('mxc://')}"
-        headers = {"Authorization": f"Bearer {self.account.access_token}"}
+        headers = {"Authorization": f"Bearer {self.signed_in.access_token}"}
         async with aiohttp.ClientSession() as http, http.get(address, headers=headers) as answer:
             answer.raise_for_status()
             ciphertext = await answer.read()
@@ -239,10 +232,10 @@ class EncryptedClient:
 
 
 @asynccontextmanager
-async def run_client(homeserver: str, account: Account, store: Path) -> AsyncIterator[EncryptedClient]:
+async def run_client(homeserver: str, signed_in: SignedIn, store: Path) -> AsyncIterator[EncryptedClient]:
     """A client that syncs in the background for as long as the block runs."""
     store.mkdir(parents=True, exist_ok=True)
-    client = EncryptedClient(homeserver, account, store)
+    client = EncryptedClient(homeserver, signed_in, store)
     syncing = asyncio.create_task(client.sync_forever())
     try:
         yield client

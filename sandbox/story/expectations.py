@@ -32,8 +32,10 @@ async def eventually(look: Callable[[], Awaitable[_Found | None]], what: str, *,
     """
     try:
         async with asyncio.timeout(within_s):
-            while (found := await look()) is None:
+            while True:
+                found = await look()
+                if found is not None:
+                    return found
                 await asyncio.sleep(_POLL_S)
-            return found
     except TimeoutError:
         raise Unexpected(f"{what}, not even after {within_s:.0f} s") from None

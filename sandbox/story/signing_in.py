@@ -8,6 +8,7 @@ from urllib.parse import quote
 import aiohttp
 
 from messenger_core.calendar_periods import berlin_day
+from sandbox.headless_sign_in import sign_in
 from sandbox.people import OTHER_IK, fresh_person
 from sandbox.story.expectations import expect
 from sandbox.story.stage import Stage
@@ -17,8 +18,8 @@ WHOAMI = "/_matrix/client/v3/account/whoami"
 
 async def erika_signs_in(stage: Stage) -> str:
     """Step 1: two devices sign in through GesundheitsID; checked in the homeserver's database."""
-    first = await stage.person_signs_in(stage.erika, "STORYPHONE")
-    second = await stage.person_signs_in(stage.erika, "STORYTABLET")
+    first = await sign_in(stage.homeserver, stage.erika, "STORYPHONE")
+    second = await sign_in(stage.homeserver, stage.erika, "STORYTABLET")
     expect(first.user_id == second.user_id, "the same person must find the same account")
     known_parts = {stage.erika.kvnr.lower(), *stage.erika.display_name.lower().split()}
     expect(not any(part in first.user_id.lower() for part in known_parts), "the account's name must be a pseudonym")
@@ -57,9 +58,8 @@ async def others_are_refused(stage: Stage) -> str:
 async def membership_ends(stage: Stage) -> str:
     """Step 10: the core system ends the membership; checked with both devices and by the practice."""
     today = berlin_day(datetime.now(UTC)).isoformat()
-    status, _ = await stage.machine_call(
-        "core-system", "POST", "memberships/end", {"kvnr": stage.erika.kvnr, "on": today, "reason": "insurer-switch"}
-    )
+    ended = {"kvnr": stage.erika.kvnr, "on": today, "reason": "insurer-switch"}
+    status = await stage.core_system_calls("/v1/memberships/end", ended)
     expect(status == 200, f"the membership's end was answered with {status}")
     for device in (stage.phone, stage.tablet):
         status, _ = await device.call("GET", WHOAMI)

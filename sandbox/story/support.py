@@ -16,10 +16,10 @@ _QUESTION = "Wann kommt mein Krankengeld?"
 async def erika_writes_to_hek(stage: Stage) -> str:
     """Step 7: greeting, topic, message and file; a ticket's thread; a note that stays inside; an answer; the report."""
     erika, agent = stage.phone, await stage.agent_client("berg")
-    status, answer = await erika.ask_for_chat(stage.ready["support_user"])
+    status, answer = await erika.ask_for_chat(stage.ready.support_user)
     expect(status == 200, f"writing to HEK answered {status} {answer.get('errcode')}")
     room = stage.support_room = answer["room_id"]
-    await erika.wait_until_in(room, stage.ready["support_user"])
+    await erika.wait_until_in(room, stage.ready.support_user)
     greeting = await erika.wait_for(lambda seen: seen.room_id == room and "116117" in seen.body, "the greeting")
     expect("112" in greeting.body and greeting.encrypted, "the greeting must name 112, and be encrypted")
     topics = await erika.wait_for(lambda seen: seen.room_id == room and "Krankengeld" in seen.body, "the topics")
@@ -30,10 +30,10 @@ async def erika_writes_to_hek(stage: Stage) -> str:
     await erika.send_file(room, attached, "Krankschreibung.pdf", "application/pdf")
 
     relayed = await agent.wait_for(lambda seen: _QUESTION in seen.body, "Erika's message in the team's room")
-    thread = stage.ticket_root = relayed.content["m.relates_to"]["event_id"]
+    thread = stage.ticket = relayed.content["m.relates_to"]["event_id"]
     root = await agent.wait_for(lambda seen: seen.event_id == thread, "the ticket")
     team_room = stage.team_room = root.room_id
-    expect(team_room in stage.ready["support_rooms"].values(), "the ticket must stand in a team's room")
+    expect(team_room in stage.ready.support_rooms.values(), "the ticket must stand in a team's room")
     expect(stage.erika.display_name in root.body, "the ticket must name the verified person")
     expect("23 Std." in root.body or "24 Std." in root.body, "the ticket must say how much of the 24 hours is left")
     file = await agent.wait_for(
@@ -44,7 +44,7 @@ async def erika_writes_to_hek(stage: Stage) -> str:
     await agent.send_text(team_room, _NOTE, thread=thread)
     await agent.send_text(team_room, f"!antwort {_ANSWER}", thread=thread)
     answered = await erika.wait_for(lambda seen: seen.room_id == room and _ANSWER in seen.body, "the agent's answer")
-    expect(answered.encrypted and answered.sender == stage.ready["support_user"], "the answer must come from HEK")
+    expect(answered.encrypted and answered.sender == stage.ready.support_user, "the answer must come from HEK")
     await stage.tablet.wait_for(lambda seen: _ANSWER in seen.body, "the answer on Erika's second device")
     expect(not any(_NOTE in seen.body for seen in erika.seen + stage.tablet.seen), "a note must never reach her")
     kinds = stage.tables.message_types(room) | stage.tables.message_types(team_room)
@@ -52,6 +52,4 @@ async def erika_writes_to_hek(stage: Stage) -> str:
 
     report = json.loads(await stage.run_component("bridge_bot", "report", "--format", "json"))
     stage.check_answered_in_time(report, question)
-    return (
-        "Erika's message and file became a ticket with 24 hours left; the answer reached her in time, the note did not."
-    )
+    return "Erika's message and file became a ticket with 24 hours left; the answer came in time, the note did not."
