@@ -11,6 +11,7 @@ from pathlib import Path
 
 import aiohttp
 
+from messenger_core.service_auth.client import CallFailed
 from sandbox import welcome
 from sandbox.contract_table import NotInContract
 from sandbox.headless_sign_in import SignInRefused
@@ -56,7 +57,12 @@ async def _call(arguments: argparse.Namespace, ready: Ready) -> int:
         status, body = await personal_call(ready, person, arguments.method, arguments.path)
     else:
         body = None if arguments.json is None else json.loads(arguments.json)
-        status, body = await machine_call(ready, arguments.caller, arguments.method, arguments.path, body)
+        try:
+            status, body = await machine_call(ready, arguments.caller, arguments.method, arguments.path, body)
+        except CallFailed as fault:
+            welcome.say(json.dumps({"status": fault.status, "body": {"error": fault.problem}}))
+            welcome.complain(f"{arguments.caller} may not make this call, or nobody answers: {fault}")
+            return 1
     welcome.say(json.dumps({"status": status, "body": body}, ensure_ascii=False))
     return 0
 

@@ -9,7 +9,7 @@ from urllib.parse import quote, urlsplit
 
 import aiohttp
 
-from messenger_core.service_auth.client import CallFailed, ServiceClient
+from messenger_core.service_auth.client import ServiceClient
 from messenger_core.service_auth.keys import read_private_key
 from sandbox.contract_table import OPEN, PERSONAL, TOKEN_ENDPOINTS, Target, find_call
 from sandbox.headless_sign_in import SignedIn
@@ -20,8 +20,8 @@ class UnknownCaller(Exception):  # noqa: N818 - reads as what happened
     """Nobody of that name can make the call."""
 
 
-Answer = tuple[int | None, Any]
-"""Status and JSON body; the status is None if nobody answered."""
+Answer = tuple[int, Any]
+"""Status and JSON body."""
 
 
 async def _plain(
@@ -48,6 +48,7 @@ async def machine_call(ready: Ready, caller: str, method: str, address: str, bod
     Raises:
         NotInContract: if the contract has no such call.
         UnknownCaller: if the caller has no key, or the call is a person's own.
+        CallFailed: if the caller gets no token for the call's scope, or nobody answers.
     """
     target = find_call(method, address)
     if target.call.scope == PERSONAL:
@@ -70,17 +71,18 @@ async def machine_call(ready: Ready, caller: str, method: str, address: str, bod
 async def call_with_key(
     base: str, target: Target, *, client_id: str, key_file: Path, body: object | None = None
 ) -> Answer:
-    """Gets an access token with the key and makes the call; a refused token is answered like a refused call."""
+    """Gets an access token with the key and makes the call.
+
+    Raises:
+        CallFailed: if no token is given, or nobody answers.
+    """
     async with ServiceClient(
         client_id=client_id,
         key=read_private_key(key_file),
         base_url=base,
         token_endpoint=base + TOKEN_ENDPOINTS[target.call.component],
     ) as client:
-        try:
-            return await client.answer(target.call.method, target.path, scope=target.call.scope, body=body)
-        except CallFailed as fault:
-            return fault.status, {"error": fault.problem, "error_description": str(fault)}
+        return await client.answer(target.call.method, target.path, scope=target.call.scope, body=body)
 
 
 async def personal_call(ready: Ready, person: SignedIn, method: str, address: str) -> Answer:

@@ -222,4 +222,6 @@ def run_up(directory: Path, ready_file: Path, *, story: bool) -> int:
         welcome.complain(str(fault))
         return 1
     with lock:
+        # One that was left behind would say that everything answers.
+        ready_file.unlink(missing_ok=True)
         return asyncio.run(_run(folder, ready_file.resolve(), story=story))
