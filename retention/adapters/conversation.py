@@ -1,0 +1,101 @@
+"""Takes in what insured people write to the service account: consent, refusal, a period, or something else."""
+
+from __future__ import annotations
+
+from messenger_core.calendar_periods import to_milliseconds
+from messenger_core.matrix import Invitation, ReceivedEvent
+from retention.adapters.desk import Desk
+from retention.adapters.service_account import ServiceAccount, notice
+from retention.adapters.wording import Wording
+from retention.rules.offering import OfferState
+from retention.rules.reply import Keep, Leave, Reply, SetPeriod, Unclear, read_reply
+from retention.store.offers import Offers
+from retention.store.period_wishes import PeriodWish, PeriodWishes
+from retention.store.service_rooms import ServiceRooms
+
+
+def _reply_of(event: ReceivedEvent) -> Reply:
+    """What a message means; one that is no plain text, was not encrypted, or replaces another is never consent."""
+    body = event.content.get("body")
+    relation = event.content.get("m.relates_to")
+    replaces = isinstance(relation, dict) and relation.get("rel_type") == "m.replace"
+    if not event.encrypted or replaces or event.content.get("msgtype") != "m.text" or not isinstance(body, str):
+        return Unclear.NOT_UNDERSTOOD
+    return read_reply(body)
+
+
+class Conversation:
+    """The handler of the Matrix session. It stores what a person decided; the desk does the rest."""
+
+    def __init__(
+        self,
+        account: ServiceAccount,
+        desk: Desk,
+        *,
+        offers: Offers,
+        rooms: ServiceRooms,
+        wishes: PeriodWishes,
+        wording: Wording,
+    ) -> None:
+        self._account = account
+        self._desk = desk
+        self._offers = offers
+        self._rooms = rooms
+        self._wishes = wishes
+        self._wording = wording
+
+    async def handle_invitation(self, invitation: Invitation) -> None:
+        """Stores an invitation for the desk."""
+        await self._rooms.note_invitation(invitation)
+        self._desk.wake.set()
+
+    async def handle(self, event: ReceivedEvent) -> None:
+        """Handles one message; only the insured person's own in the person's own service room counts."""
+        if event.type != "m.room.message" or event.content.get("msgtype") == "m.notice":
+            return
+        for invitation in await self._rooms.invitations():
+            if invitation.room_id == event.room_id:
+                await self._desk.decide(invitation)
+        person = await self._rooms.person_of(event.room_id)
+        if person is None or person != event.sender:
+            return
+        reply = _reply_of(event)
+        if isinstance(reply, SetPeriod):
+            wish = PeriodWish(event.event_id, person, event.room_id, reply.months)
+            await self._wishes.record(wish, event.sent_at)
+        elif isinstance(reply, Leave | Keep):
+            await self._answer(event, reply)
+        elif reply is Unclear.PERIOD_OUT_OF_RANGE:
+            await self._say(event, self._wording.text("period_out_of_range"))
+        else:
+            await self._say(event, self._wording.text("help"))
+        self._desk.wake.set()
+
+    async def _answer(self, event: ReceivedEvent, reply: Leave | Keep) -> None:
+        async with self._desk.sending:
+            answered = await self._offers.answered_by(event.event_id)
+            text = None if answered is not None else await self._decide(event, reply)
+            answered = answered or await self._offers.answered_by(event.event_id)
+        if answered is not None and answered.state is OfferState.DECLINED:
+            text = self._wording.text("kept")
+        if text is not None:
+            await self._say(event, text)
+
+    async def _decide(self, event: ReceivedEvent, reply: Leave | Keep) -> str | None:
+        """Stores the decision, or returns the text that says why it cannot count."""
+        offer = await self._desk.open_offer(event.sender)
+        if offer is None:
+            return self._wording.text("no_offer")
+        if offer.sending_since is None or to_milliseconds(event.sent_at) < offer.sending_since:
+            return self._wording.text("answer_again")
+        numbers = frozenset(room.ordinal for room in offer.rooms)
+        chosen: frozenset[int] = frozenset()
+        if isinstance(reply, Leave):
+            chosen = numbers if reply.numbers is None else reply.numbers
+        if not chosen <= numbers:
+            return self._wording.text("no_such_number", count=len(numbers))
+        stored = await self._offers.answer(offer.id, chosen, event_id=event.event_id, answered_at=event.sent_at)
+        return None if stored else self._wording.text("answer_again")
+
+    async def _say(self, event: ReceivedEvent, text: str) -> None:
+        await self._account.send(event.room_id, notice(text), key=f"reply {event.event_id}")

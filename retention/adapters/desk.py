@@ -1,0 +1,200 @@
+"""Does what the database says is to be done: send offers, leave and forget chats, pass periods on, take invitations.
+
+Every step is in the database before it is taken and may be taken twice, so a kill at any point loses nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
+
+from messenger_core.log import fault_without_text
+from messenger_core.matrix import Invitation, SendFailed
+from messenger_core.service_auth.client import CallFailed
+from retention.adapters.homeserver import Consent, Homeserver, RoomResults
+from retention.adapters.patience import Patience
+from retention.adapters.service_account import ServiceAccount, message, notice
+from retention.adapters.wording import Wording
+from retention.rules.offering import OfferState, RoomState
+from retention.store.offers import Offer, Offers
+from retention.store.period_wishes import PeriodWish, PeriodWishes
+from retention.store.service_rooms import ServiceRooms
+
+logger = logging.getLogger(__name__)
+
+_POLL_S = 1.0
+
+
+class Desk:
+    """The work of the service account, one item after another.
+
+    Attributes:
+        sending: held while an offer is sent and marked as open, and while an answer is read, so that an answer never
+            overtakes the mark.
+        wake: set when there may be new work.
+    """
+
+    def __init__(
+        self,
+        account: ServiceAccount,
+        homeserver: Homeserver,
+        *,
+        offers: Offers,
+        rooms: ServiceRooms,
+        wishes: PeriodWishes,
+        wording: Wording,
+    ) -> None:
+        self._account = account
+        self._homeserver = homeserver
+        self._offers = offers
+        self._rooms = rooms
+        self._wishes = wishes
+        self._wording = wording
+        self._patience = Patience()
+        self.sending = asyncio.Lock()
+        self.wake = asyncio.Event()
+
+    async def run(self) -> None:
+        """Works until it is cancelled; jobs of other processes are noticed within a second."""
+        while True:
+            self.wake.clear()
+            await self.work_once()
+            try:
+                await asyncio.wait_for(self.wake.wait(), _POLL_S)
+            except TimeoutError:
+                continue
+
+    async def work_once(self) -> None:
+        """Takes the next step of everything that is unfinished."""
+        for invitation in await self._rooms.invitations():
+            await self._attempt(f"invitation {invitation.room_id}", self.decide, invitation)
+        for wish in await self._wishes.open():
+            await self._attempt(f"period {wish.event_id}", self._pass_on, wish)
+        steps = {OfferState.TO_SEND: self._send, OfferState.ACCEPTED: self._leave, OfferState.LEAVING: self._conclude}
+        for offer in await self._offers.unfinished():
+            await self._attempt(f"offer {offer.id}", steps[offer.state], offer)
+
+    async def _attempt(self, name: str, step: Callable[..., Awaitable[None]], item: object) -> None:
+        clock = asyncio.get_running_loop().time
+        if not self._patience.may_try(name, clock()):
+            return
+        try:
+            await step(item)
+        except Exception as fault:  # noqa: BLE001 - one person's trouble must not stop the others
+            self._patience.failed(name, clock())
+            # The texts of these two name a status and nothing of a person.
+            known = str(fault) if isinstance(fault, CallFailed | SendFailed) else fault_without_text(fault)
+            logger.warning("%s is tried again later: %s", name.partition(" ")[0], known)
+        else:
+            self._patience.succeeded(name)
+
+    async def decide(self, invitation: Invitation) -> None:
+        """Takes an insured person's invitation into an encrypted room for two, and declines every other."""
+        if not await self._homeserver.is_reachable_insured(invitation.inviter):
+            await self._decline(invitation)
+            return
+        await self._account.join(invitation.room_id)
+        members = await self._account.members(invitation.room_id)
+        present = {user for user, membership in members.items() if membership in {"join", "invite"}}
+        encryption = await self._account.state(invitation.room_id, "m.room.encryption")
+        if encryption is None or present != {self._account.user_id, invitation.inviter}:
+            await self._decline(invitation)
+            return
+        await self._rooms.adopt(invitation, datetime.now(UTC))
+        await self._account.send(
+            invitation.room_id, notice(self._wording.text("help")), key=f"welcome {invitation.room_id}"
+        )
+        await self._rooms.decided(invitation.room_id)
+
+    async def _decline(self, invitation: Invitation) -> None:
+        try:
+            await self._account.leave(invitation.room_id)
+        except SendFailed:
+            # Already left, or taken back; an invitation that is still open comes again at the next start.
+            logger.info("an invitation could not be declined")
+        await self._rooms.decided(invitation.room_id)
+
+    async def _pass_on(self, wish: PeriodWish) -> None:
+        await self._homeserver.set_period(wish.user_id, wish.months)
+        text = (
+            self._wording.text("period_never")
+            if wish.months is None
+            else self._wording.text("period_set", months=wish.months)
+        )
+        await self._account.send(wish.room_id, notice(text), key=f"period {wish.event_id}")
+        await self._wishes.done(wish.event_id)
+
+    async def _service_room(self, user_id: str) -> str:
+        """The person's service room, made if there is none, with the person in it or invited."""
+        reserved = await self._rooms.reserve(user_id, datetime.now(UTC))
+        if reserved.room_id is None:
+            room_id = await self._account.create_room(reserved.alias, invite=[user_id])
+            await self._rooms.made(reserved.alias, room_id)
+            return room_id
+        await self._account.invite(reserved.room_id, user_id)
+        return reserved.room_id
+
+    async def _send(self, offer: Offer) -> None:
+        if not await self._homeserver.is_reachable_insured(offer.user_id):
+            await self._offers.withdraw(offer.id)
+            return
+        room_id = await self._service_room(offer.user_id)
+        async with self.sending:
+            await self._put_before(offer, room_id)
+
+    async def _put_before(self, offer: Offer, room_id: str) -> None:
+        await self._offers.begin_sending(offer.id, datetime.now(UTC))
+        await self._account.send(room_id, message(self._wording.offer(offer)), key=f"offer {offer.id}")
+        await self._offers.sent(offer.id)
+
+    async def open_offer(self, user_id: str) -> Offer | None:
+        """The offer that a person can answer; to be called while ``sending`` is held.
+
+        An offer that was perhaps sent before a kill is sent again under the same key first, so that its answer counts.
+        """
+        offer = await self._offers.live(user_id)
+        if offer is not None and offer.state is OfferState.TO_SEND and offer.sending_since is not None:
+            await self._put_before(offer, await self._service_room(user_id))
+            offer = await self._offers.live(user_id)
+        return offer if offer is not None and offer.state is OfferState.OPEN else None
+
+    async def _leave(self, offer: Offer) -> None:
+        chosen = offer.room_ids(RoomState.CHOSEN)
+        results = await self._homeserver.leave(_consent(offer), chosen)
+        # After a kill the rooms may have been left already: who is not a member has left.
+        left, refused = _sorted(results, chosen, as_done="not-a-member")
+        await self._offers.left(offer.id, left, refused)
+        self.wake.set()
+
+    async def _conclude(self, offer: Offer) -> None:
+        left = [room.room_id for room in offer.rooms if room.state is RoomState.LEFT and room.reason is None]
+        if left:
+            results = await self._homeserver.forget(_consent(offer), left)
+            forgotten, refused = _sorted(results, left, as_done="not-a-member")
+            await self._offers.forgotten(offer.id, forgotten, refused)
+            offer = await self._offers.live(offer.user_id) or offer
+        room_id = await self._service_room(offer.user_id)
+        await self._account.send(room_id, notice(self._wording.result(offer)), key=f"result {offer.id}")
+        await self._offers.done(offer.id)
+
+
+def _consent(offer: Offer) -> Consent:
+    assert offer.answer_event_id is not None
+    assert offer.answered_at is not None
+    return Consent(offer.user_id, offer.answer_event_id, offer.answered_at)
+
+
+def _sorted(results: RoomResults, asked: list[str], *, as_done: str) -> tuple[set[str], dict[str, str]]:
+    """Rooms done, and the others with their reason.
+
+    Raises:
+        CallFailed: if the answer says nothing about a room that was asked for.
+    """
+    refused = {refusal.room_id: refusal.reason for refusal in results.refused}
+    done = {room_id for room_id in asked if room_id in results.done or refused.get(room_id) == as_done}
+    refused = {room_id: reason for room_id, reason in refused.items() if room_id in asked and room_id not in done}
+    if done | refused.keys() != set(asked):
+        raise CallFailed("the homeserver's answer leaves out a room")
+    return done, refused

@@ -1,0 +1,50 @@
+"""The job of the six months: asks the homeserver for idle care rooms and writes the offers that are due."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from retention.adapters.homeserver import Homeserver
+from retention.rules.offering import IdleRoom
+from retention.store.offers import Offers
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class OffersMade:
+    """What the job found and wrote.
+
+    Attributes:
+        people: insured people with idle care rooms.
+        idle_rooms: these rooms, counted for each person.
+        offers: offers written now; the others were offered before.
+        offered_rooms: the rooms in these offers.
+    """
+
+    people: int
+    idle_rooms: int
+    offers: int
+    offered_rooms: int
+
+
+async def make_offers(homeserver: Homeserver, offers: Offers, as_of: datetime, progress: Progress) -> OffersMade:
+    """Writes one bundled offer a person; a process that runs with the Matrix session sends them.
+
+    Raises:
+        CallFailed: if the homeserver refuses or does not answer; no offer is written then, since a person's rooms may
+            stand on several pages.
+    """
+    idle: dict[str, list[IdleRoom]] = {}
+    pages = 0
+    async for page in homeserver.idle_pages(as_of):
+        pages += 1
+        for user_id, room in page:
+            idle.setdefault(user_id, []).append(room)
+        progress(f"offers: page {pages} of idle care rooms read, {len(page)} rooms")
+    made = [await offers.make(user, rooms, as_of=as_of, now=datetime.now(UTC)) for user, rooms in idle.items()]
+    written = [count for count in made if count]
+    progress(f"offers: {len(written)} written for {len(idle)} people with idle care rooms")
+    return OffersMade(len(idle), sum(map(len, idle.values())), len(written), sum(written))

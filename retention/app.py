@@ -1,0 +1,186 @@
+"""Wiring: the daemon with the service account's session, the jobs, and the check of the proof."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator, Awaitable
+from contextlib import asynccontextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any, Literal
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from messenger_core.catalogue import Catalogue
+from messenger_core.database import open_database
+from messenger_core.http_service import TOKEN_PATH, new_application, serve_until_stopped
+from messenger_core.log import fault_without_text
+from messenger_core.matrix import MatrixSession
+from messenger_core.service_auth.client import CallFailed, ServiceClient
+from messenger_core.service_auth.keys import read_private_key
+from messenger_core.settings import ListenAddress, SettingsError
+from retention.adapters import homeserver as homeserver_calls
+from retention.adapters.bot import Bot
+from retention.adapters.conversation import Conversation
+from retention.adapters.desk import Desk
+from retention.adapters.erasures_job import erase_due
+from retention.adapters.homeserver import Homeserver
+from retention.adapters.offers_job import Progress, make_offers
+from retention.adapters.wording import Wording
+from retention.rules.moments import erase_before, next_night
+from retention.rules.proof import Verdict, check_chain
+from retention.settings import ComponentSettings, RetentionSettings
+from retention.store.erasures import Erasures
+from retention.store.offers import Offers
+from retention.store.period_wishes import PeriodWishes
+from retention.store.service_rooms import ServiceRooms
+
+logger = logging.getLogger(__name__)
+
+Job = Literal["offers", "erasures"]
+BOTH_JOBS: tuple[Job, ...] = ("offers", "erasures")
+_AGAIN_AFTER_S = 30 * 60
+_LONGEST_SLEEP_S = 60.0
+
+
+@asynccontextmanager
+async def _database(settings: RetentionSettings) -> AsyncIterator[AsyncEngine]:
+    try:
+        engine = await open_database(settings.database, "retention")
+    except (OSError, SQLAlchemyError) as fault:
+        raise SettingsError(
+            f"database: {settings.database!r} cannot be opened ({type(fault).__name__}): "
+            "its folder or server must exist and let this user write"
+        ) from None
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+
+
+def _client(settings: ComponentSettings, token_path: str) -> ServiceClient:
+    return ServiceClient(
+        client_id=settings.client_id,
+        key=read_private_key(settings.key_file),
+        base_url=settings.url,
+        token_endpoint=settings.url + token_path,
+    )
+
+
+def _homeserver_client(settings: RetentionSettings) -> ServiceClient:
+    return _client(settings.homeserver_machine, homeserver_calls.TOKEN_PATH)
+
+
+async def run_jobs(
+    settings: RetentionSettings, as_of: datetime, jobs: tuple[Job, ...], progress: Progress
+) -> dict[str, Any]:
+    """Does what is due at ``as_of``.
+
+    Returns:
+        The summary; ``done`` says whether everything due was done, a job that failed has ``failed`` with the reason.
+    """
+    summary: dict[str, Any] = {"as_of": as_of.astimezone(UTC).isoformat()}
+    done = True
+    async with (
+        _database(settings) as engine,
+        _homeserver_client(settings) as homeserver_client,
+        _client(settings.bot, TOKEN_PATH) as bot_client,
+    ):
+        homeserver = Homeserver(homeserver_client)
+        for job in jobs:
+            try:
+                if job == "offers":
+                    summary[job] = asdict(await make_offers(homeserver, Offers(engine), as_of, progress))
+                else:
+                    erased = await erase_due(
+                        homeserver,
+                        Bot(bot_client),
+                        Erasures(engine),
+                        as_of=as_of,
+                        before=erase_before(as_of, settings.support_years),
+                        progress=progress,
+                    )
+                    summary[job] = asdict(erased)
+                    done = done and not erased.remains
+            except CallFailed as fault:
+                progress(f"{job}: not done: {fault}")
+                summary[job] = {"failed": str(fault)}
+                done = False
+    return summary | {"done": done}
+
+
+async def check_proof(settings: RetentionSettings) -> tuple[list[str], Verdict]:
+    """The rows of the proof as JSON lines, and whether the chain is whole."""
+    async with _database(settings) as engine:
+        rows = await Erasures(engine).proof()
+    lines = [json.dumps({"number": row.number, **json.loads(row.content), "seal": row.seal}) for row in rows]
+    return lines, check_chain(rows)
+
+
+async def _nightly(settings: RetentionSettings) -> None:
+    """Runs both jobs at 03:00 with the present moment; what could not be done is tried again the same night."""
+    due = next_night(datetime.now(UTC))
+    while True:
+        while (wait_s := (due - datetime.now(UTC)).total_seconds()) > 0:  # noqa: ASYNC110 - waits for the wall clock
+            await asyncio.sleep(min(wait_s, _LONGEST_SLEEP_S))
+        due = next_night(datetime.now(UTC))
+        while not await _one_night(settings):
+            logger.error("the nightly jobs left something undone; they run again in %d minutes", _AGAIN_AFTER_S // 60)
+            await asyncio.sleep(_AGAIN_AFTER_S)
+
+
+async def _one_night(settings: RetentionSettings) -> bool:
+    now = datetime.now(UTC).replace(microsecond=0)
+    try:
+        return bool((await run_jobs(settings, now, BOTH_JOBS, logger.info))["done"])
+    except Exception as fault:  # noqa: BLE001 - the daemon goes on answering, and the job is tried again
+        logger.error("the nightly jobs failed: %s", fault_without_text(fault))  # noqa: TRY400 - no traceback
+        return False
+
+
+async def run(settings: RetentionSettings) -> None:
+    """The daemon: runs until SIGTERM or SIGINT, or until one of its parts fails.
+
+    Raises:
+        SettingsError: if the homeserver refuses the service account, or another process uses its store.
+    """
+    async with (
+        _database(settings) as engine,
+        _homeserver_client(settings) as homeserver_client,
+        MatrixSession(settings.session, engine) as session,
+    ):
+        offers, rooms, wishes = Offers(engine), ServiceRooms(engine), PeriodWishes(engine)
+        wording = Wording(Catalogue.of("retention"))
+        desk = Desk(session, Homeserver(homeserver_client), offers=offers, rooms=rooms, wishes=wishes, wording=wording)
+        conversation = Conversation(session, desk, offers=offers, rooms=rooms, wishes=wishes, wording=wording)
+        await _until_one_ends(
+            _serve(settings.listen),
+            session.run(conversation),
+            desk.run(),
+            _nightly(settings),
+        )
+
+
+async def _serve(listen: ListenAddress) -> None:
+    try:
+        await serve_until_stopped(new_application(), listen)
+    except OSError as fault:
+        raise SettingsError(
+            f"listen: {listen.host} port {listen.port} cannot be listened on ({fault.strerror}); choose a free port"
+        ) from None
+
+
+async def _until_one_ends(*parts: Awaitable[None]) -> None:
+    """Runs the parts of the daemon side by side; the first that ends or fails ends them all."""
+    tasks = [asyncio.ensure_future(part) for part in parts]
+    try:
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,41 @@
+"""Settings of retention."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from messenger_core.matrix import SessionSettings
+from messenger_core.settings import BaseUrl, DatabaseUrl, ExistingFile, ListenAddress, Settings
+
+
+class ComponentSettings(Settings):
+    """Another component whose machine interface is called.
+
+    Attributes:
+        url: the address under which its tokens are asked for, the same that it names as its own.
+        client_id: the name under which it knows our key.
+        key_file: the private JWK of that client.
+    """
+
+    url: BaseUrl
+    client_id: str = "retention"
+    key_file: ExistingFile
+
+
+class RetentionSettings(Settings):
+    """The whole settings file.
+
+    Attributes:
+        listen: where ``GET /health`` answers.
+        session: the service account that speaks with insured people.
+        homeserver_machine: the homeserver's machine interface.
+        bot: the bot's machine interface.
+        support_years: after how many calendar years support conversations are erased.
+    """
+
+    listen: ListenAddress
+    database: DatabaseUrl
+    session: SessionSettings
+    homeserver_machine: ComponentSettings
+    bot: ComponentSettings
+    support_years: int = Field(default=5, ge=1, le=30)
