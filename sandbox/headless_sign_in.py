@@ -46,15 +46,20 @@ class _Page(HTMLParser):
         super().__init__()
         self.form = _Form()
         self._words: list[str] = []
+        self._alert: list[str] = []
+        self._alert_tag = ""
         self._unseen = 0
         self.feed(html)
 
     @property
     def text(self) -> str:
-        return " ".join(self._words)
+        """All that is to read; of a form that is shown again, what is wrong with it."""
+        return " ".join(self._alert if self.form.present and self._alert else self._words)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         attributes = {name: value or "" for name, value in attrs}
+        if attributes.get("role") == "alert":
+            self._alert_tag = tag
         if tag in _UNSEEN:
             self._unseen += 1
         elif tag == "form" and not self.form.present:
@@ -65,10 +70,14 @@ class _Page(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag in _UNSEEN:
             self._unseen -= 1
+        if tag == self._alert_tag:
+            self._alert_tag = ""
 
     def handle_data(self, data: str) -> None:
         if not self._unseen:
             self._words.extend(data.split())
+        if self._alert_tag:
+            self._alert.extend(data.split())
 
 
 class _Browser:
