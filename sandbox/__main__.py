@@ -93,6 +93,8 @@ def _story(arguments: argparse.Namespace) -> int:
     except NotRunning as fault:
         welcome.complain(str(fault))
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def main() -> int:

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
 import yaml
@@ -34,6 +34,7 @@ from sandbox.settings_files import (
     database_url,
 )
 
+_END_STORY_S = 2.0
 _DATABASES = ("homeserver", "directory", "bot", "retention")
 _SETTINGS = {
     "identity-provider": "identity_provider.yaml",
@@ -132,10 +133,18 @@ async def _play_story(folder: Folder) -> None:
     try:
         code = await process.wait()
     finally:
-        if process.returncode is None:
-            process.kill()
+        await _end_story(process)
     if code != 0:
         raise StoryFailed(f"the story failed; log files: {folder.logs}")
+
+
+async def _end_story(process: asyncio.subprocess.Process) -> None:
+    """Ends a story that is still playing, with the commands it started; it gets a moment to tidy up."""
+    for number in (signal.SIGINT, signal.SIGKILL):
+        if process.returncode is None:
+            os.killpg(process.pid, number)
+            with suppress(TimeoutError):
+                await asyncio.wait_for(process.wait(), _END_STORY_S)
 
 
 @asynccontextmanager
@@ -159,6 +168,7 @@ async def _live(folder: Folder, processes: Processes, ready_file: Path, *, story
     welcome.say("Starting:")
     await _start_all(processes, _specs(folder, at))
     seeded = await seed_accounts(folder, homeserver=at.of("homeserver"), directory=at.of("directory"))
+    welcome.say("  agents have signed in, practices have joined")
     ready = await _ready(folder, at, seeded)
     write_ready(folder.running_file, ready)
     write_ready(ready_file, ready)
