@@ -171,11 +171,13 @@ class EncryptedClient:
         await self.wait_until_in(room_id)
 
     async def wait_until_in(self, room_id: str, *others: str) -> None:
-        """Waits until the room is in the device's sync, and the others are its members there."""
+        """Waits until the room is in the device's sync, and the others have joined it there."""
 
         def there() -> bool | None:
             room = self._nio.rooms.get(room_id)
-            return (room is not None and room.encrypted and all(other in room.users for other in others)) or None
+            if room is None or not room.encrypted:
+                return None
+            return room.users.keys() - room.invited_users.keys() >= set(others) or None
 
         await self._wait(there, "a joined room")
 

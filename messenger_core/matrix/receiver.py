@@ -45,7 +45,6 @@ class Receiver:
 
     async def run(self, handler: EventHandler) -> None:
         """Receives until it is cancelled; an outage of the homeserver is waited out."""
-        await self._retry_parked(handler)
         full_state, pause = True, 1.0
         while True:
             since = await self._journal.position()
@@ -60,8 +59,10 @@ class Receiver:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
                 continue
-            full_state, pause = False, 1.0
             await self._maintain_keys()
+            if full_state:
+                await self._retry_parked(handler)
+            full_state, pause = False, 1.0
             await self._take_in(answer, since, handler)
             await self._journal.move_to(answer.next_batch)
 

@@ -134,7 +134,7 @@ class Sender:
             data = decrypt_attachment(
                 ciphertext, description["key"]["k"], description["hashes"]["sha256"], description["iv"]
             )
-        except (nio.exceptions.EncryptionError, KeyError, TypeError, ValueError) as fault:
+        except (nio.exceptions.EncryptionError, AttributeError, KeyError, TypeError, ValueError) as fault:
             raise SendFailed(f"a file cannot be decrypted: {type(fault).__name__}") from None
         info = event.content.get("info")
         media_type = info.get("mimetype") if isinstance(info, dict) else None

@@ -1,0 +1,297 @@
+"""The Matrix session against a real Synapse and a real encrypted client."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from messenger_core.matrix import (
+    Invitation,
+    MatrixSession,
+    MediaLedger,
+    ReceivedEvent,
+    SendFailed,
+    SessionSettings,
+)
+from messenger_core.matrix.tables import session_tables
+from messenger_core.settings import SettingsError
+from sandbox.encrypted_client import EncryptedClient, run_client
+from sandbox.key_sign_in import sign_in_with_key
+
+from .conftest import SERVER_NAME
+
+if TYPE_CHECKING:
+    from .conftest import Homeserver
+
+
+class Service:
+    """Joins every room and answers every message with its text; fails where a message says so."""
+
+    def __init__(self, session: MatrixSession) -> None:
+        self.session = session
+        self.handled: list[ReceivedEvent] = []
+        self.failing = True
+
+    async def handle(self, event: ReceivedEvent) -> None:
+        if event.type != "m.room.message":
+            self.handled.append(event)
+            return
+        if event.content["body"] == "poison" and self.failing:
+            raise RuntimeError("poison")
+        if "file" in event.content:
+            file = await self.session.download(event)
+            await self.session.send_file(event.room_id, file, key=f"copy {event.event_id}")
+        else:
+            text = {"msgtype": "m.notice", "body": f"answer to {event.content['body']}"}
+            await self.session.send(event.room_id, text, key=f"answer {event.event_id}")
+        self.handled.append(event)
+
+    async def handle_invitation(self, invitation: Invitation) -> None:
+        await self.session.join(invitation.room_id)
+
+
+@pytest.fixture
+async def engine(tmp_path: Path) -> AsyncIterator[AsyncEngine]:
+    """The service's own database with the session's tables."""
+    metadata = sa.MetaData()
+    session_tables(metadata)
+    engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path}/service.db")
+    async with engine.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+    yield engine
+    await engine.dispose()
+
+
+@pytest.fixture
+def settings(homeserver: Homeserver, tmp_path: Path) -> SessionSettings:
+    """A service's account, another one for each test."""
+    secret = tmp_path / "store-key"
+    secret.write_text("only for this test")
+    return SessionSettings(
+        homeserver=homeserver.url,
+        user_id=f"@service-{tmp_path.name.replace('_', '-')}:{SERVER_NAME}".lower(),
+        client_id="tester",
+        key_file=homeserver.key_file,
+        store_directory=tmp_path / "store",
+        store_key_file=secret,
+    )
+
+
+@pytest.fixture
+async def person(homeserver: Homeserver, tmp_path: Path) -> AsyncIterator[EncryptedClient]:
+    """A person with an encrypted client."""
+    signed_in = await sign_in_with_key(
+        homeserver.url,
+        user_id=f"@person-{tmp_path.name.replace('_', '-')}:{SERVER_NAME}".lower(),
+        client_id="tester",
+        key=homeserver.key,
+    )
+    async with run_client(homeserver.url, signed_in, tmp_path / "person") as client:
+        yield client
+
+
+@asynccontextmanager
+async def running(settings: SessionSettings, engine: AsyncEngine) -> AsyncIterator[Service]:
+    """The service, from its start to its stop."""
+    async with MatrixSession(settings, engine) as session:
+        service = Service(session)
+        task = asyncio.create_task(session.run(service))
+        try:
+            yield service
+        finally:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+
+async def until(holds: Callable[[], bool | Awaitable[bool]]) -> None:
+    """Waits, generously, until something holds."""
+    async with asyncio.timeout(60):
+        while True:
+            result = holds()
+            if result if isinstance(result, bool) else await result:
+                return
+            await asyncio.sleep(0.05)
+
+
+async def shared_room(person: EncryptedClient, settings: SessionSettings) -> str:
+    _, answer = await person.ask_for_chat(settings.user_id)
+    room = str(answer["room_id"])
+    await person.wait_until_in(room, settings.user_id)
+    return room
+
+
+async def test_text_and_files_go_both_ways_encrypted(
+    person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine
+) -> None:
+    async with running(settings, engine) as service:
+        room = await shared_room(person, settings)
+        await person.send_text(room, "hello")
+        answer = await person.wait_for(lambda seen: seen.body == "answer to hello", "the answer")
+        assert answer.encrypted
+        data = bytes(range(256)) * 100
+        sent = await person.send_file(room, data, "Befund.pdf", "application/pdf")
+        copy = await person.wait_for(
+            lambda seen: "file" in seen.content and seen.sender == settings.user_id, "the copy of the file"
+        )
+        assert await person.fetch_file(copy) == data
+        assert copy.content["info"]["mimetype"] == "application/pdf"
+        assert copy.body == "Befund.pdf"
+        received = next(event for event in service.handled if event.event_id == sent)
+        assert received.encrypted
+        ledger = await MediaLedger(engine).used_before(datetime.now(UTC) + timedelta(minutes=1))
+        assert set(ledger[room]) == {received.content["file"]["url"], copy.content["file"]["url"]}
+
+
+async def test_what_came_while_the_service_was_away_is_handled_once_and_in_order(
+    person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine
+) -> None:
+    async with running(settings, engine) as service:
+        room = await shared_room(person, settings)
+        await person.send_text(room, "before")
+        await person.wait_for(lambda seen: seen.body == "answer to before", "the first answer")
+    # More than a limited timeline of the homeserver's usual size, so that the gap must be filled.
+    texts = [f"while away {number}" for number in range(130)]
+    for text in texts:
+        await person.send_text(room, text)
+    async with running(settings, engine) as service:
+        await person.wait_for(lambda seen: seen.body == f"answer to {texts[-1]}", "the last answer")
+        bodies = [event.content["body"] for event in service.handled if event.type == "m.room.message"]
+    assert bodies == texts
+    answers = [seen.body for seen in person.seen if seen.sender == settings.user_id and "away" in seen.body]
+    assert answers == [f"answer to {text}" for text in texts]
+
+
+async def test_a_message_whose_handling_fails_is_parked_and_tried_again_at_the_next_start(
+    person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine
+) -> None:
+    async with running(settings, engine):
+        room = await shared_room(person, settings)
+        await person.send_text(room, "poison")
+        await person.send_text(room, "after")
+        await person.wait_for(lambda seen: seen.body == "answer to after", "the answer to what came later")
+        assert not any(seen.body == "answer to poison" for seen in person.seen)
+    async with MatrixSession(settings, engine) as session:
+        mended = Service(session)
+        mended.failing = False
+        task = asyncio.create_task(session.run(mended))
+        await person.wait_for(lambda seen: seen.body == "answer to poison", "the answer after the fault was mended")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_the_same_key_is_sent_once(
+    person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine
+) -> None:
+    async with running(settings, engine) as service:
+        room = await shared_room(person, settings)
+        text = {"msgtype": "m.notice", "body": "only once"}
+        first = await service.session.send(room, text, key="a key")
+        assert await service.session.send(room, text, key="a key") == first
+        assert await service.session.send(room, text, key="another key") != first
+        await service.session.redact(room, first, key="delete it")
+        await person.wait_for(lambda seen: seen.redacts == first, "the deletion")
+
+
+async def test_a_room_is_made_once_and_is_encrypted(
+    person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine
+) -> None:
+    async with running(settings, engine) as service:
+        session = service.session
+        room = await session.create_room("a-name", invite=[person.signed_in.user_id])
+        assert await session.create_room("a-name", invite=[person.signed_in.user_id]) == room
+        assert await person.wait_for_invitation(settings.user_id) == room
+        encryption = await session.state(room, "m.room.encryption")
+        assert encryption is not None
+        assert encryption["algorithm"] == "m.megolm.v1.aes-sha2"
+        assert await session.state(room, "m.room.topic") is None
+        await person.join(room)
+        await session.invite(room, person.signed_in.user_id)
+        assert (await session.members(room))[person.signed_in.user_id] == "join"
+        await session.send(room, {"msgtype": "m.text", "body": "welcome"}, key="welcome")
+        await person.wait_for(lambda seen: seen.body == "welcome", "a message right after the room was made")
+
+
+async def test_nothing_is_sent_in_clear(
+    person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine
+) -> None:
+    async with running(settings, engine) as service:
+        _, answer = await person.call(
+            "POST", "/_matrix/client/v3/createRoom", {"preset": "private_chat", "invite": [settings.user_id]}
+        )
+        room = answer["room_id"]
+
+        async def joined() -> bool:
+            _, members = await person.call("GET", f"/_matrix/client/v3/rooms/{room}/joined_members")
+            return settings.user_id in members.get("joined", {})
+
+        await until(joined)
+        with pytest.raises(SendFailed, match="not encrypted"):
+            await service.session.send(room, {"msgtype": "m.text", "body": "secret"}, key="clear")
+
+
+async def test_a_changed_file_is_refused(
+    person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine
+) -> None:
+    async with running(settings, engine) as service:
+        room = await shared_room(person, settings)
+        await person.send_file(room, b"a picture", "Bild.png", "image/png")
+        await until(lambda: any("file" in event.content for event in service.handled))
+        event = next(event for event in service.handled if "file" in event.content)
+        for broken in ({"hashes": {"sha256": "A" * 43}}, {"key": {}}, {"url": "https://elsewhere.example"}, {"iv": 1}):
+            content = {**event.content, "file": {**event.content["file"], **broken}}
+            changed = ReceivedEvent.from_source(
+                room, {"event_id": "$x", "sender": "@x:x", "type": "m.room.message", "content": content}, encrypted=True
+            )
+            with pytest.raises(SendFailed):
+                await service.session.download(changed)
+
+
+async def test_a_second_process_on_the_same_store_stops_with_a_clear_message(
+    settings: SessionSettings, engine: AsyncEngine
+) -> None:
+    async with MatrixSession(settings, engine):
+        with pytest.raises(SettingsError, match="another process"):
+            async with MatrixSession(settings, engine):
+                pass
+
+
+async def test_an_account_that_the_homeserver_refuses_is_told(settings: SessionSettings, engine: AsyncEngine) -> None:
+    wrong = settings.model_copy(update={"client_id": "stranger"})
+    with pytest.raises(SettingsError, match="refuses to sign in"):
+        async with MatrixSession(wrong, engine):
+            pass
+
+
+async def test_the_store_is_the_services_alone(settings: SessionSettings, engine: AsyncEngine) -> None:
+    async with MatrixSession(settings, engine):
+        assert settings.store_directory.stat().st_mode & 0o077 == 0
+
+
+async def test_odd_events_do_not_stop_the_service(
+    person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine
+) -> None:
+    async with running(settings, engine) as service:
+        room = await shared_room(person, settings)
+        poison = {"algorithm": "m.olm.v1.curve25519-aes-sha2", "sender_key": "A" * 43, "ciphertext": {}}
+        message = {"messages": {settings.user_id: {"*": poison}}}
+        status, _ = await person.call("PUT", "/_matrix/client/v3/sendToDevice/m.room.encrypted/1", message)
+        assert status == 200
+        odd: list[dict[str, object]] = [
+            {"algorithm": "m.megolm.v1.aes-sha2"},
+            {"algorithm": 7, "ciphertext": ["x"]},
+            {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "A", "sender_key": "A", "session_id": "A"},
+        ]
+        for number, content in enumerate(odd):
+            path = f"/_matrix/client/v3/rooms/{room}/send/m.room.encrypted/odd{number}"
+            assert (await person.call("PUT", path, content))[0] == 200
+        await person.send_text(room, "still there?")
+        await person.wait_for(lambda seen: seen.body == "answer to still there?", "the answer after the odd events")
+        assert service.handled
