@@ -1,0 +1,85 @@
+"""How a patient's client signs in to the directory: a search token for a Matrix OpenID token (I_VZD_TIM_Authenticate).
+
+Her user id is neither logged nor stored.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+
+from directory_service.adapters.openid_userinfo import HomeserverSilent, OpenIdUserinfo
+from directory_service.adapters.search_tokens import LIFETIME, SearchTokens
+from directory_service.store.practices import PracticeStore
+from messenger_core.catalogue import Catalogue
+
+_HEADER = "X-Matrix-OpenID-Token"
+_NO_STORE = {"Cache-Control": "no-store"}
+
+
+class _Refused(Exception):  # noqa: N818 - reads as what happened
+    """A sign-in is refused: status, text of the catalogue, and the header or parameter at fault."""
+
+    def __init__(self, status: int, text: str, attribute: str | None = None) -> None:
+        super().__init__(text)
+        self.status = status
+        self.text = text
+        self.attribute = attribute
+
+
+class PatientSignInApi:
+    """``GET /tim-authenticate``."""
+
+    def __init__(
+        self, *, practices: PracticeStore, userinfo: OpenIdUserinfo, tokens: SearchTokens, texts: Catalogue
+    ) -> None:
+        self._practices = practices
+        self._userinfo = userinfo
+        self._tokens = tokens
+        self._texts = texts
+
+    def add_to(self, app: web.Application) -> None:
+        """Adds the route."""
+        app.router.add_get("/tim-authenticate", self._authenticate)
+
+    async def _authenticate(self, request: web.Request) -> web.Response:
+        try:
+            user_id = await self._confirmed(request.query.get("mxId", ""), request.headers.get(_HEADER, ""))
+        except _Refused as refusal:
+            return self._refusal(refusal)
+        body = {
+            "access_token": self._tokens.issue(user_id, datetime.now(UTC)),
+            "token_type": "Bearer",
+            "expires_in": int(LIFETIME.total_seconds()),
+        }
+        return web.json_response(body, headers=_NO_STORE)
+
+    async def _confirmed(self, user_id: str, openid_token: str) -> str:
+        """The user id, if its homeserver confirms it and it is no practice's."""
+        localpart, _, server_name = user_id.removeprefix("@").partition(":")
+        if not (user_id.startswith("@") and localpart and server_name and user_id.isprintable()):
+            raise _Refused(400, "sign-in-mxid-missing", "mxId")
+        if not openid_token:
+            raise _Refused(401, "sign-in-openid-missing", _HEADER)
+        if not self._userinfo.knows(server_name):
+            raise _Refused(401, "sign-in-server-unknown", "mxId")
+        try:
+            owner = await self._userinfo.owner(server_name, openid_token)
+        except HomeserverSilent:
+            raise _Refused(503, "sign-in-unavailable") from None
+        if owner != user_id:
+            raise _Refused(401, "sign-in-refused", _HEADER)
+        if await self._practices.is_practice(user_id):
+            raise _Refused(403, "sign-in-practice", "mxId")
+        return user_id
+
+    def _refusal(self, refusal: _Refused) -> web.Response:
+        """An error in gematik's shape."""
+        message = self._texts.line(refusal.text)
+        body: dict[str, Any] = {"message": message}
+        if refusal.attribute:
+            body["errors"] = [{"attributeName": refusal.attribute, "attributeError": message}]
+        headers = {**_NO_STORE, "WWW-Authenticate": "OAuth"} if refusal.status == 401 else _NO_STORE
+        return web.json_response(body, status=refusal.status, headers=headers)

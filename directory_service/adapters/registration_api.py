@@ -1,0 +1,135 @@
+"""How a practice's software joins (RFC 7591): a verifier's statement binds its key to the practice."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from aiohttp import web
+from joserfc.jwk import KeySet
+
+from directory_service.adapters.practice_accounts import PracticeAccounts
+from directory_service.rules.plain_text import PracticeName
+from directory_service.store.practices import AccountDiffers, Joining, PracticeStore, StatementUsed
+from messenger_core.identifiers import check_telematik_id
+from messenger_core.problem import Problem, WireModel, parse_body
+from messenger_core.service_auth.assertions import Statement, StatementRefused, unverified_issuer, verify_statement
+from messenger_core.service_auth.client import CallFailed
+from messenger_core.service_auth.keys import parse_jwks, public_jwks
+
+logger = logging.getLogger(__name__)
+
+REGISTRATION_PATH = "/oauth2/register"
+_STATEMENT_LIFETIME = timedelta(minutes=10)
+
+
+class _Registration(WireModel):
+    client_name: PracticeName
+    jwks: dict[str, Any]
+    software_statement: str
+
+
+class RegistrationApi:
+    """``POST /oauth2/register``."""
+
+    def __init__(
+        self, *, practices: PracticeStore, accounts: PracticeAccounts, verifiers: Mapping[str, KeySet], audience: str
+    ) -> None:
+        """``verifiers`` are the keys of each trusted issuer; ``audience`` is the directory's own address."""
+        self._practices = practices
+        self._accounts = accounts
+        self._verifiers = verifiers
+        self._audience = audience
+
+    def add_to(self, app: web.Application) -> None:
+        """Adds the route."""
+        app.router.add_post(REGISTRATION_PATH, self._register)
+
+    async def _register(self, request: web.Request) -> web.Response:
+        asked = parse_body(_Registration, await request.read())
+        keys = _one_key(asked.jwks)
+        now = datetime.now(UTC)
+        statement = self._verified(asked.software_statement, keys, now)
+        # The homeserver comes before the commit here, so a statement is looked at first: one that was used must not
+        # change the account's keys. If this process dies in between, the same statement can be sent again.
+        if await self._practices.statement_is_used(statement.issuer, statement.statement_id):
+            raise _refused("it was used before (jti); ask the verifier for a new one")
+        jwks = public_jwks(*keys)
+        joining = Joining(
+            telematik_id=statement.subject,
+            user_id=await self._account(statement.subject, asked.client_name, jwks),
+            name=asked.client_name,
+            jwks=jwks,
+            verifier=statement.issuer,
+            statement_id=statement.statement_id,
+            expires_at=statement.expires_at,
+        )
+        try:
+            practice = await self._practices.join(joining, now)
+        except StatementUsed:
+            raise _refused("it was used before (jti); ask the verifier for a new one") from None
+        except AccountDiffers:
+            logger.error("the homeserver named an account that belongs to another practice, or another one than before")  # noqa: TRY400
+            raise Problem(
+                502, "account-differs", "The homeserver named an unexpected account; the operator has to look at it."
+            ) from None
+        body = {"client_id": practice.telematik_id, "user_id": practice.user_id}
+        return web.json_response(body, status=201, headers={"Cache-Control": "no-store"})
+
+    def _verified(self, text: str, keys: KeySet, now: datetime) -> Statement:
+        try:
+            issuer = unverified_issuer(text)
+            if issuer not in self._verifiers:
+                raise StatementRefused("its issuer is not a verifier that this directory trusts")
+            statement = verify_statement(
+                text,
+                self._verifiers[issuer],
+                issuer=issuer,
+                audience=self._audience,
+                now=now,
+                max_lifetime=_STATEMENT_LIFETIME,
+            )
+            check_telematik_id(statement.subject)
+        except (StatementRefused, ValueError) as refusal:
+            raise _refused(str(refusal)) from None
+        if not statement.statement_id.isprintable():
+            raise _refused("its id (jti) holds characters that cannot be printed")
+        confirmation = statement.claims.get("cnf")
+        confirmed = confirmation.get("jkt") if isinstance(confirmation, dict) else None
+        if confirmed != keys.keys[0].thumbprint():
+            raise _refused("it confirms another key (cnf.jkt) than the one in jwks")
+        return statement
+
+    async def _account(self, telematik_id: str, name: str, jwks: Mapping[str, Any]) -> str:
+        try:
+            return await self._accounts.provide(telematik_id, name, jwks)
+        except CallFailed as fault:
+            logger.warning("a practice could not join: %s", fault)
+            raise Problem(
+                503,
+                "homeserver-unavailable",
+                "The practice's account could not be made because the homeserver did not answer as expected. "
+                "Nothing was changed; send the same request again later.",
+            ) from None
+
+
+def _refused(reason: str) -> Problem:
+    return Problem(400, "invalid-software-statement", f"The software_statement is not accepted: {reason}.")
+
+
+def _one_key(jwks: Mapping[str, Any]) -> KeySet:
+    """The one key of the set: the statement confirms one, and a second would be let in unconfirmed.
+
+    Raises:
+        Problem: 400 if the set has no, several or unusable keys.
+    """
+    try:
+        keys = parse_jwks(jwks)
+        if len(keys.keys) != 1:
+            raise ValueError("exactly one key is allowed: the statement confirms one (cnf.jkt)")
+    except ValueError as fault:
+        errors = [{"field": "jwks", "detail": str(fault)}]
+        raise Problem(400, "invalid-body", "The request's body is not as described; see errors.", errors) from None
+    return keys

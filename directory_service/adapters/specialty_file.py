@@ -1,0 +1,15 @@
+"""Reads the specialties that come with the package."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+import yaml
+
+from directory_service.rules.specialties import SpecialtyTable
+
+
+def read_specialties() -> SpecialtyTable:
+    """The table of ``specialties.yaml``."""
+    text = resources.files("directory_service").joinpath("specialties.yaml").read_text(encoding="utf-8")
+    return SpecialtyTable.from_entries(yaml.safe_load(text))

@@ -1,0 +1,118 @@
+"""Puts the directory together from its settings."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from aiohttp import web
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from directory_service.adapters.client_registry import DirectoryClients
+from directory_service.adapters.homeserver_api import HomeserverApi
+from directory_service.adapters.openid_userinfo import OpenIdUserinfo
+from directory_service.adapters.owner_api import OwnerApi
+from directory_service.adapters.patient_search_api import PatientSearchApi
+from directory_service.adapters.patient_sign_in_api import PatientSignInApi
+from directory_service.adapters.practice_accounts import PracticeAccounts
+from directory_service.adapters.reachability_feed import ReachabilityFeed
+from directory_service.adapters.registration_api import RegistrationApi
+from directory_service.adapters.search_tokens import SearchTokens
+from directory_service.adapters.specialty_file import read_specialties
+from directory_service.settings import DirectorySettings
+from directory_service.store.practices import PracticeStore
+from directory_service.store.reachable_set import ReachableSet
+from directory_service.store.search import PracticeSearch
+from directory_service.store.tables import used_statement
+from messenger_core.catalogue import Catalogue
+from messenger_core.database import UsedStatements, open_database
+from messenger_core.http_service import TOKEN_PATH, GuardedRoutes, new_application, serve_until_stopped
+from messenger_core.service_auth.client import ServiceClient
+from messenger_core.service_auth.keys import public_jwks, read_jwks, read_private_key
+from messenger_core.service_auth.token_grant import Client, TokenAuthority
+from messenger_core.settings import SettingsError
+
+_PACKAGE = "directory_service"
+
+
+@asynccontextmanager
+async def open_application(settings: DirectorySettings) -> AsyncIterator[web.Application]:
+    """The application with its database and clients open.
+
+    Raises:
+        SettingsError: if a key cannot be read or the database cannot be opened.
+    """
+    key = read_private_key(settings.signing_key_file)
+    homeserver_key = read_private_key(settings.homeserver.key_file)
+    homeservers = [
+        Client(client.client_id, read_jwks(client.jwks_file), frozenset(client.scopes))
+        for client in settings.homeserver_clients
+    ]
+    verifiers = {verifier.issuer: read_jwks(verifier.jwks_file) for verifier in settings.ownership_verifiers}
+    specialties, texts = read_specialties(), Catalogue.of(_PACKAGE)
+    homeserver = ServiceClient(
+        client_id=settings.homeserver.client_id,
+        key=homeserver_key,
+        base_url=settings.homeserver.url,
+        token_endpoint=settings.homeserver.token_endpoint,
+    )
+    engine = await _open_database(settings.database)
+    try:
+        async with homeserver, OpenIdUserinfo(settings.server_names) as userinfo:
+            practices, search = PracticeStore(engine), PracticeSearch(engine)
+            feed = ReachabilityFeed(ReachableSet(engine))
+            app = new_application()
+            routes = GuardedRoutes(
+                app,
+                TokenAuthority(settings.public_url, settings.public_url + TOKEN_PATH, key),
+                DirectoryClients(homeservers, practices),
+                UsedStatements(engine, used_statement),
+            )
+            RegistrationApi(
+                practices=practices,
+                accounts=PracticeAccounts(homeserver),
+                verifiers=verifiers,
+                audience=settings.public_url,
+            ).add_to(app)
+            OwnerApi(practices=practices, specialties=specialties, feed=feed).add_to(routes)
+            HomeserverApi(
+                feed=feed, search=search, specialties=specialties, issuer=settings.public_url, key=key
+            ).add_to(routes)
+            tokens = SearchTokens(settings.public_url, key)
+            PatientSignInApi(practices=practices, userinfo=userinfo, tokens=tokens, texts=texts).add_to(app)
+            PatientSearchApi(search=search, specialties=specialties, tokens=tokens, texts=texts).add_to(app)
+
+            async def own_keys(_request: web.Request) -> web.Response:
+                return web.json_response(public_jwks(key))
+
+            app.router.add_get("/.well-known/jwks.json", own_keys)
+            yield app
+    finally:
+        await engine.dispose()
+
+
+async def _open_database(url: str) -> AsyncEngine:
+    try:
+        return await open_database(url, _PACKAGE)
+    except (OSError, SQLAlchemyError) as fault:
+        raise SettingsError(
+            f"database: {url!r} cannot be opened ({type(fault).__name__}); "
+            "allowed is a database that exists, or a file in a folder that this user can write"
+        ) from None
+
+
+async def run(settings: DirectorySettings) -> None:
+    """Runs the directory until it is told to stop.
+
+    Raises:
+        SettingsError: if a key, the database or the address cannot be used.
+    """
+    async with open_application(settings) as app:
+        try:
+            await serve_until_stopped(app, settings.listen)
+        except OSError as fault:
+            where = f"{settings.listen.host} port {settings.listen.port}"
+            raise SettingsError(
+                f"listen: {where} cannot be used ({fault.strerror}); allowed is a free port of this machine"
+            ) from None

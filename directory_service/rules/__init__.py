@@ -1,0 +1,1 @@
+"""What the law, the specification and patients' habits say about the directory; nothing here does any I/O."""

@@ -1,0 +1,64 @@
+"""The directory's settings, as in ``config/directory_service.yaml``."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from messenger_core.settings import BaseUrl, DatabaseUrl, ExistingFile, ListenAddress, Settings
+
+TOKEN_PATH_OF_HOMESERVER = "/_synapse/client/hek/oauth2/token"
+
+
+class HomeserverSettings(Settings):
+    """The homeserver that makes the practices' accounts."""
+
+    url: BaseUrl
+    client_id: str = Field(default="directory", min_length=1, max_length=64)
+    key_file: ExistingFile
+
+    @property
+    def token_endpoint(self) -> str:
+        """The full address of its token endpoint."""
+        return self.url + TOKEN_PATH_OF_HOMESERVER
+
+
+class ClientSettings(Settings):
+    """A homeserver that asks the directory."""
+
+    client_id: str = Field(min_length=1, max_length=64)
+    jwks_file: ExistingFile
+    scopes: list[Literal["reachability:read", "directory:search"]] = Field(min_length=1)
+
+
+class VerifierSettings(Settings):
+    """Who confirms that a key belongs to a practice."""
+
+    issuer: str = Field(min_length=1, max_length=255)
+    jwks_file: ExistingFile
+
+
+def _distinct_clients(clients: list[ClientSettings]) -> list[ClientSettings]:
+    if len({client.client_id for client in clients}) < len(clients):
+        raise ValueError("each client_id may stand there once")
+    return clients
+
+
+def _distinct_issuers(verifiers: list[VerifierSettings]) -> list[VerifierSettings]:
+    if len({verifier.issuer for verifier in verifiers}) < len(verifiers):
+        raise ValueError("each issuer may stand there once")
+    return verifiers
+
+
+class DirectorySettings(Settings):
+    """Everything an operator decides about the directory."""
+
+    listen: ListenAddress
+    public_url: BaseUrl
+    database: DatabaseUrl
+    signing_key_file: ExistingFile
+    homeserver: HomeserverSettings
+    homeserver_clients: Annotated[list[ClientSettings], AfterValidator(_distinct_clients)] = Field(min_length=1)
+    ownership_verifiers: Annotated[list[VerifierSettings], AfterValidator(_distinct_issuers)] = Field(min_length=1)
+    server_names: dict[str, BaseUrl] = Field(min_length=1)
