@@ -6,8 +6,8 @@ import asyncio
 import logging
 
 from bridge_bot.adapters.deliveries import Deliveries, NotYet
+from bridge_bot.adapters.matrix_account import reason_of
 from bridge_bot.store.outbox import Outbox
-from messenger_core.log import fault_without_text
 
 logger = logging.getLogger(__name__)
 
@@ -73,6 +73,6 @@ class Courier:
         except NotYet:
             return False
         except Exception as fault:  # noqa: BLE001 - whatever goes wrong, the row stays and is tried again
-            logger.warning("a row of kind %s is not sent yet: %s", row.queued.kind, fault_without_text(fault))
+            logger.warning("a row of kind %s is not sent yet: %s", row.queued.kind, reason_of(fault))
             return False
         return True

@@ -8,11 +8,10 @@ from datetime import timedelta
 
 from bridge_bot.adapters.clock import Clock
 from bridge_bot.adapters.homeserver import Homeserver
-from bridge_bot.adapters.matrix_account import HOMESERVER_FAULTS, MatrixAccount
+from bridge_bot.adapters.matrix_account import HOMESERVER_FAULTS, MatrixAccount, reason_of
 from bridge_bot.rules.support_rooms import is_fit
 from bridge_bot.store.support_rooms import RoomState, SupportRoom, SupportRooms
 from messenger_core.account_kinds import AccountKind
-from messenger_core.log import fault_without_text
 
 logger = logging.getLogger(__name__)
 
@@ -34,7 +33,7 @@ class Doorkeeper:
             try:
                 await self._decide(room)
             except HOMESERVER_FAULTS as fault:
-                logger.warning("an invitation is not decided yet: %s", fault_without_text(fault))
+                logger.warning("an invitation is not decided yet: %s", reason_of(fault))
                 if self._clock() - room.since > _GIVE_UP_AFTER:
                     await self._rooms.ended(room.room_id, RoomState.DECLINED)
 

@@ -7,11 +7,17 @@ from typing import Any, Protocol
 
 import aiohttp
 
+from messenger_core.log import fault_without_text
 from messenger_core.matrix import FileToSend, ReceivedEvent, SendFailed, SentFile
 from messenger_core.service_auth.client import CallFailed
 
 HOMESERVER_FAULTS = (SendFailed, CallFailed, aiohttp.ClientError, TimeoutError)
 """What the homeserver's refusals and outages look like; the step is tried again."""
+
+
+def reason_of(fault: BaseException) -> str:
+    """Why a step failed, for the log: refusals name an error code and no person, other faults are not quoted."""
+    return str(fault) if isinstance(fault, SendFailed | CallFailed) else fault_without_text(fault)
 
 
 class MatrixAccount(Protocol):

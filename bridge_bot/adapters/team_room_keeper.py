@@ -7,11 +7,10 @@ from collections.abc import Mapping
 
 from bridge_bot.adapters.clock import Clock
 from bridge_bot.adapters.homeserver import Homeserver
-from bridge_bot.adapters.matrix_account import HOMESERVER_FAULTS, MatrixAccount
+from bridge_bot.adapters.matrix_account import HOMESERVER_FAULTS, MatrixAccount, reason_of
 from bridge_bot.rules.quarters import quarter_of
 from bridge_bot.store.team_rooms import TeamRooms
 from messenger_core.account_kinds import AccountKind
-from messenger_core.log import fault_without_text
 from messenger_core.matrix import SendFailed
 
 logger = logging.getLogger(__name__)
@@ -45,7 +44,7 @@ class TeamRoomKeeper:
                 try:
                     await self._keep_room(team, quarter)
                 except HOMESERVER_FAULTS as fault:
-                    logger.warning("the room of team %s is not ready: %s", team, fault_without_text(fault))
+                    logger.warning("the room of team %s is not ready: %s", team, reason_of(fault))
         await self._invite_all()
 
     async def agent_made(self, user_id: str) -> None:
@@ -78,6 +77,6 @@ class TeamRoomKeeper:
                 if found is not None and found.kind is AccountKind.AGENT and not found.locked:
                     await self._account.invite(room_id, agent)
             except HOMESERVER_FAULTS as fault:
-                logger.warning("an agent is not invited yet: %s", fault_without_text(fault))
+                logger.warning("an agent is not invited yet: %s", reason_of(fault))
                 continue
             self._to_invite.discard((room_id, agent))

@@ -1,0 +1,104 @@
+"""The interface for retention, over real HTTP on loopback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import ClientSession, web
+from aiohttp.test_utils import unused_port
+
+from bridge_bot.app import http_application
+from bridge_bot.settings import BotSettings
+from messenger_core.database import open_database
+from messenger_core.service_auth.client import CallFailed, ServiceClient
+from messenger_core.service_auth.keys import generate_private_key, public_jwks, write_private_key
+from tests.bridge_bot.scene import ERIKA, Scene, settings_in
+
+
+@dataclass
+class Api:
+    address: str
+    client: ServiceClient
+    scene: Scene
+
+
+@pytest.fixture
+async def api(tmp_path: Path) -> AsyncIterator[Api]:
+    values, key, port = settings_in(tmp_path), generate_private_key(), unused_port()
+    write_private_key(generate_private_key(), tmp_path / "signing.jwk")
+    (tmp_path / "retention.jwks").write_text(json.dumps(public_jwks(key)), encoding="utf-8")
+    address = f"http://127.0.0.1:{port}"
+    values |= {
+        "public_url": address,
+        "signing_key_file": str(tmp_path / "signing.jwk"),
+        "clients": [
+            {"client_id": "retention", "jwks_file": str(tmp_path / "retention.jwks"), "scopes": ["erasure:act"]}
+        ],
+    }
+    settings = BotSettings.model_validate(values)
+    engine = await open_database(settings.database, "bridge_bot")
+    scene = Scene(engine, settings)
+    await scene.settle()
+    runner = web.AppRunner(http_application(settings, engine), access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", port).start()
+    client = ServiceClient(client_id="retention", key=key, base_url=address, token_endpoint=f"{address}/oauth2/token")
+    async with client:
+        yield Api(address, client, scene)
+    await runner.cleanup()
+    await engine.dispose()
+
+
+async def call(api: Api, method: str, path: str, **request: Any) -> tuple[int, Any]:
+    return await api.client.answer(method, path, scope="erasure:act", **request)
+
+
+async def test_retention_learns_what_is_due_erases_it_and_proves_it(api: Api) -> None:
+    await api.scene.ticket()
+    await api.scene.file(ERIKA, "Attest.pdf")
+    before = {"before": "2026-11-24T00:00:00+01:00"}
+    status, due = await call(api, "GET", "/v1/retention/due", query=before)
+    assert status == 200
+    assert {room["room_id"] for room in due["rooms"]} == {"!erika:hek.localhost", api.scene.team_room}
+    assert [room["media"] for room in due["rooms"]] == [["mxc://hek.localhost/Attest.pdf"], []]
+    held = await call(api, "GET", "/v1/retention/held", query=before)
+    assert held[1]["tickets"] == 1
+    erased = await call(api, "POST", "/v1/retention/erase", body={"before": 1795474800000})
+    assert erased == held
+    assert await call(api, "GET", "/v1/retention/held", query=before) == (
+        200,
+        {"messages": 0, "media": 0, "tickets": 0},
+    )
+
+
+@pytest.mark.parametrize(
+    "query",
+    [{}, {"before": "gestern"}, {"before": "2026-11-24T00:00:00"}, {"before": "2026-11-24T00:00:00Z", "x": "1"}],
+)
+async def test_a_moment_that_is_not_one_is_refused_with_a_problem(api: Api, query: dict[str, str]) -> None:
+    status, problem = await call(api, "GET", "/v1/retention/due", query=query)
+    assert (status, problem["type"]) == (400, "urn:hek-messenger:problem:invalid-query")
+
+
+@pytest.mark.parametrize(
+    "body", [{}, {"before": "2026"}, {"before": -1}, {"before": 10**18}, {"before": True}, {"before": 1, "x": 1}, []]
+)
+async def test_a_body_that_is_not_as_described_erases_nothing(api: Api, body: object) -> None:
+    status, problem = await call(api, "POST", "/v1/retention/erase", body=body)
+    assert (status, problem["type"]) == (400, "urn:hek-messenger:problem:invalid-body")
+
+
+async def test_nobody_is_served_without_a_token_and_no_other_scope_is_given(api: Api) -> None:
+    async with ClientSession() as http:
+        for method, path in (("GET", "due"), ("POST", "erase"), ("GET", "held")):
+            async with http.request(method, f"{api.address}/v1/retention/{path}") as answer:
+                assert answer.status == 401
+        async with http.get(f"{api.address}/health") as answer:
+            assert answer.status == 200
+    with pytest.raises(CallFailed):
+        await api.client.call("GET", "/v1/retention/held", scope="retention:act")
