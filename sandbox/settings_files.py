@@ -22,6 +22,8 @@ SUPPORT_LOCALPART = "hek"
 SERVICE_LOCALPART = "hek-service"
 _EXAMPLES = Path(__file__).parent.parent / "config"
 _TEMPLATES = Path(__file__).parent.parent / "synapse_modules" / "templates"
+# A mixture of the example's value and ours would be wrong.
+_REPLACED = frozenset({"database", "server_names"})
 # Everybody comes from one address here, so limits by address would stop the story.
 _RATE = {"per_second": 1000, "burst_count": 1000}
 
@@ -47,9 +49,11 @@ def database_url(folder: Folder, component: str) -> str:
 
 
 def _merged(base: Any, over: Any) -> Any:
-    if isinstance(base, dict) and isinstance(over, dict):
-        return {**base, **{key: _merged(base.get(key), value) for key, value in over.items()}}
-    return over
+    """Values of ``over`` go before those of ``base``; mappings are merged, lists and whole values replaced."""
+    if not (isinstance(base, dict) and isinstance(over, dict)):
+        return over
+    kept = {key: value for key, value in base.items() if key not in _REPLACED}
+    return {**kept, **{key: _merged(kept.get(key), value) for key, value in over.items()}}
 
 
 def _example(name: str) -> dict[str, Any]:
@@ -200,8 +204,6 @@ class SettingsFiles:
             "rc_login": {"address": _RATE, "account": _RATE, "failed_attempts": _RATE},
         }
         merged: dict[str, Any] = _merged(example, over)
-        # Two places for one value would contradict each other.
-        merged["database"] = over["database"]
         return merged
 
     def _relying_party(self, provider: str, modules_file: Mapping[str, str]) -> dict[str, object]:
