@@ -1,0 +1,139 @@
+"""The service account's desk and conversation over a database, a homeserver on loopback, and a recording account."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from messenger_core.catalogue import Catalogue
+from messenger_core.matrix import ReceivedEvent
+from messenger_core.service_auth.client import ServiceClient
+from retention.adapters.conversation import Conversation
+from retention.adapters.desk import Desk
+from retention.adapters.homeserver import Homeserver
+from retention.adapters.wording import Wording
+from retention.rules.moments import parse_as_of
+from retention.rules.offering import IdleRoom
+from retention.store.offers import Offers
+from retention.store.period_wishes import PeriodWishes
+from retention.store.service_rooms import ServiceRooms
+from tests.retention.stand_ins import HomeserverStandIn, RecordingAccount
+
+ERIKA = "@erika:x"
+FIRST, SECOND, THIRD = "!first:x", "!second:x", "!third:x"
+IDLE = tuple(IdleRoom(room, number * 1000) for number, room in enumerate((FIRST, SECOND, THIRD), 1))
+MAY, JUNE = parse_as_of("2027-05-24"), parse_as_of("2027-06-24")
+
+
+class Killed(BaseException):
+    """The process ends at this instruction."""
+
+
+@dataclass
+class Life:
+    """Counts the calls of one process and ends it before or after one of them."""
+
+    ends_at: int | None = None
+    after: bool = False
+    calls: int = 0
+
+
+class Mortal:
+    """Passes calls on until the process ends."""
+
+    def __init__(self, inner: Any, life: Life) -> None:
+        self._inner = inner
+        self._life = life
+
+    def __getattr__(self, name: str) -> Any:
+        attribute = getattr(self._inner, name)
+        if not callable(attribute):
+            return attribute
+
+        async def call(*args: Any, **named: Any) -> Any:
+            self._life.calls += 1
+            ends = self._life.calls == self._life.ends_at
+            if ends and not self._life.after:
+                raise Killed
+            result = await attribute(*args, **named)
+            if ends:
+                raise Killed
+            return result
+
+        return call
+
+
+@dataclass
+class Service:
+    """Everything that outlives a process, and the present process."""
+
+    engine: AsyncEngine
+    homeserver: HomeserverStandIn
+    client: ServiceClient
+    account: RecordingAccount = field(default_factory=RecordingAccount)
+
+    def __post_init__(self) -> None:
+        self.offers = Offers(self.engine)
+        self.rooms = ServiceRooms(self.engine)
+        self.start_anew()
+
+    def start(self, life: Life) -> None:
+        """Starts a process; what was in memory is lost."""
+        account: Any = Mortal(self.account, life)
+        homeserver: Any = Mortal(Homeserver(self.client), life)
+        offers: Any = Mortal(self.offers, life)
+        rooms: Any = Mortal(self.rooms, life)
+        wishes: Any = Mortal(PeriodWishes(self.engine), life)
+        wording = Wording(Catalogue.of("retention"))
+        self.desk = Desk(account, homeserver, offers=offers, rooms=rooms, wishes=wishes, wording=wording)
+        self.conversation = Conversation(account, self.desk, offers=offers, rooms=rooms, wishes=wishes, wording=wording)
+
+    def start_anew(self) -> None:
+        """Starts a process that is not killed."""
+        self.start(Life())
+
+    async def offer(self, *idle: IdleRoom, as_of: datetime = MAY) -> None:
+        """What the job writes."""
+        assert await self.offers.make(ERIKA, idle or IDLE, as_of=as_of, now=datetime.now(UTC)) > 0
+
+    async def work(self) -> None:
+        """Enough passes of the desk for everything that is due."""
+        for _ in range(4):
+            await self.desk.work_once()
+
+    @property
+    def service_room(self) -> str:
+        """The room that was made for the person."""
+        [room_id] = self.account.aliases.values()
+        return room_id
+
+    def event(self, body: str, event_id: str = "$answer", **changes: Any) -> ReceivedEvent:
+        """A message of the person in the service room, sent now."""
+        fields: dict[str, Any] = {
+            "room_id": self.service_room if "room_id" not in changes else "",
+            "event_id": event_id,
+            "sender": ERIKA,
+            "type": "m.room.message",
+            "content": {"msgtype": "m.text", "body": body},
+            "sent_at": datetime.now(UTC),
+            "encrypted": True,
+            "state_key": None,
+            "redacts": None,
+            "thread_root": None,
+        }
+        return ReceivedEvent(**fields | changes)
+
+    async def says(self, body: str, event_id: str = "$answer", **changes: Any) -> str:
+        """The person writes, the desk works; returns what she was answered at last."""
+        before = set(self.account.sent)
+        await self.conversation.handle(self.event(body, event_id, **changes))
+        await self.work()
+        answers = [text for key, (_, text) in self.account.sent.items() if key not in before]
+        return answers[-1] if answers else ""
+
+    def present(self) -> dict[str, str]:
+        """The person's membership in her care rooms."""
+        return {room: membership for (_, room), membership in self.homeserver.membership.items()}

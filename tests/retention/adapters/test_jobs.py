@@ -1,0 +1,135 @@
+"""Both jobs over HTTP: what is due is done once, and what fails is said and finished later."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from messenger_core.calendar_periods import to_milliseconds
+from messenger_core.settings import load_settings
+from retention.app import BOTH_JOBS, check_proof, run_jobs
+from retention.rules.moments import parse_as_of
+from retention.settings import RetentionSettings
+from retention.store.offers import Offers
+from tests.retention.stand_ins import BotStandIn, HomeserverStandIn, serving, write_settings
+
+AS_OF = parse_as_of("2031-11-25")
+OLD = to_milliseconds(parse_as_of("2026-11-24"))
+YOUNG = to_milliseconds(parse_as_of("2026-11-26"))
+ROOM, TEAM = "!support:x", "!team:x"
+
+
+class World:
+    """Homeserver, bot, and settings that name them."""
+
+    def __init__(self, homeserver: HomeserverStandIn, bot: BotStandIn, settings: RetentionSettings) -> None:
+        self.homeserver = homeserver
+        self.bot = bot
+        self.settings = settings
+        self.lines: list[str] = []
+
+    async def run(self, as_of: str | None = None) -> dict[str, Any]:
+        moment = parse_as_of(as_of) if as_of else AS_OF
+        return await run_jobs(self.settings, moment, BOTH_JOBS, self.lines.append)
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    homeserver = HomeserverStandIn(
+        idle=[("@erika:x", "!a:x", 1000), ("@max:x", "!b:x", 2000), ("@erika:x", "!c:x", 3000)],
+        events={ROOM: [OLD, OLD, YOUNG], TEAM: [OLD]},
+        media={"mxc://x/a", "mxc://x/b", "mxc://x/young"},
+    )
+    bot = BotStandIn(
+        messages=[(ROOM, OLD), (ROOM, OLD), (ROOM, YOUNG), (TEAM, OLD)],
+        media=[(ROOM, "mxc://x/a", OLD), (TEAM, "mxc://x/b", OLD), (ROOM, "mxc://x/young", YOUNG)],
+    )
+    async with serving(homeserver) as homeserver_url, serving(bot) as bot_url:
+        settings = load_settings(RetentionSettings, write_settings(tmp_path, homeserver_url, bot_url))
+        yield World(homeserver, bot, settings)
+
+
+async def test_idle_rooms_of_all_pages_become_one_offer_a_person(world: World, engine: AsyncEngine) -> None:
+    summary = await world.run()
+    assert summary["offers"] == {"people": 2, "idle_rooms": 3, "offers": 2, "offered_rooms": 3}
+    offers = await Offers(engine).unfinished()
+    assert {(offer.user_id, len(offer.rooms)) for offer in offers} == {("@erika:x", 2), ("@max:x", 1)}
+    again = await world.run()
+    assert again["offers"]["offers"] == 0
+
+
+async def test_old_conversations_are_erased_on_both_sides_and_young_ones_stay(world: World) -> None:
+    summary = await world.run()
+    assert summary["done"] is True
+    assert summary["erasures"] | {"before": 0} == {"before": 0, "rooms": 2, "messages": 3, "media": 2, "remains": ()}
+    assert world.homeserver.events == {ROOM: [YOUNG], TEAM: []}
+    assert world.homeserver.media == {"mxc://x/young"}
+    assert world.bot.messages == [(ROOM, YOUNG)]
+    lines, verdict = await check_proof(world.settings)
+    assert (len(lines), verdict.rows, verdict.broken_at) == (2, 2, None)
+    assert ROOM not in "".join(lines) + "".join(world.lines)
+
+
+async def test_what_is_younger_than_five_years_is_left_alone(world: World) -> None:
+    summary = await world.run("2031-11-24")
+    assert summary["erasures"]["rooms"] == 0
+    assert world.homeserver.events[ROOM] == [OLD, OLD, YOUNG]
+    assert world.bot.erase_calls == 0
+    assert (await check_proof(world.settings))[1].rows == 0
+
+
+@pytest.mark.parametrize("stays", [ROOM, "mxc://x/a"])
+async def test_the_bot_keeps_its_list_until_the_homeserver_has_erased_everything(world: World, stays: str) -> None:
+    world.homeserver.undeletable = {stays}
+    summary = await world.run()
+    assert summary["done"] is False
+    assert len(summary["erasures"]["remains"]) == 1
+    assert world.bot.erase_calls == 0
+    assert (await check_proof(world.settings))[1].rows == 0
+    world.homeserver.undeletable = set()
+    assert (await world.run())["done"] is True
+    assert world.homeserver.events == {ROOM: [YOUNG], TEAM: []}
+    assert (await check_proof(world.settings))[1].rows == 2
+
+
+async def test_one_room_that_fails_does_not_stop_the_others(world: World) -> None:
+    del world.homeserver.events[ROOM]
+    summary = await world.run()
+    assert "not-erasable" in summary["erasures"]["remains"][0]
+    assert world.homeserver.events == {TEAM: []}
+
+
+async def test_nothing_is_proved_while_the_bot_still_holds_something(world: World) -> None:
+    world.bot.holds_on = True
+    summary = await world.run()
+    assert summary["done"] is False
+    assert "still holds 3 messages, 2 files" in summary["erasures"]["remains"][0]
+    assert (await check_proof(world.settings))[1].rows == 0
+    world.bot.holds_on = False
+    assert (await world.run())["done"] is True
+
+
+async def test_an_erasure_that_was_killed_after_the_bot_is_finished_by_the_next_run(world: World) -> None:
+    world.bot.holds_on = True
+    await world.run()
+    # As if the process had been killed after the bot erased and before that was stored.
+    world.bot.messages, world.bot.media = [], []
+    summary = await world.run()
+    assert summary["done"] is True
+    lines, verdict = await check_proof(world.settings)
+    assert (len(lines), verdict.rows) == (2, 2)
+
+
+async def test_a_component_that_is_down_is_named_and_the_other_job_still_runs(world: World) -> None:
+    world.bot.down = True
+    summary = await world.run()
+    assert summary["done"] is False
+    assert "503" in summary["erasures"]["failed"]
+    assert summary["offers"]["offers"] == 2
+    world.bot.down = False
+    world.homeserver.down = {"care-rooms/idle"}
+    summary = await world.run()
+    assert "503" in summary["offers"]["failed"]
+    assert summary["erasures"]["rooms"] == 2

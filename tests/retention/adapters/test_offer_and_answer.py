@@ -1,0 +1,165 @@
+"""From the offer to the chats that are left: what she is told, what her answers do, and what nobody else's do."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from messenger_core.calendar_periods import to_milliseconds
+from retention.rules.offering import IdleRoom
+from tests.retention.adapters.service import ERIKA, FIRST, IDLE, JUNE, SECOND, THIRD, Service
+
+STAYED = {FIRST: "join", SECOND: "join", THIRD: "join"}
+
+
+async def test_she_is_invited_and_told_everything_she_must_know_in_both_languages(service: Service) -> None:
+    await service.offer()
+    await service.work()
+    assert service.account.rooms[service.service_room] == {service.account.user_id: "join", ERIKA: "invite"}
+    [text] = service.account.texts("offer ")
+    for part in ("VERLASSEN", "LEAVE", "exportieren", "Ihre Praxis behält", "your practice keeps", "1. https", FIRST):
+        assert part in text
+    assert "01.01.1970" in text
+
+
+async def test_leaving_all_leaves_and_forgets_every_chat_and_says_so(service: Service) -> None:
+    await service.offer()
+    await service.work()
+    answer = service.event("VERLASSEN")
+    await service.conversation.handle(answer)
+    await service.work()
+    assert service.present() == dict.fromkeys(STAYED, "forgotten")
+    [result] = service.account.texts("result ")
+    assert "3. Chat verlassen" in result
+    expected = (ERIKA, answer.event_id, to_milliseconds(answer.sent_at))
+    assert set(service.homeserver.consents) == {expected}
+
+
+async def test_numbers_leave_only_these_chats(service: Service) -> None:
+    await service.offer()
+    await service.work()
+    result = await service.says("1 und 3")
+    assert service.present() == STAYED | {FIRST: "forgotten", THIRD: "forgotten"}
+    assert "2." not in result
+
+
+@pytest.mark.parametrize("word", ["BEHALTEN", "Nein danke", "nicht verlassen", "1 4", "0", "* VERLASSEN"])
+async def test_nothing_else_leaves_a_chat(service: Service, word: str) -> None:
+    await service.offer()
+    await service.work()
+    assert await service.says(word)
+    assert service.present() == STAYED
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"sender": "@max:x"},
+        {"encrypted": False},
+        {"content": {"msgtype": "m.text", "body": "VERLASSEN", "m.relates_to": {"rel_type": "m.replace"}}},
+        {"content": {"msgtype": "m.image", "body": "VERLASSEN"}},
+        {"content": {"msgtype": "m.notice", "body": "VERLASSEN"}},
+        {"content": {"msgtype": "m.text", "body": ["VERLASSEN"]}},
+        {"content": {}},
+        {"type": "m.reaction"},
+        {"room_id": "!another:x"},
+    ],
+)
+async def test_only_her_own_encrypted_text_in_her_service_room_is_consent(
+    service: Service, changes: dict[str, Any]
+) -> None:
+    await service.offer()
+    await service.work()
+    await service.says("VERLASSEN", **changes)
+    assert service.present() == STAYED
+
+
+async def test_a_number_that_is_not_in_the_list_is_explained(service: Service) -> None:
+    await service.offer()
+    await service.work()
+    assert "von 1 bis 3" in await service.says("1 9")
+    assert "Chat verlassen" in await service.says("2", "$second")
+
+
+async def test_chats_written_in_since_are_kept_with_the_reason(service: Service) -> None:
+    service.homeserver.written_since = {SECOND}
+    await service.offer()
+    await service.work()
+    result = await service.says("VERLASSEN")
+    assert service.present() == {FIRST: "forgotten", SECOND: "join", THIRD: "forgotten"}
+    assert "2. Chat behalten, weil Sie dort" in result
+
+
+async def test_an_answer_from_before_the_present_offer_is_no_consent_to_it(service: Service) -> None:
+    await service.offer(IDLE[0])
+    await service.work()
+    written = service.event("VERLASSEN")
+    await service.offer(*IDLE, as_of=JUNE)
+    await service.conversation.handle(written)
+    await service.work()
+    assert service.present() == STAYED
+    late = service.event("VERLASSEN", "$late", sent_at=written.sent_at - timedelta(seconds=1))
+    await service.conversation.handle(late)
+    assert service.present() == STAYED
+    assert "noch einmal" in service.account.sent["reply $late"][1]
+
+
+async def test_without_an_offer_she_is_told_so(service: Service) -> None:
+    await service.offer()
+    await service.work()
+    await service.says("BEHALTEN")
+    assert "kein offenes Angebot" in await service.says("VERLASSEN", "$later")
+    assert service.present() == STAYED
+
+
+@pytest.mark.parametrize(
+    ("body", "months", "told"), [("FRIST 12", 12, "12 Monate"), ("PERIOD NEVER", None, "nicht mehr")]
+)
+async def test_she_sets_her_own_period(service: Service, body: str, months: int | None, told: str) -> None:
+    await service.offer()
+    await service.work()
+    assert told in await service.says(body)
+    assert service.homeserver.periods == {ERIKA: months}
+
+
+async def test_an_impossible_period_is_explained_and_not_set(service: Service) -> None:
+    await service.offer()
+    await service.work()
+    assert "1 bis 120" in await service.says("FRIST 500")
+    assert service.homeserver.periods == {}
+
+
+@pytest.mark.parametrize("account", [("insured", True), ("practice", False), None])
+async def test_who_is_locked_or_gone_gets_no_offer(service: Service, account: tuple[str, bool] | None) -> None:
+    service.homeserver.accounts = {ERIKA: account} if account else {}
+    await service.offer()
+    await service.work()
+    assert service.account.sent == {}
+    assert await service.offers.unfinished() == []
+
+
+async def test_next_month_the_same_room_is_used_and_a_person_who_left_it_is_invited_again(service: Service) -> None:
+    await service.offer()
+    await service.work()
+    await service.says("BEHALTEN")
+    service.account.rooms[service.service_room][ERIKA] = "leave"
+    await service.offer(IdleRoom(FIRST, 9000), as_of=JUNE)
+    await service.work()
+    assert len(service.account.texts("offer ")) == 2
+    assert service.account.rooms[service.service_room][ERIKA] == "invite"
+
+
+async def test_an_outage_of_the_homeserver_is_waited_out(service: Service) -> None:
+    await service.offer()
+    await service.work()
+    service.homeserver.down = {"care-rooms/leave"}
+    assert not await service.says("VERLASSEN")
+    service.homeserver.down = {"care-rooms/forget"}
+    service.start_anew()
+    await service.work()
+    assert service.present() == dict.fromkeys(STAYED, "leave")
+    service.homeserver.down = set()
+    service.start_anew()
+    await service.work()
+    assert service.present() == dict.fromkeys(STAYED, "forgotten")
+    assert len(service.account.texts("result ")) == 1
