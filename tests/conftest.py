@@ -9,6 +9,7 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NoReturn
 
 import asyncpg
 import pytest
@@ -17,7 +18,7 @@ from aiohttp.test_utils import unused_port
 _START_TIMEOUT_S = 60
 
 
-def _lacking(what: str) -> None:
+def lacking(what: str) -> NoReturn:
     """Skips what this machine cannot run; in CI, where everything is installed, that is a failure."""
     if os.environ.get("CI") == "true":
         pytest.fail(f"{what} is missing, and CI=true allows no skip")
@@ -29,8 +30,8 @@ def _postgresql_program(name: str) -> str:
     candidates = [shutil.which(name), *map(str, installed)]
     program = next((candidate for candidate in candidates if candidate), None)
     if program is None:
-        _lacking(f"PostgreSQL's {name} (Debian package postgresql)")
-    return str(program)
+        lacking(f"PostgreSQL's {name} (Debian package postgresql)")
+    return program
 
 
 @pytest.fixture(scope="session")

@@ -25,11 +25,10 @@ from messenger_core.matrix.tables import session_tables
 from messenger_core.settings import SettingsError
 from sandbox.encrypted_client import EncryptedClient, run_client
 from sandbox.key_sign_in import sign_in_with_key
-
-from .conftest import SERVER_NAME
+from tests.messenger_core.conftest import SERVER_NAME
 
 if TYPE_CHECKING:
-    from .conftest import Homeserver
+    from tests.messenger_core.conftest import Homeserver
 
 
 class Service:

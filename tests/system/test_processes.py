@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import yaml
 
-from .conftest import start_sandbox, stop
+from tests.system.conftest import start_sandbox, stop
 
 if TYPE_CHECKING:
-    from .conftest import Sandbox
+    from tests.system.conftest import Sandbox
 
 
 def children_of(pid: int) -> set[int]:

@@ -13,7 +13,7 @@ from joserfc.jwk import ECKey
 from messenger_core.service_auth.keys import public_jwks
 
 if TYPE_CHECKING:
-    from .conftest import Sandbox
+    from tests.system.conftest import Sandbox
 
 AS_OF = "2030-01-01T00:00:00Z"
 LONG_AGO = "2000-01-01T00:00:00Z"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from .conftest import Sandbox
+    from tests.system.conftest import Sandbox
 
 STEPS = list(range(1, 11))
 # What people write in the story; none of it may stand anywhere in clear outside their clients.
