@@ -52,6 +52,7 @@ class Doorkeeper:
 
     async def _is_fit(self, room: SupportRoom) -> bool:
         return is_fit(
+            creation=await self._account.state(room.room_id, "m.room.create"),
             encryption=await self._account.state(room.room_id, "m.room.encryption"),
             power_levels=await self._account.state(room.room_id, "m.room.power_levels"),
             members=await self._account.members(room.room_id),

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 _POWER_NEEDED = 50
+# From room version 12 on, creators have all power and stand in the creation event alone (MSC4289).
+_WITHOUT_CREATOR_POWER = frozenset(str(version) for version in range(1, 12))
 
 
 def is_fit(
     *,
+    creation: Mapping[str, Any] | None,
     encryption: Mapping[str, Any] | None,
     power_levels: Mapping[str, Any] | None,
     members: Mapping[str, str],
@@ -19,6 +22,7 @@ def is_fit(
     """Whether the support account stays in a room that the person made.
 
     Args:
+        creation: the content of ``m.room.create``.
         encryption: the content of ``m.room.encryption``.
         power_levels: the content of ``m.room.power_levels``.
         members: user id to membership.
@@ -32,8 +36,15 @@ def is_fit(
         return False
     if {user for user, membership in members.items() if membership in {"join", "invite"}} - {person, account}:
         return False
-    levels = power_levels or {}
+    return _power(account, creation or {}, power_levels or {}) >= _POWER_NEEDED
+
+
+def _power(account: str, creation: Mapping[str, Any], levels: Mapping[str, Any]) -> int:
+    creators = creation.get("additional_creators")
+    version = str(creation.get("room_version", "1"))
+    if version not in _WITHOUT_CREATOR_POWER and isinstance(creators, list) and account in creators:
+        return _POWER_NEEDED
     users = levels.get("users")
     default = levels.get("users_default", 0)
     power = users.get(account, default) if isinstance(users, dict) else default
-    return isinstance(power, int) and power >= _POWER_NEEDED
+    return power if isinstance(power, int) else 0

@@ -251,6 +251,29 @@ def test_a_support_room_is_encrypted_between_two_and_gives_the_account_power(
     encryption: dict[str, str] | None, power_levels: dict[str, object] | None, members: dict[str, str], fit: bool
 ) -> None:
     assert (
-        is_fit(encryption=encryption, power_levels=power_levels, members=members, person="@erika:x", account="@hek:x")
+        is_fit(
+            creation={"room_version": "10", "additional_creators": ["@hek:x"]},
+            encryption=encryption,
+            power_levels=power_levels,
+            members=members,
+            person="@erika:x",
+            account="@hek:x",
+        )
+        is fit
+    )
+
+
+@pytest.mark.parametrize(("room_version", "fit"), [("12", True), ("11", False), ("1", False)])
+def test_a_creator_has_power_from_room_version_12_on(room_version: str, fit: bool) -> None:
+    creation = {"room_version": room_version, "additional_creators": ["@hek:x"]}
+    assert (
+        is_fit(
+            creation=creation,
+            encryption=_ENCRYPTED,
+            power_levels={"users": {}},
+            members=_BOTH,
+            person="@erika:x",
+            account="@hek:x",
+        )
         is fit
     )
