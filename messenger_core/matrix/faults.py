@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
+import aiohttp
 import nio
 
 
 class SendFailed(Exception):  # noqa: N818 - reads as what happened
     """The homeserver did not take what was sent; the text names its error code."""
+
+
+@contextmanager
+def reaching_homeserver() -> Iterator[None]:
+    """Turns whatever a homeserver that is away or answers oddly raises into ``SendFailed``."""
+    try:
+        yield
+    except (TimeoutError, aiohttp.ClientError, nio.exceptions.ProtocolError, KeyError, ValueError) as fault:
+        raise SendFailed(f"the homeserver could not be asked: {type(fault).__name__}") from None
 
 
 def taken(answer: Any) -> Any:

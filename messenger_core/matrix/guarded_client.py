@@ -9,13 +9,23 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+import aiohttp
 from nio import AsyncClient, AsyncClientConfig, SyncResponse, ToDeviceEvent
 
 logger = logging.getLogger(__name__)
 
+_MEDIA_TIMEOUT_S = 300
+
 
 class GuardedClient(AsyncClient):  # type: ignore[misc] # nio has no types
     """An ``AsyncClient`` that hostile to-device messages do not stop and that refills its one-time keys."""
+
+    def authorized_http(self) -> aiohttp.ClientSession:
+        """A connection with the account's token, for what nio has no call for."""
+        return aiohttp.ClientSession(
+            headers={"Authorization": f"Bearer {self.access_token}"},
+            timeout=aiohttp.ClientTimeout(total=_MEDIA_TIMEOUT_S),
+        )
 
     def _handle_decrypt_to_device(self, to_device_event: ToDeviceEvent) -> Any:
         try:

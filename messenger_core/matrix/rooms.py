@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 from urllib.parse import quote
 
-import aiohttp
 import nio
 
-from messenger_core.matrix.faults import SendFailed, taken
+from messenger_core.matrix.faults import SendFailed, reaching_homeserver, taken
 from messenger_core.matrix.guarded_client import GuardedClient
 
 
@@ -40,7 +39,11 @@ class Rooms:
                 {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
             ],
         }
-        async with aiohttp.ClientSession(headers={"Authorization": f"Bearer {self._client.access_token}"}) as http:
+        with reaching_homeserver():
+            return await self._create_or_find(alias_localpart, body)
+
+    async def _create_or_find(self, alias_localpart: str, body: dict[str, Any]) -> str:
+        async with self._client.authorized_http() as http:
             async with http.post(self._homeserver + "/_matrix/client/v3/createRoom", json=body) as answer:
                 content = await answer.json()
                 if answer.status == 200:
@@ -60,7 +63,8 @@ class Rooms:
         Raises:
             SendFailed: if the homeserver refused.
         """
-        taken(await self._client.join(room_id))
+        with reaching_homeserver():
+            taken(await self._client.join(room_id))
 
     async def leave(self, room_id: str) -> None:
         """Leaves a room or declines its invitation.
@@ -68,7 +72,8 @@ class Rooms:
         Raises:
             SendFailed: if the homeserver refused.
         """
-        taken(await self._client.room_leave(room_id))
+        with reaching_homeserver():
+            taken(await self._client.room_leave(room_id))
 
     async def invite(self, room_id: str, user_id: str) -> None:
         """Invites somebody; inviting a member again is not an error.
@@ -78,7 +83,8 @@ class Rooms:
         """
         if (await self.members(room_id)).get(user_id) in {"join", "invite"}:
             return
-        taken(await self._client.room_invite(room_id, user_id))
+        with reaching_homeserver():
+            taken(await self._client.room_invite(room_id, user_id))
 
     async def members(self, room_id: str) -> dict[str, str]:
         """User id to membership, from the room's present state.
@@ -86,7 +92,8 @@ class Rooms:
         Raises:
             SendFailed: if the homeserver refused.
         """
-        state = taken(await self._client.room_get_state(room_id))
+        with reaching_homeserver():
+            state = taken(await self._client.room_get_state(room_id))
         return {
             event["state_key"]: event["content"].get("membership", "leave")
             for event in state.events
@@ -94,6 +101,13 @@ class Rooms:
         }
 
     async def state(self, room_id: str, event_type: str) -> dict[str, Any] | None:
-        """The content of a state event with the empty state key, or None if there is none."""
-        answer = await self._client.room_get_state_event(room_id, event_type)
-        return dict(answer.content) if isinstance(answer, nio.RoomGetStateEventResponse) else None
+        """The content of a state event with the empty state key, or None if there is none.
+
+        Raises:
+            SendFailed: if the homeserver refused.
+        """
+        with reaching_homeserver():
+            answer = await self._client.room_get_state_event(room_id, event_type)
+            if isinstance(answer, nio.ErrorResponse) and answer.status_code == "M_NOT_FOUND":
+                return None
+            return dict(taken(answer).content)

@@ -9,17 +9,15 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
 
-import aiohttp
 import nio
 from nio.crypto import decrypt_attachment, encrypt_attachment
 
 from messenger_core.matrix.events import FileToSend, ReceivedEvent, SentFile
-from messenger_core.matrix.faults import SendFailed, taken
+from messenger_core.matrix.faults import SendFailed, reaching_homeserver, taken
 from messenger_core.matrix.guarded_client import GuardedClient
 from messenger_core.matrix.media_ledger import MediaLedger
 
 _SEND_TIMEOUT_S = 120
-_MEDIA_TIMEOUT_S = 300
 
 
 class Sender:
@@ -48,24 +46,20 @@ class Sender:
         """
         room = self._client.rooms.get(room_id)
         if room is None or not room.encrypted:
-            room = await self._sync_room(room_id)
+            with reaching_homeserver():
+                await self._look_into(room_id)
         async with self._sending.setdefault(room_id, asyncio.Lock()):
-            try:
-                answer = await asyncio.wait_for(
-                    self._client.room_send(
-                        room_id,
-                        "m.room.message",
-                        dict(content),
-                        tx_id=_transaction_id(key),
-                        ignore_unverified_devices=True,
-                    ),
-                    _SEND_TIMEOUT_S,
-                )
-            except (TimeoutError, nio.exceptions.ProtocolError, aiohttp.ClientError) as fault:
-                raise SendFailed(f"a message was not taken: {type(fault).__name__}") from None
-        return str(taken(answer).event_id)
+            sending = self._client.room_send(
+                room_id,
+                "m.room.message",
+                dict(content),
+                tx_id=_transaction_id(key),
+                ignore_unverified_devices=True,
+            )
+            with reaching_homeserver():
+                return str(taken(await asyncio.wait_for(sending, _SEND_TIMEOUT_S)).event_id)
 
-    async def _sync_room(self, room_id: str) -> Any:
+    async def _look_into(self, room_id: str) -> None:
         """Loads members and encryption of a room that we joined after the last sync, without moving the position."""
         room = nio.MatrixRoom(room_id, self._user_id)
         state = taken(await self._client.room_get_state(room_id))
@@ -78,7 +72,6 @@ class Sender:
         self._client.olm.update_tracked_users(room)
         if self._client.should_query_keys:
             await self._client.keys_query()
-        return room
 
     async def send_file(
         self, room_id: str, file: FileToSend, *, key: str, relation: Mapping[str, Any] | None = None
@@ -89,7 +82,8 @@ class Sender:
             SendFailed: if the homeserver refused.
         """
         ciphertext, keys = encrypt_attachment(file.data)
-        mxc = await self._upload(room_id, ciphertext)
+        with reaching_homeserver():
+            mxc = await self._upload(room_id, ciphertext)
         content: dict[str, Any] = {
             "msgtype": file.message_type,
             "body": file.name,
@@ -101,7 +95,7 @@ class Sender:
         return SentFile(await self.send(room_id, content, key=key), mxc)
 
     async def _upload(self, room_id: str, ciphertext: bytes) -> str:
-        async with self._authorized() as http:
+        async with self._client.authorized_http() as http:
             async with http.post(self._homeserver + "/_matrix/media/v1/create") as answer:
                 if answer.status != 200:
                     raise SendFailed(f"no media address was given: {answer.status}")
@@ -126,10 +120,11 @@ class Sender:
         mxc = str(description["url"])
         await self._ledger.record(mxc, event.room_id, event.sent_at)
         address = f"{self._homeserver}/_matrix/client/v1/media/download/{quote(mxc.removeprefix('mxc://'))}"
-        async with self._authorized() as http, http.get(address) as answer:
-            if answer.status != 200:
-                raise SendFailed(f"a file cannot be fetched: {answer.status}")
-            ciphertext = await answer.read()
+        with reaching_homeserver():
+            async with self._client.authorized_http() as http, http.get(address) as answer:
+                if answer.status != 200:
+                    raise SendFailed(f"a file cannot be fetched: {answer.status}")
+                ciphertext = await answer.read()
         try:
             data = decrypt_attachment(
                 ciphertext, description["key"]["k"], description["hashes"]["sha256"], description["iv"]
@@ -141,18 +136,14 @@ class Sender:
         name = event.content.get("filename", event.content.get("body"))
         return FileToSend(data, str(name or "Datei"), str(media_type or "application/octet-stream"))
 
-    def _authorized(self) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            headers={"Authorization": f"Bearer {self._client.access_token}"}, timeout=aiohttp.ClientTimeout(total=300)
-        )
-
     async def redact(self, room_id: str, event_id: str, *, key: str) -> None:
         """Deletes an event of ours.
 
         Raises:
             SendFailed: if the homeserver refused.
         """
-        taken(await self._client.room_redact(room_id, event_id, tx_id=_transaction_id(key)))
+        with reaching_homeserver():
+            taken(await self._client.room_redact(room_id, event_id, tx_id=_transaction_id(key)))
 
 
 def _transaction_id(key: str) -> str:

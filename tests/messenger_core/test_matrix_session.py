@@ -244,7 +244,13 @@ async def test_a_changed_file_is_refused(
         await person.send_file(room, b"a picture", "Bild.png", "image/png")
         await until(lambda: any("file" in event.content for event in service.handled))
         event = next(event for event in service.handled if "file" in event.content)
-        for broken in ({"hashes": {"sha256": "A" * 43}}, {"key": {}}, {"url": "https://elsewhere.example"}, {"iv": 1}):
+        changes: list[dict[str, object]] = [
+            {"hashes": {"sha256": "A" * 43}},
+            {"key": {}},
+            {"url": "https://elsewhere.example"},
+            {"iv": 1},
+        ]
+        for broken in changes:
             content = {**event.content, "file": {**event.content["file"], **broken}}
             changed = ReceivedEvent.from_source(
                 room, {"event_id": "$x", "sender": "@x:x", "type": "m.room.message", "content": content}, encrypted=True
