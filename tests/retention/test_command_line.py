@@ -41,7 +41,7 @@ def test_a_fault_in_the_settings_is_one_line_and_status_two(tmp_path: Path) -> N
         ("/retention.db", "/no/such/folder/retention.db", "its folder or server must exist"),
     ],
 )
-@pytest.mark.parametrize("command", ["run", "erasures", "proof"])
+@pytest.mark.parametrize("command", ["run", "erasures"])
 def test_each_fault_names_key_and_what_is_allowed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], replaced: str, by: str, named: str, command: str
 ) -> None:

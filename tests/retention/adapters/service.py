@@ -25,6 +25,7 @@ from tests.retention.stand_ins import HomeserverStandIn, RecordingAccount
 ERIKA = "@erika:x"
 FIRST, SECOND, THIRD = "!first:x", "!second:x", "!third:x"
 IDLE = tuple(IdleRoom(room, number * 1000) for number, room in enumerate((FIRST, SECOND, THIRD), 1))
+WORDING = Wording(Catalogue.of("retention"))
 MAY, JUNE = parse_as_of("2027-05-24"), parse_as_of("2027-06-24")
 
 
@@ -34,10 +35,9 @@ class Killed(BaseException):
 
 @dataclass
 class Life:
-    """Counts the calls of one process and ends it before or after one of them."""
+    """Counts the calls of one process and ends it before one of them, which is the same as after the one before."""
 
     ends_at: int | None = None
-    after: bool = False
     calls: int = 0
 
 
@@ -55,13 +55,9 @@ class Mortal:
 
         async def call(*args: Any, **named: Any) -> Any:
             self._life.calls += 1
-            ends = self._life.calls == self._life.ends_at
-            if ends and not self._life.after:
+            if self._life.calls == self._life.ends_at:
                 raise Killed
-            result = await attribute(*args, **named)
-            if ends:
-                raise Killed
-            return result
+            return await attribute(*args, **named)
 
         return call
 
@@ -87,9 +83,8 @@ class Service:
         offers: Any = Mortal(self.offers, life)
         rooms: Any = Mortal(self.rooms, life)
         wishes: Any = Mortal(PeriodWishes(self.engine), life)
-        wording = Wording(Catalogue.of("retention"))
-        self.desk = Desk(account, homeserver, offers=offers, rooms=rooms, wishes=wishes, wording=wording)
-        self.conversation = Conversation(account, self.desk, offers=offers, rooms=rooms, wishes=wishes, wording=wording)
+        self.desk = Desk(account, homeserver, offers=offers, rooms=rooms, wishes=wishes, wording=WORDING)
+        self.conversation = Conversation(account, self.desk, offers=offers, rooms=rooms, wishes=wishes, wording=WORDING)
 
     def start_anew(self) -> None:
         """Starts a process that is not killed."""

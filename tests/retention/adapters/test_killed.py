@@ -21,14 +21,11 @@ async def _lives_through(service: Service, answer: list[ReceivedEvent]) -> None:
     await service.work()
 
 
-@pytest.mark.parametrize("after", [False, True], ids=["before", "after"])
 @pytest.mark.parametrize("ends_at", range(1, _CALLS + 1))
-async def test_an_offer_is_carried_out_whenever_the_process_is_killed(
-    service: Service, ends_at: int, after: bool
-) -> None:
+async def test_an_offer_is_carried_out_whenever_the_process_is_killed(service: Service, ends_at: int) -> None:
     await service.offer()
     answer: list[ReceivedEvent] = []
-    life = Life(ends_at, after)
+    life = Life(ends_at)
     service.start(life)
     try:
         await _lives_through(service, answer)
