@@ -1,0 +1,150 @@
+"""A practice's software at the owner API: its own practice alone, every fault named."""
+
+import json
+from typing import Any
+
+import pytest
+
+from messenger_core.service_auth.client import CallFailed
+from messenger_core.service_auth.keys import generate_private_key
+from tests.directory_service.bench import CONSENT, KEYS, PAUSE, PROFILE, SOMMER, WINTER, Directory
+
+WINTER_PROFILE = PROFILE | {"name": "Hausarztpraxis Dr. Winter"}
+
+
+def changed(**values: object) -> dict[str, Any]:
+    """The profile with other values; a key with two underscores is a field of the address."""
+    profile: dict[str, Any] = json.loads(json.dumps(PROFILE))
+    for key, value in values.items():
+        outer, _, inner = key.partition("__")
+        if inner:
+            profile[outer][inner] = value
+        else:
+            profile[outer] = value
+    return profile
+
+
+async def test_the_profile_written_is_the_profile_read(directory: Directory) -> None:
+    key = await directory.practice_joins(profile=None, opts_in=False)
+    status, written = await directory.as_practice(key, "PUT", "/owner/practice", PROFILE)
+    assert status == 200
+    assert {name: written[name] for name in PROFILE} == PROFILE
+    assert (await directory.as_practice(key, "GET", "/owner/practice")) == (200, written)
+
+
+async def test_each_practice_writes_its_own_entry_alone(directory: Directory) -> None:
+    await directory.practice_joins(SOMMER)
+    winter = await directory.practice_joins(WINTER, profile=WINTER_PROFILE)
+    status, answer = await directory.as_practice(winter, "POST", "/owner/withdraw", {}, WINTER)
+    assert (status, answer["telematik_id"], answer["state"]) == (200, WINTER, "withdrawn")
+    assert await directory.found("hausarztpraxis") == ["Hausarztpraxis Dr. Sommer – Allgemeinmedizin, Hamburg"]
+
+
+async def test_a_practice_cannot_use_another_ones_id_nor_the_homeservers_scopes(directory: Directory) -> None:
+    await directory.practice_joins(SOMMER)
+    winter = await directory.practice_joins(WINTER, profile=WINTER_PROFILE)
+    with pytest.raises(CallFailed, match="invalid_client"):
+        await directory.as_practice(winter, "GET", "/owner/practice", telematik_id=SOMMER)
+    async with directory.client(WINTER, winter) as client:
+        with pytest.raises(CallFailed, match="invalid_scope"):
+            await client.call("GET", "/reachable", scope="reachability:read")
+    async with directory.client("homeserver", KEYS.homeserver) as client:
+        with pytest.raises(CallFailed, match="invalid_scope"):
+            await client.call("GET", "/owner/practice", scope="practice:write")
+
+
+async def test_without_a_token_nothing_is_answered(directory: Directory) -> None:
+    for method, path in (
+        ("GET", "/owner/practice"),
+        ("PUT", "/owner/practice"),
+        ("PUT", "/owner/visibility"),
+        ("POST", "/owner/withdraw"),
+        ("GET", "/reachable"),
+        ("POST", "/people-search"),
+    ):
+        async with directory.http.request(method, directory.url + path) as answer:
+            assert (answer.status, answer.content_type) == (401, "application/problem+json")
+
+
+@pytest.mark.parametrize(
+    ("profile", "fields"),
+    [
+        (changed(name=""), ["name"]),
+        (changed(name="  Praxis"), ["name"]),
+        (changed(name="P" * 121), ["name"]),
+        (changed(name=5), ["name"]),
+        (changed(specialties=[]), ["specialties"]),
+        (changed(specialties=["ALLG", "XXXX", "allg"]), ["specialties.1", "specialties.2"]),
+        (changed(specialties=["ALLG", "ALLG"]), ["specialties"]),
+        (changed(specialties="ALLG"), ["specialties"]),
+        (changed(specialties=[["ALLG"]]), ["specialties.0"]),
+        (changed(address__postcode="2009"), ["address.postcode"]),
+        (changed(address__postcode="٢٠٠٩٩"), ["address.postcode"]),
+        (changed(address__postcode=20099), ["address.postcode"]),
+        (changed(address__city="Ham\nburg", address__line=""), ["address.line", "address.city"]),
+        (changed(address__country="DE"), ["address.country"]),
+        (changed(address="Hamburg"), ["address"]),
+        (changed(telematik_id=WINTER), ["telematik_id"]),
+        ([], [""]),
+    ],
+)
+async def test_each_faulty_field_of_a_profile_is_named(
+    directory: Directory, profile: object, fields: list[str]
+) -> None:
+    key = await directory.practice_joins(opts_in=False)
+    status, answer = await directory.as_practice(key, "PUT", "/owner/practice", profile)
+    assert (status, [error["field"] for error in answer["errors"]]) == (400, fields)
+    _, own = await directory.as_practice(key, "GET", "/owner/practice")
+    assert own["name"] == PROFILE["name"]
+
+
+@pytest.mark.parametrize(
+    ("body", "fields"),
+    [
+        ({}, ["visible_to_insured", "consent_text"]),
+        (CONSENT | {"visible_to_insured": "yes"}, ["visible_to_insured"]),
+        (CONSENT | {"consent_text": ""}, ["consent_text"]),
+        (CONSENT | {"consent_text": "mit Leerzeichen"}, ["consent_text"]),
+        (CONSENT | {"reason": "x"}, ["reason"]),
+    ],
+)
+async def test_a_faulty_choice_of_visibility_changes_nothing(
+    directory: Directory, body: object, fields: list[str]
+) -> None:
+    key = await directory.practice_joins(opts_in=False)
+    status, answer = await directory.as_practice(key, "PUT", "/owner/visibility", body)
+    assert (status, [error["field"] for error in answer["errors"]]) == (400, fields)
+    assert await directory.found("hausarzt") == []
+
+
+async def test_a_practice_without_a_profile_is_told_to_write_it_first(directory: Directory) -> None:
+    key = await directory.practice_joins(profile=None, opts_in=False)
+    status, answer = await directory.as_practice(key, "PUT", "/owner/visibility", CONSENT)
+    assert (status, answer["title"], "PUT /owner/practice" in answer["detail"]) == (409, "profile missing", True)
+
+
+async def test_a_practice_that_withdrew_comes_back_by_joining_again(directory: Directory) -> None:
+    key = await directory.practice_joins()
+    for _ in range(2):
+        status, answer = await directory.as_practice(key, "POST", "/owner/withdraw", {})
+        assert (status, answer["state"]) == (200, "withdrawn")
+    for choice in (CONSENT, PAUSE):
+        status, answer = await directory.as_practice(key, "PUT", "/owner/visibility", choice)
+        assert (status, answer["title"], "/oauth2/register" in answer["detail"]) == (409, "withdrawn", True)
+    new_key = generate_private_key()
+    assert (await directory.register(directory.statement(SOMMER, new_key), new_key))[0] == 201
+    assert await directory.found("hausarzt") == []
+    status, answer = await directory.as_practice(new_key, "PUT", "/owner/visibility", CONSENT)
+    assert (status, answer["state"]) == (200, "opted-in")
+
+
+async def test_a_body_that_is_not_json_is_a_fault_of_the_caller(directory: Directory) -> None:
+    key = await directory.practice_joins(opts_in=False)
+    async with directory.client(SOMMER, key) as client:
+        _, answer = await client.answer("GET", "/owner/practice", scope="practice:write")
+        assert answer["state"] == "verified"
+        token = client._tokens["practice:write"].value
+    for body in (b"", b"{", b"\xff", b'{"name": "\\ud800"}', b"[" * 5000):
+        headers = {"Authorization": f"Bearer {token}"}
+        async with directory.http.put(f"{directory.url}/owner/practice", data=body, headers=headers) as response:
+            assert response.status == 400

@@ -1,0 +1,227 @@
+"""A real directory on a loopback port, a homeserver stand-in that follows the contract, and practices' software."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from joserfc.jwk import ECKey
+
+from directory_service.settings import DirectorySettings
+from messenger_core.http_service import GuardedRoutes, new_application
+from messenger_core.problem import Problem
+from messenger_core.service_auth.assertions import sign_statement
+from messenger_core.service_auth.client import ServiceClient
+from messenger_core.service_auth.keys import generate_private_key, parse_jwks, public_jwks, write_private_key
+from messenger_core.service_auth.token_grant import Caller, Client, TokenAuthority
+
+VERIFIER = "https://nachweis.example"
+SERVER_NAME = "messenger.example"
+ERIKA = f"@erika:{SERVER_NAME}"
+SOMMER = "1-20014200101"
+WINTER = "1-20014200102"
+PROFILE = {
+    "name": "Hausarztpraxis Dr. Sommer",
+    "specialties": ["ALLG"],
+    "address": {"line": "Lange Reihe 1", "postcode": "20099", "city": "Hamburg"},
+}
+CONSENT = {"visible_to_insured": True, "consent_text": "2026-11"}
+PAUSE = {"visible_to_insured": False, "consent_text": "2026-11"}
+
+
+@dataclass
+class Keys:
+    """Every key of the bench, made once a test run."""
+
+    signing: ECKey = field(default_factory=generate_private_key)
+    directory: ECKey = field(default_factory=generate_private_key)
+    homeserver: ECKey = field(default_factory=generate_private_key)
+    verifier: ECKey = field(default_factory=generate_private_key)
+    stranger: ECKey = field(default_factory=generate_private_key)
+
+
+KEYS = Keys()
+
+
+class NoReplays:
+    """A homeserver's replay store that a test does not look at."""
+
+    async def use_once(self, issuer: str, statement_id: str, expires_at: int, now: datetime) -> bool:
+        return True
+
+
+class DirectoryOnly:
+    """The homeserver knows the directory as its client."""
+
+    async def find_client(self, client_id: str) -> Client | None:
+        keys = parse_jwks(public_jwks(KEYS.directory))
+        return Client("directory", keys, frozenset({"practice:provision"})) if client_id == "directory" else None
+
+
+@dataclass
+class HomeserverStandIn:
+    """What the directory sees of a homeserver.
+
+    Attributes:
+        down: whether it fails every call.
+        accounts: what was provisioned, by Telematik-ID.
+        user_ids: user ids that it gives instead of its own, by Telematik-ID.
+        openid: whose each OpenID token is.
+    """
+
+    url: str
+    down: bool = False
+    accounts: dict[str, dict[str, Any]] = field(default_factory=dict)
+    user_ids: dict[str, str] = field(default_factory=dict)
+    openid: dict[str, str] = field(default_factory=dict)
+
+    def application(self) -> web.Application:
+        app, module = new_application(), new_application()
+        authority = TokenAuthority(self.url, f"{self.url}/_synapse/client/hek/oauth2/token", KEYS.signing)
+        routes = GuardedRoutes(module, authority, DirectoryOnly(), NoReplays())
+        routes.add("PUT", "/v1/practices", "practice:provision", self._provision)
+        app.add_subapp("/_synapse/client/hek", module)
+        app.router.add_get("/_matrix/federation/v1/openid/userinfo", self._userinfo)
+        return app
+
+    async def _provision(self, request: web.Request, _caller: Caller) -> web.Response:
+        if self.down:
+            raise Problem(503, "unavailable", "down for a test")
+        asked = await request.json()
+        assert set(asked) == {"telematik_id", "display_name", "jwks", "active"}
+        parse_jwks(asked["jwks"])
+        telematik_id = asked["telematik_id"]
+        self.accounts[telematik_id] = asked
+        user_id = self.user_ids.get(telematik_id, f"@practice-{telematik_id[2:]}:{SERVER_NAME}")
+        return web.json_response({"user_id": user_id})
+
+    async def _userinfo(self, request: web.Request) -> web.Response:
+        if self.down:
+            return web.json_response({"errcode": "M_UNKNOWN"}, status=502)
+        owner = self.openid.get(request.query["access_token"])
+        if owner is None:
+            return web.json_response({"errcode": "M_UNKNOWN_TOKEN"}, status=401)
+        return web.json_response({"sub": owner})
+
+
+def settings_for(folder: Path, *, url: str, homeserver: str, database: str) -> dict[str, Any]:
+    """Settings as an operator writes them, with the bench's keys as files."""
+    files: dict[str, str] = {}
+    for name in ("signing", "directory"):
+        path = folder / f"{name}.jwk"
+        if not path.exists():
+            write_private_key(getattr(KEYS, name), path)
+        files[name] = str(path)
+    for name in ("homeserver", "verifier"):
+        path = folder / f"{name}.jwks.json"
+        path.write_text(json.dumps(public_jwks(getattr(KEYS, name))), encoding="utf-8")
+        files[name] = str(path)
+    return {
+        "listen": {"host": "127.0.0.1", "port": int(url.rpartition(":")[2])},
+        "public_url": url,
+        "database": database,
+        "signing_key_file": files["signing"],
+        "homeserver": {"url": homeserver, "client_id": "directory", "key_file": files["directory"]},
+        "homeserver_clients": [
+            {
+                "client_id": "homeserver",
+                "jwks_file": files["homeserver"],
+                "scopes": ["reachability:read", "directory:search"],
+            }
+        ],
+        "ownership_verifiers": [{"issuer": VERIFIER, "jwks_file": files["verifier"]}],
+        "server_names": {SERVER_NAME: homeserver},
+    }
+
+
+@dataclass
+class Directory:
+    """The directory under test, as its callers reach it."""
+
+    settings: DirectorySettings
+    homeserver: HomeserverStandIn
+    http: aiohttp.ClientSession
+
+    @property
+    def url(self) -> str:
+        return self.settings.public_url
+
+    def statement(self, telematik_id: str, key: ECKey, *, signed_by: ECKey = KEYS.verifier, **other: object) -> str:
+        """A verifier's statement; ``other`` replaces claims, and ``None`` leaves one out."""
+        issued = int(datetime.now(UTC).timestamp())
+        claims: dict[str, object] = {
+            "iss": VERIFIER,
+            "aud": self.url,
+            "sub": telematik_id,
+            "cnf": {"jkt": key.thumbprint()},
+            "jti": secrets.token_urlsafe(16),
+            "iat": issued,
+            "exp": issued + int(timedelta(minutes=5).total_seconds()),
+        }
+        claims |= other
+        return sign_statement(signed_by, {name: value for name, value in claims.items() if value is not None})
+
+    async def register(
+        self, statement: str, key: ECKey, name: object = "Praxis Dr. Sommer", **other: Any
+    ) -> tuple[int, Any]:
+        """Sends a registration; ``other`` replaces fields of the body."""
+        body = {"client_name": name, "jwks": public_jwks(key), "software_statement": statement} | other
+        async with self.http.post(f"{self.url}/oauth2/register", json=body) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    def client(self, client_id: str, key: ECKey) -> ServiceClient:
+        """A caller with its key."""
+        return ServiceClient(client_id=client_id, key=key, base_url=self.url, token_endpoint=f"{self.url}/oauth2/token")
+
+    async def as_practice(
+        self, key: ECKey, method: str, path: str, body: object | None = None, telematik_id: str = SOMMER
+    ) -> tuple[int, Any]:
+        """A call of a practice's software."""
+        async with self.client(telematik_id, key) as client:
+            return await client.answer(method, path, scope="practice:write", body=body)
+
+    async def as_homeserver(self, method: str, path: str, scope: str, body: object | None = None) -> tuple[int, Any]:
+        """A call of the homeserver."""
+        async with self.client("homeserver", KEYS.homeserver) as client:
+            return await client.answer(method, path, scope=scope, body=body)
+
+    async def practice_joins(
+        self, telematik_id: str = SOMMER, *, profile: dict[str, Any] | None = PROFILE, opts_in: bool = True
+    ) -> ECKey:
+        """A practice that joined, wrote a profile and opted in, with its key."""
+        key = generate_private_key()
+        status, answer = await self.register(self.statement(telematik_id, key), key)
+        assert status == 201, answer
+        steps: list[tuple[str, object]] = [("/owner/practice", profile)] if profile else []
+        for path, body in [*steps, *([("/owner/visibility", CONSENT)] if opts_in else [])]:
+            status, answer = await self.as_practice(key, "PUT", path, body, telematik_id)
+            assert status == 200, answer
+        return key
+
+    async def found(self, term: str, limit: int = 50) -> list[str]:
+        """The display names that the client's own search box shows."""
+        status, answer = await self.as_homeserver(
+            "POST", "/people-search", "directory:search", {"term": term, "limit": limit}
+        )
+        assert status == 200, answer
+        return [result["display_name"] for result in answer["results"]]
+
+    async def search_token(self, user_id: str = ERIKA) -> str:
+        """A search token for a person whom the homeserver confirms."""
+        self.homeserver.openid["openid-of-user"] = user_id
+        status, answer = await self.authenticate(user_id, "openid-of-user")
+        assert status == 200, answer
+        return str(answer["access_token"])
+
+    async def authenticate(self, user_id: str | None, openid_token: str | None) -> tuple[int, Any]:
+        """Asks for a search token."""
+        headers = {"X-Matrix-OpenID-Token": openid_token} if openid_token else {}
+        query = {"mxId": user_id} if user_id else {}
+        async with self.http.get(f"{self.url}/tim-authenticate", params=query, headers=headers) as answer:
+            return answer.status, await answer.json(content_type=None)

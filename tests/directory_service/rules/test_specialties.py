@@ -1,0 +1,42 @@
+"""The packaged table of specialties: real codes, and patients' words for them."""
+
+import pytest
+
+from directory_service.adapters.specialty_file import read_specialties
+from directory_service.rules.folding import words
+
+TABLE = read_specialties()
+
+
+@pytest.mark.parametrize(
+    ("said", "meant"),
+    [
+        ("Hausarzt", "ALLG"),
+        ("hausärztlich", "ALLG"),
+        ("Allgemeinmed", "ALLG"),
+        ("HNO", "HNOH"),
+        ("Augenaerztin", "AUGE"),
+        ("Zahnarzt", "MZKH"),
+        ("Gynakologe", "FRAU"),
+        ("Kinderarzt", "KIJU"),
+    ],
+)
+def test_patients_words_mean_a_specialty(said: str, meant: str) -> None:
+    (word,) = words(said)
+    assert meant in TABLE.meant_by(word)
+
+
+def test_codes_have_the_form_of_the_code_system_and_a_name() -> None:
+    assert len(TABLE.codes()) > 40
+    for code in TABLE.codes():
+        assert len(code) == 4
+        assert code.isupper()
+        assert TABLE.display(code) != code
+
+
+def test_unknown_codes_are_named_by_their_place() -> None:
+    assert TABLE.unknown(["ALLG", "XXXX", "KARD", ""]) == [1, 3]
+
+
+def test_a_code_that_the_table_lost_is_shown_as_it_is() -> None:
+    assert TABLE.display("GONE") == "GONE"

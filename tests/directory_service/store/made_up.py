@@ -1,0 +1,40 @@
+"""Practices for tests of the store."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import UTC, datetime
+
+from directory_service.rules.practice import Address, Practice, Profile
+from directory_service.store.practices import Joining, PracticeStore
+
+NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
+VERIFIER = "https://nachweis.example"
+
+
+def joining(telematik_id: str = "1-2001", *, name: str = "Praxis Sommer", user_id: str | None = None) -> Joining:
+    """A fresh statement of a practice."""
+    return Joining(
+        telematik_id=telematik_id,
+        user_id=user_id or f"@practice-{telematik_id}:messenger.example",
+        name=name,
+        jwks={"keys": [{"kid": secrets.token_hex(4)}]},
+        verifier=VERIFIER,
+        statement_id=secrets.token_urlsafe(8),
+        expires_at=int(NOW.timestamp()) + 300,
+    )
+
+
+async def opted_in(
+    store: PracticeStore,
+    telematik_id: str,
+    *,
+    name: str = "Praxis Sommer",
+    specialties: tuple[str, ...] = ("ALLG",),
+    postcode: str = "20099",
+    city: str = "Hamburg",
+) -> Practice:
+    """A practice that patients find."""
+    await store.join(joining(telematik_id, name=name), NOW)
+    await store.write_profile(telematik_id, Profile(name, specialties, Address("Weg 1", postcode, city)), NOW)
+    return await store.choose_visibility(telematik_id, visible=True, consent_text="1", now=NOW)

@@ -1,0 +1,63 @@
+"""The reachable set by version: the sum of all deltas is always the set itself."""
+
+import asyncio
+import random
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from directory_service.rules.matching import Search
+from directory_service.store.practices import PracticeStore
+from directory_service.store.reachable_set import ReachableChange, ReachableSet
+from directory_service.store.search import PracticeSearch
+from tests.directory_service.store.made_up import NOW, opted_in
+
+
+async def test_an_empty_directory_has_a_version_that_is_not_zero(engine: AsyncEngine) -> None:
+    assert await ReachableSet(engine).since(0) == ReachableChange(full=True, since=0, version=1, add=(), remove=())
+    assert await ReachableSet(engine).since(1) == ReachableChange(full=False, since=1, version=1, add=(), remove=())
+
+
+async def test_leaving_is_told_to_who_knows_and_left_out_for_who_starts(engine: AsyncEngine) -> None:
+    store, reachable = PracticeStore(engine), ReachableSet(engine)
+    practice = await opted_in(store, "1-2001")
+    assert await reachable.since(1) == ReachableChange(False, 1, 2, (practice.user_id,), ())
+    await store.withdraw("1-2001", NOW)
+    assert await reachable.since(2) == ReachableChange(False, 2, 3, (), (practice.user_id,))
+    assert await reachable.since(0) == ReachableChange(True, 0, 3, (), ())
+
+
+@pytest.mark.parametrize("unknown", [0, -1, 3, 2**62])
+async def test_who_knows_no_version_of_ours_gets_the_whole_set(engine: AsyncEngine, unknown: int) -> None:
+    practice = await opted_in(PracticeStore(engine), "1-2001")
+    change = await ReachableSet(engine).since(unknown)
+    assert change == ReachableChange(full=True, since=0, version=2, add=(practice.user_id,), remove=())
+
+
+async def test_deltas_from_any_version_lead_to_the_set_that_search_shows(engine: AsyncEngine) -> None:
+    store, reachable, search = PracticeStore(engine), ReachableSet(engine), PracticeSearch(engine)
+    ids = ["1-1", "1-2", "1-3"]
+    for telematik_id in ids:
+        await opted_in(store, telematik_id)
+    chance = random.Random(6)
+    known = {0: frozenset[str]()}
+    for _ in range(12):
+        telematik_id, visible = chance.choice(ids), chance.random() < 0.5
+        await store.choose_visibility(telematik_id, visible=visible, consent_text="1", now=NOW)
+        shown = frozenset(found.user_id for found in (await search.find(Search(), count=10)).practices)
+        for version, before in list(known.items()):
+            change = await reachable.since(version)
+            after = (frozenset() if change.full else before) | set(change.add)
+            assert after - set(change.remove) == shown
+        known[await reachable.version()] = shown
+
+
+async def test_changes_at_the_same_time_get_a_version_each(engine: AsyncEngine) -> None:
+    store, reachable = PracticeStore(engine), ReachableSet(engine)
+    ids = [f"1-{number}" for number in range(6)]
+    for telematik_id in ids:
+        await opted_in(store, telematik_id)
+    before = await reachable.version()
+    await asyncio.gather(*(store.withdraw(telematik_id, NOW) for telematik_id in ids))
+    assert await reachable.version() == before + len(ids)
+    assert len((await reachable.since(before)).remove) == len(ids)

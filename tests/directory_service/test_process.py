@@ -1,0 +1,75 @@
+"""The process: starts, serves, stops when told, and keeps no trace of who searched what."""
+
+import asyncio
+import signal
+import sys
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+import yaml
+from aiohttp.test_utils import unused_port
+
+from directory_service.settings import DirectorySettings
+from tests.directory_service.bench import ERIKA, Directory, HomeserverStandIn, settings_for
+
+START_TIMEOUT_S = 60
+STOP_TIMEOUT_S = 10
+
+
+async def answers(http: aiohttp.ClientSession, url: str) -> bool:
+    """Whether the process serves."""
+    try:
+        async with http.get(f"{url}/health") as answer:
+            return answer.status == 200
+    except aiohttp.ClientError:
+        return False
+
+
+@asynccontextmanager
+async def running(folder: Path, homeserver: HomeserverStandIn) -> AsyncIterator[tuple[Directory, Path]]:
+    """The directory as a process of its own, and its log; it must stop within ten seconds and with code 0."""
+    url = f"http://127.0.0.1:{unused_port()}"
+    values = settings_for(folder, url=url, homeserver=homeserver.url, database=f"sqlite:///{folder}/d.db")
+    config, log = folder / "directory_service.yaml", folder / "log"
+    config.write_text(yaml.safe_dump(values), encoding="utf-8")
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "directory_service", "--config", str(config), stderr=output
+        )
+    try:
+        async with aiohttp.ClientSession() as http:
+            deadline = time.monotonic() + START_TIMEOUT_S
+            while not await answers(http, url):
+                assert process.returncode is None, log.read_text(encoding="utf-8")
+                assert time.monotonic() < deadline, "the process does not answer"
+                await asyncio.sleep(0.1)
+            yield Directory(DirectorySettings.model_validate(values), homeserver, http), log
+        process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S) == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+
+
+async def test_neither_person_nor_search_is_logged_or_stored(tmp_path: Path, homeserver: HomeserverStandIn) -> None:
+    secret = "geheimesuche"
+    async with running(tmp_path, homeserver) as (directory, log):
+        await directory.practice_joins()
+        token = await directory.search_token(ERIKA)
+        headers = {"Authorization": f"Bearer {token}"}
+        for query in ({"_text": secret}, {secret: "x"}):
+            async with directory.http.get(
+                f"{directory.url}/fdv/search/HealthcareService", params=query, headers=headers
+            ) as answer:
+                assert answer.status in {200, 400}
+        assert await directory.found(secret) == []
+        files = [path for path in tmp_path.iterdir() if path.name.startswith(("d.db", "log"))]
+        kept = b"".join(path.read_bytes() for path in files)
+        assert b"Hausarztpraxis Dr. Sommer" in kept
+        for trace in ("erika", secret, token, "openid-of-user"):
+            assert trace.encode() not in kept
+    assert "listening" in log.read_text(encoding="utf-8")
