@@ -102,23 +102,23 @@ async def test_who_waits_in_vain_gets_an_empty_delta(directory: Directory) -> No
     assert (delta["full"], delta["version"], delta["add"], delta["remove"]) == (False, version, [], [])
 
 
-@pytest.mark.parametrize(
-    "query",
-    [
-        "?since=-1",
-        "?since=x",
-        "?since=",
-        "?wait=31",
-        "?wait=-1",
-        "?wait=0.5",
-        "?page=2",
-        "?since=1&since=2",
-        f"?since={2**64}",
-    ],
-)
-async def test_a_faulty_query_is_refused(directory: Directory, query: str) -> None:
-    status, answer = await directory.as_homeserver("GET", f"/reachable{query}", "reachability:read")
-    assert (status, answer["title"]) == (400, "invalid query")
+FAULTY_QUERIES: list[str] = [
+    "?since=-1",
+    "?since=x",
+    "?since=",
+    "?wait=31",
+    "?wait=-1",
+    "?wait=0.5",
+    "?page=2",
+    "?since=1&since=2",
+    f"?since={2**64}",
+]
+
+
+async def test_a_faulty_query_is_refused(directory: Directory) -> None:
+    for query in FAULTY_QUERIES:
+        status, answer = await directory.as_homeserver("GET", f"/reachable{query}", "reachability:read")
+        assert (status, answer["title"]) == (400, "invalid query"), query
 
 
 async def test_the_search_box_shows_name_specialty_and_place(directory: Directory) -> None:
@@ -140,25 +140,27 @@ async def test_the_search_box_says_when_there_is_more(directory: Directory) -> N
         assert (status, answer["limited"], len(answer["results"])) == (200, limited, limit)
 
 
-@pytest.mark.parametrize("term", ["", "   ", "…", "\u0000", "%", "*"])
-async def test_a_search_without_a_word_finds_nobody(directory: Directory, term: str) -> None:
+WITHOUT_WORDS: list[str] = ["", "   ", "…", "\u0000", "%", "*"]
+
+
+async def test_a_search_without_a_word_finds_nobody(directory: Directory) -> None:
     await directory.practice_joins()
-    assert await directory.found(term) == []
+    for term in WITHOUT_WORDS:
+        assert await directory.found(term) == [], term
 
 
-@pytest.mark.parametrize(
-    ("body", "field"),
-    [
-        ({"term": "x", "limit": 0}, "limit"),
-        ({"term": "x", "limit": 51}, "limit"),
-        ({"term": "x"}, "limit"),
-        ({"term": 5, "limit": 1}, "term"),
-        ({"term": "x" * 1001, "limit": 1}, "term"),
-        ({"term": " ".join(map(str, range(40))), "limit": 1}, "term"),
-    ],
-)
-async def test_a_faulty_search_is_refused_without_repeating_it(
-    directory: Directory, body: dict[str, object], field: str
-) -> None:
-    status, answer = await directory.as_homeserver("POST", "/people-search", "directory:search", body)
-    assert (status, [error["field"] for error in answer["errors"]]) == (400, [field])
+FAULTY_SEARCHES: list[tuple[dict[str, object], str]] = [
+    ({"term": "x", "limit": 0}, "limit"),
+    ({"term": "x", "limit": 51}, "limit"),
+    ({"term": "x"}, "limit"),
+    ({"term": 5, "limit": 1}, "term"),
+    ({"term": "x" * 1001, "limit": 1}, "term"),
+    ({"term": " ".join(map(str, range(40))), "limit": 1}, "term"),
+]
+
+
+async def test_a_faulty_search_is_refused_without_repeating_it(directory: Directory) -> None:
+    for body, field in FAULTY_SEARCHES:
+        status, answer = await directory.as_homeserver("POST", "/people-search", "directory:search", body)
+        assert (status, [error["field"] for error in answer["errors"]]) == (400, [field]), body
+        assert "xxx" not in str(answer)

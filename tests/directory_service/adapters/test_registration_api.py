@@ -39,34 +39,32 @@ async def test_a_practice_joins_gets_an_account_and_can_sign_in(directory: Direc
     }
 
 
-@pytest.mark.parametrize(
-    ("claims", "reason"),
-    [
-        ({"iss": "https://somebody.example"}, "not a verifier"),
-        ({"iss": None}, "issuer"),
-        ({"aud": "https://elsewhere.example"}, "audience"),
-        ({"aud": None}, "audience"),
-        ({"sub": "no telematik id"}, "Telematik-ID"),
-        ({"sub": None}, "subject"),
-        ({"cnf": {"jkt": OTHER_KEY.thumbprint()}}, "another key"),
-        ({"cnf": {}}, "another key"),
-        ({"cnf": "x"}, "another key"),
-        ({"cnf": None}, "another key"),
-        ({"jti": None}, "jti"),
-        ({"jti": ""}, "jti"),
-        ({"jti": "a\x00b"}, "jti"),
-        ({"iat": seconds_from_now(-700), "exp": seconds_from_now(-200)}, "expired"),
-        ({"iat": seconds_from_now(300), "exp": seconds_from_now(500)}, "future"),
-        ({"exp": seconds_from_now(700)}, "longer than 600"),
-        ({"exp": None}, "exp"),
-    ],
-)
-async def test_a_faulty_statement_is_refused_with_the_reason(
-    directory: Directory, claims: dict[str, Any], reason: str
-) -> None:
-    status, answer = await directory.register(directory.statement(SOMMER, KEY, **claims), KEY)
-    assert (status, answer["type"]) == (400, "urn:hek-messenger:problem:invalid-software-statement")
-    assert reason in answer["detail"]
+FAULTY_CLAIMS: list[tuple[dict[str, Any], str]] = [
+    ({"iss": "https://somebody.example"}, "not a verifier"),
+    ({"iss": None}, "issuer"),
+    ({"aud": "https://elsewhere.example"}, "audience"),
+    ({"aud": None}, "audience"),
+    ({"sub": "no telematik id"}, "Telematik-ID"),
+    ({"sub": None}, "subject"),
+    ({"cnf": {"jkt": OTHER_KEY.thumbprint()}}, "another key"),
+    ({"cnf": {}}, "another key"),
+    ({"cnf": "x"}, "another key"),
+    ({"cnf": None}, "another key"),
+    ({"jti": None}, "jti"),
+    ({"jti": ""}, "jti"),
+    ({"jti": "a\x00b"}, "jti"),
+    ({"iat": seconds_from_now(-700), "exp": seconds_from_now(-200)}, "expired"),
+    ({"iat": seconds_from_now(300), "exp": seconds_from_now(500)}, "future"),
+    ({"exp": seconds_from_now(700)}, "longer than 600"),
+    ({"exp": None}, "exp"),
+]
+
+
+async def test_a_faulty_statement_is_refused_with_the_reason(directory: Directory) -> None:
+    for claims, reason in FAULTY_CLAIMS:
+        status, answer = await directory.register(directory.statement(SOMMER, KEY, **claims), KEY)
+        assert (status, answer["type"]) == (400, "urn:hek-messenger:problem:invalid-software-statement"), claims
+        assert reason in answer["detail"], claims
     assert directory.homeserver.accounts == {}
 
 
@@ -76,30 +74,33 @@ async def test_a_statement_of_a_stranger_is_refused(directory: Directory) -> Non
     assert directory.homeserver.accounts == {}
 
 
-@pytest.mark.parametrize("statement", ["", "x", "a.b.c", "eyJhbGciOiJub25lIn0.e30."])
-async def test_what_is_no_statement_is_refused(directory: Directory, statement: str) -> None:
-    status, answer = await directory.register(statement, KEY)
-    assert (status, answer["title"]) == (400, "invalid software statement")
+NO_STATEMENTS: list[str] = ["", "x", "a.b.c", "eyJhbGciOiJub25lIn0.e30."]
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "named"),
-    [
-        ("client_name", "", "client_name"),
-        ("client_name", "Praxis\u202e", "client_name"),
-        ("client_name", 5, "client_name"),
-        ("jwks", {}, "jwks"),
-        ("jwks", {"keys": []}, "jwks"),
-        ("jwks", {"keys": [KEY.as_dict(private=True)]}, "jwks"),
-        ("jwks", public_jwks(KEY, OTHER_KEY), "jwks"),
-        ("software_statement", None, "software_statement"),
-        ("logo_uri", "https://x.example", "logo_uri"),
-    ],
-)
-async def test_a_faulty_field_is_named(directory: Directory, field: str, value: object, named: str) -> None:
-    fields: dict[str, Any] = {field: value}
-    status, answer = await directory.register(directory.statement(SOMMER, KEY), KEY, **fields)
-    assert (status, [error["field"] for error in answer["errors"]]) == (400, [named])
+async def test_what_is_no_statement_is_refused(directory: Directory) -> None:
+    for statement in NO_STATEMENTS:
+        status, answer = await directory.register(statement, KEY)
+        assert (status, answer["title"]) == (400, "invalid software statement"), statement
+
+
+FAULTY_FIELDS: list[tuple[str, Any, str]] = [
+    ("client_name", "", "client_name"),
+    ("client_name", "Praxis\u202e", "client_name"),
+    ("client_name", 5, "client_name"),
+    ("jwks", {}, "jwks"),
+    ("jwks", {"keys": []}, "jwks"),
+    ("jwks", {"keys": [KEY.as_dict(private=True)]}, "jwks"),
+    ("jwks", public_jwks(KEY, OTHER_KEY), "jwks"),
+    ("software_statement", None, "software_statement"),
+    ("logo_uri", "https://x.example", "logo_uri"),
+]
+
+
+async def test_a_faulty_field_is_named(directory: Directory) -> None:
+    for field, value, named in FAULTY_FIELDS:
+        fields: dict[str, Any] = {field: value}
+        status, answer = await directory.register(directory.statement(SOMMER, KEY), KEY, **fields)
+        assert (status, [error["field"] for error in answer["errors"]]) == (400, [named]), field
     assert directory.homeserver.accounts == {}
 
 

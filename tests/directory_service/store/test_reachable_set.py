@@ -3,7 +3,6 @@
 import asyncio
 import random
 
-import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory_service.rules.matching import Search
@@ -27,11 +26,11 @@ async def test_leaving_is_told_to_who_knows_and_left_out_for_who_starts(engine: 
     assert await reachable.since(0) == ReachableChange(True, 0, 3, (), ())
 
 
-@pytest.mark.parametrize("unknown", [0, -1, 3, 2**62])
-async def test_who_knows_no_version_of_ours_gets_the_whole_set(engine: AsyncEngine, unknown: int) -> None:
+async def test_who_knows_no_version_of_ours_gets_the_whole_set(engine: AsyncEngine) -> None:
     practice = await opted_in(PracticeStore(engine), "1-2001")
-    change = await ReachableSet(engine).since(unknown)
-    assert change == ReachableChange(full=True, since=0, version=2, add=(practice.user_id,), remove=())
+    for unknown in (0, -1, 3, 2**62):
+        change = await ReachableSet(engine).since(unknown)
+        assert change == ReachableChange(full=True, since=0, version=2, add=(practice.user_id,), remove=())
 
 
 async def test_deltas_from_any_version_lead_to_the_set_that_search_shows(engine: AsyncEngine) -> None:
