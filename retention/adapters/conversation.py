@@ -50,7 +50,9 @@ class Conversation:
         self._desk.wake.set()
 
     async def handle(self, event: ReceivedEvent) -> None:
-        """Handles one message; only the insured person's own in the person's own service room counts."""
+        """Handles one event; only the insured person's own in the person's own service room counts."""
+        if event.type == "m.room.member" and event.content.get("membership") == "join":
+            await self._joined(event)
         if event.type != "m.room.message" or event.content.get("msgtype") == "m.notice":
             return
         for invitation in await self._rooms.invitations():
@@ -70,6 +72,10 @@ class Conversation:
         else:
             await self._say(event, self._wording.text("help"))
         self._desk.wake.set()
+
+    async def _joined(self, event: ReceivedEvent) -> None:
+        if event.state_key == event.sender == await self._rooms.person_of(event.room_id):
+            await self._desk.has_joined(event.sender)
 
     async def _answer(self, event: ReceivedEvent, reply: Leave | Keep) -> None:
         async with self._desk.sending:

@@ -25,6 +25,12 @@ from retention.store.service_rooms import ServiceRooms
 logger = logging.getLogger(__name__)
 
 _POLL_S = 1.0
+# The session reports at once that a person has joined; this is only for what it may have missed.
+_LOOK_AGAIN_S = 3600.0
+
+
+class _NotJoinedYet(Exception):  # noqa: N818 - reads as what is waited for
+    """The person has not accepted the invitation to the service room."""
 
 
 class Desk:
@@ -82,6 +88,8 @@ class Desk:
             return
         try:
             await step(item)
+        except _NotJoinedYet:
+            self._patience.wait(name, clock(), _LOOK_AGAIN_S)
         except Exception as fault:  # noqa: BLE001 - one person's trouble must not stop the others
             self._patience.failed(name, clock())
             # The texts of these two name a status and nothing of a person.
@@ -126,21 +134,31 @@ class Desk:
         await self._account.send(wish.room_id, notice(text), key=f"period {wish.event_id}")
         await self._wishes.done(wish.event_id)
 
-    async def _service_room(self, user_id: str) -> str:
-        """The person's service room, made if there is none, with the person in it or invited."""
+    async def _service_room(self, user_id: str) -> tuple[str, bool]:
+        """The person's service room, made if there is none, with the person invited; and whether she is in it."""
         reserved = await self._rooms.reserve(user_id, datetime.now(UTC))
-        if reserved.room_id is None:
+        room_id = reserved.room_id
+        if room_id is None:
             room_id = await self._account.create_room(reserved.alias, invite=[user_id])
             await self._rooms.made(reserved.alias, room_id)
-            return room_id
-        await self._account.invite(reserved.room_id, user_id)
-        return reserved.room_id
+        await self._account.invite(room_id, user_id)
+        return room_id, (await self._account.members(room_id)).get(user_id) == "join"
+
+    async def has_joined(self, user_id: str) -> None:
+        """The person came into the service room; what waited for that is done now."""
+        offer = await self._offers.live(user_id)
+        if offer is not None:
+            self._patience.succeeded(f"offer {offer.id}")
+        self.wake.set()
 
     async def _send(self, offer: Offer) -> None:
+        """Sends an offer once the person has joined: only then are the keys of all her devices known."""
         if not await self._homeserver.is_reachable_insured(offer.user_id):
             await self._offers.withdraw(offer.id)
             return
-        room_id = await self._service_room(offer.user_id)
+        room_id, joined = await self._service_room(offer.user_id)
+        if not joined:
+            raise _NotJoinedYet
         async with self.sending:
             await self._put_before(offer, room_id)
 
@@ -156,7 +174,8 @@ class Desk:
         """
         offer = await self._offers.live(user_id)
         if offer is not None and offer.state is OfferState.TO_SEND and offer.sending_since is not None:
-            await self._put_before(offer, await self._service_room(user_id))
+            room_id, _ = await self._service_room(user_id)
+            await self._put_before(offer, room_id)
             offer = await self._offers.live(user_id)
         return offer if offer is not None and offer.state is OfferState.OPEN else None
 
@@ -175,7 +194,7 @@ class Desk:
             forgotten, refused = _sorted(results, left, as_done="not-a-member")
             await self._offers.forgotten(offer.id, forgotten, refused)
             offer = await self._offers.live(offer.user_id) or offer
-        room_id = await self._service_room(offer.user_id)
+        room_id, _ = await self._service_room(offer.user_id)
         await self._account.send(room_id, notice(self._wording.result(offer)), key=f"result {offer.id}")
         await self._offers.done(offer.id)
 

@@ -31,6 +31,10 @@ class Patience:
         pause_s = min(before.pause_s * 2, _LONGEST_PAUSE_S) if before else _FIRST_PAUSE_S
         self._waiting[work] = _Waiting(now_s + pause_s, pause_s)
 
+    def wait(self, work: str, now_s: float, pause_s: float) -> None:
+        """The work cannot be done before somebody else has acted; a look after the pause is enough."""
+        self._waiting[work] = _Waiting(now_s + pause_s, _FIRST_PAUSE_S)
+
     def succeeded(self, work: str) -> None:
-        """The work is done."""
+        """The work is done, or may be tried at once."""
         self._waiting.pop(work, None)

@@ -77,12 +77,14 @@ def next_offer(idle: Sequence[IdleRoom], past: PersonsOffers, month: str) -> tup
     """The rooms of the offer that is due to a person, longest idle first, or none.
 
     A chat that she decided to keep is not offered again until something new was written in it. An unanswered offer
-    is not repeated; it is replaced once there are further chats to be named.
+    is not repeated; it is replaced once there are further chats to be named. One that could not be sent yet is
+    replaced by what is idle now.
     """
-    if month in past.months or past.live_state not in {None, OfferState.OPEN}:
+    if month in past.months or past.live_state not in {None, OfferState.TO_SEND, OfferState.OPEN}:
         return ()
     kept = frozenset(past.kept)
     rooms = {room.room_id: room for room in idle if room not in kept}
-    if rooms.keys() <= frozenset(past.live_rooms):
+    named = frozenset(past.live_rooms)
+    if rooms.keys() <= named and (past.live_state is OfferState.OPEN or rooms.keys() == named):
         return ()
     return tuple(sorted(rooms.values(), key=lambda room: (room.last_message_at, room.room_id))[:MAX_ROOMS])

@@ -59,10 +59,10 @@ class Offers:
             rooms = next_offer(idle, past, month)
             if not rooms:
                 return 0
+            unsent = sa.and_(offer.c.state == OfferState.TO_SEND, offer.c.sending_since.is_(None))
+            replaceable = sa.or_(offer.c.state == OfferState.OPEN, unsent)
             await connection.execute(
-                offer.update()
-                .where(offer.c.user_id == user_id, offer.c.state == OfferState.OPEN)
-                .values(state=OfferState.SUPERSEDED)
+                offer.update().where(offer.c.user_id == user_id, replaceable).values(state=OfferState.SUPERSEDED)
             )
             offer_id = secrets.token_hex(12)
             inserted = await connection.execute(
@@ -78,7 +78,7 @@ class Offers:
                 .on_conflict_do_nothing()
             )
             if inserted.rowcount != 1:
-                # Another process was faster; its offer stands, and nothing is superseded by ours.
+                # Another process was faster: its offer, or the one that it is just sending, stands.
                 await connection.rollback()
                 return 0
             await connection.execute(

@@ -298,6 +298,7 @@ class RecordingAccount:
     Attributes:
         rooms: room id to memberships.
         clear: rooms without encryption.
+        accepts: whether invited people join at once.
         sent: key to (room, text); the same key is sent once, as the homeserver does it.
     """
 
@@ -305,6 +306,7 @@ class RecordingAccount:
     rooms: dict[str, dict[str, str]] = field(default_factory=dict)
     aliases: dict[str, str] = field(default_factory=dict)
     clear: set[str] = field(default_factory=set)
+    accepts: bool = True
     sent: dict[str, tuple[str, str]] = field(default_factory=dict)
     sent_at: dict[str, datetime] = field(default_factory=dict)
 
@@ -318,7 +320,8 @@ class RecordingAccount:
 
     async def create_room(self, alias_localpart: str, *, invite: Sequence[str] = ()) -> str:
         room_id = self.aliases.setdefault(alias_localpart, f"!{len(self.aliases)}service:x")
-        self.rooms.setdefault(room_id, {self.user_id: "join"} | dict.fromkeys(invite, "invite"))
+        if room_id not in self.rooms:
+            self.rooms[room_id] = {self.user_id: "join"} | dict.fromkeys(invite, "join" if self.accepts else "invite")
         return room_id
 
     async def join(self, room_id: str) -> None:
@@ -330,9 +333,8 @@ class RecordingAccount:
         self.rooms[room_id][self.user_id] = "leave"
 
     async def invite(self, room_id: str, user_id: str) -> None:
-        self.rooms[room_id].setdefault(user_id, "invite")
-        if self.rooms[room_id][user_id] == "leave":
-            self.rooms[room_id][user_id] = "invite"
+        if self.rooms[room_id].get(user_id) not in {"join", "invite"}:
+            self.rooms[room_id][user_id] = "join" if self.accepts else "invite"
 
     async def members(self, room_id: str) -> dict[str, str]:
         return dict(self.rooms[room_id])

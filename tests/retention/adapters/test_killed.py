@@ -8,7 +8,7 @@ from messenger_core.matrix import ReceivedEvent
 from tests.retention.adapters.service import FIRST, SECOND, THIRD, Killed, Life, Service
 
 # More calls than one run makes; the run with the last of them is not killed, which the test checks.
-_CALLS = 40
+_CALLS = 48
 
 
 async def _lives_through(service: Service, answer: list[ReceivedEvent]) -> None:

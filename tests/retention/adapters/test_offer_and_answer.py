@@ -12,10 +12,9 @@ from tests.retention.adapters.service import ERIKA, FIRST, IDLE, JUNE, SECOND, T
 STAYED = {FIRST: "join", SECOND: "join", THIRD: "join"}
 
 
-async def test_she_is_invited_and_told_everything_she_must_know_in_both_languages(service: Service) -> None:
+async def test_she_is_told_everything_she_must_know_in_both_languages(service: Service) -> None:
     await service.offer()
     await service.work()
-    assert service.account.rooms[service.service_room] == {service.account.user_id: "join", ERIKA: "invite"}
     [text] = service.account.texts("offer ")
     for part in ("VERLASSEN", "LEAVE", "exportieren", "Ihre Praxis behält", "your practice keeps", "1. https", FIRST):
         assert part in text
@@ -138,6 +137,19 @@ async def test_who_is_locked_or_gone_gets_no_offer(service: Service, account: tu
     assert await service.offers.unfinished() == []
 
 
+async def test_the_offer_is_sent_when_she_has_joined_since_only_then_her_devices_can_read_it(service: Service) -> None:
+    service.account.accepts = False
+    await service.offer()
+    await service.work()
+    assert service.account.rooms[service.service_room] == {service.account.user_id: "join", ERIKA: "invite"}
+    assert service.account.sent == {}
+    service.account.rooms[service.service_room][ERIKA] = "join"
+    joined = service.event("", type="m.room.member", state_key=ERIKA, content={"membership": "join"})
+    await service.conversation.handle(joined)
+    await service.work()
+    assert len(service.account.texts("offer ")) == 1
+
+
 async def test_next_month_the_same_room_is_used_and_a_person_who_left_it_is_invited_again(service: Service) -> None:
     await service.offer()
     await service.work()
@@ -146,7 +158,7 @@ async def test_next_month_the_same_room_is_used_and_a_person_who_left_it_is_invi
     await service.offer(IdleRoom(FIRST, 9000), as_of=JUNE)
     await service.work()
     assert len(service.account.texts("offer ")) == 2
-    assert service.account.rooms[service.service_room][ERIKA] == "invite"
+    assert service.account.rooms[service.service_room][ERIKA] == "join"
 
 
 async def test_an_outage_of_the_homeserver_is_waited_out(service: Service) -> None:

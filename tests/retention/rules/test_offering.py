@@ -26,6 +26,12 @@ def test_an_unanswered_offer_is_replaced_by_one_with_further_chats() -> None:
     assert next_offer([OLD, OLDER], past, "2027-06") == (OLDER, OLD)
 
 
+def test_an_offer_that_could_not_be_sent_is_replaced_by_what_is_idle_now() -> None:
+    past = PersonsOffers({"2027-05"}, OfferState.TO_SEND, {OLD.room_id, OLDER.room_id})
+    assert next_offer([OLD], past, "2027-06") == (OLD,)
+    assert next_offer([OLD, OLDER], past, "2027-06") == ()
+
+
 def test_a_chat_that_was_kept_is_offered_again_only_after_new_messages() -> None:
     past = PersonsOffers({"2027-05"}, kept={OLD})
     assert next_offer([OLD], past, "2027-06") == ()
@@ -62,5 +68,6 @@ def test_offers_are_never_doubled(
     assert set(rooms) <= set(idle) - kept
     if rooms:
         assert "2027-06" not in months
-        assert state in {None, OfferState.OPEN}
-        assert state is None or set(named) - live_rooms
+        assert state in {None, OfferState.TO_SEND, OfferState.OPEN}
+        assert state is None or set(named) != live_rooms
+        assert state is not OfferState.OPEN or set(named) - live_rooms

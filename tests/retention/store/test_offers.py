@@ -58,6 +58,16 @@ async def test_further_idle_chats_supersede_an_unanswered_offer(engine: AsyncEng
     assert not await offers.answer(first.id, {1}, event_id="$late", answered_at=NOW)
 
 
+async def test_an_offer_is_replaced_before_it_is_sent_but_not_while_it_is_sent(engine: AsyncEngine) -> None:
+    offers = Offers(engine)
+    await offers.make(ERIKA, [OLD], as_of=MAY, now=NOW)
+    assert await offers.make(ERIKA, [OLDER], as_of=JUNE, now=NOW) == 1
+    [offer] = await offers.unfinished()
+    await offers.begin_sending(offer.id, NOW)
+    assert await offers.make(ERIKA, [OLD], as_of=parse_as_of("2027-07-24"), now=NOW) == 0
+    assert [unfinished.id for unfinished in await offers.unfinished()] == [offer.id]
+
+
 async def test_an_answer_counts_once_and_only_for_an_open_offer(engine: AsyncEngine) -> None:
     offers = Offers(engine)
     offer = await _open_offer(offers, OLD, OLDER)
