@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from importlib import resources
 
 import yaml
@@ -9,7 +10,8 @@ import yaml
 from directory_service.rules.specialties import SpecialtyTable
 
 
+@cache
 def read_specialties() -> SpecialtyTable:
-    """The table of ``specialties.yaml``."""
+    """The table of ``specialties.yaml``, read once."""
     text = resources.files("directory_service").joinpath("specialties.yaml").read_text(encoding="utf-8")
     return SpecialtyTable.from_entries(yaml.safe_load(text))
