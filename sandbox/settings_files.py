@@ -82,7 +82,6 @@ class SettingsFiles:
         self._folder.config.mkdir(parents=True, exist_ok=True)
         _write(self._folder, "identity_provider.yaml", self._identity_provider())
         _write(self._folder, "synapse_modules.yaml", _merged(_example("synapse_modules.yaml"), self._modules()))
-        _write(self._folder, "synapse_log.yaml", self._synapse_log())
         _write(self._folder, "homeserver.yaml", self._homeserver())
         for component, name in (("directory", "directory_service"), ("bot", "bridge_bot"), ("retention", "retention")):
             over = {
@@ -156,22 +155,6 @@ class SettingsFiles:
             },
         }
 
-    def _synapse_log(self) -> dict[str, Any]:
-        """The operator's levels, with every line to the one log file of the process."""
-        example = _example("synapse/log.yaml")
-        form = {"precise": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s"}}
-        console = {"class": "logging.StreamHandler", "formatter": "precise"}
-        root = {"level": example.get("root", {}).get("level", "INFO"), "handlers": ["console"]}
-        loggers = {name: {"level": one["level"]} for name, one in example.get("loggers", {}).items() if "level" in one}
-        return {
-            "version": 1,
-            "disable_existing_loggers": False,
-            "formatters": form,
-            "handlers": {"console": console},
-            "loggers": loggers,
-            "root": root,
-        }
-
     def _homeserver(self) -> dict[str, Any]:
         modules_file = {"file": str(self._folder.config / "synapse_modules.yaml")}
         example = _example("synapse/homeserver.yaml")
@@ -189,7 +172,8 @@ class SettingsFiles:
                 }
             ],
             "database": {"name": "sqlite3", "args": {"database": str(self._folder.databases / "homeserver.db")}},
-            "log_config": str(self._folder.config / "synapse_log.yaml"),
+            # It logs to stderr, which goes to the log file of the process.
+            "log_config": str(_EXAMPLES / "synapse" / "log.yaml"),
             "media_store_path": str(self._folder.media_store),
             "signing_key_path": str(self._keys.matrix_signing_key),
             "macaroon_secret_key_path": self._secret("macaroon-secret"),

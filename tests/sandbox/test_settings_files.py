@@ -16,6 +16,7 @@ from sandbox.identity_provider.settings import IdentityProviderSettings
 from sandbox.keys import keep_keys
 from sandbox.running import Folder
 from sandbox.settings_files import COMPONENTS, SettingsFiles
+from synapse_modules.settings import ModuleSettings
 
 
 @pytest.fixture
@@ -35,6 +36,7 @@ def folder(tmp_path: Path) -> Folder:
         ("directory_service", DirectorySettings),
         ("bridge_bot", BotSettings),
         ("retention", RetentionSettings),
+        ("synapse_modules", ModuleSettings),
     ],
 )
 def test_every_component_accepts_its_settings(folder: Folder, name: str, model: type[BaseModel]) -> None:
