@@ -1,0 +1,1 @@
+"""Synapse's callbacks, the machine API, and the calls to the directory."""

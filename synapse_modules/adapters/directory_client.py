@@ -1,0 +1,144 @@
+"""Calls the directory with the homeserver's key: the set of reachable practices, and the search."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from joserfc import jwt
+from joserfc.errors import JoseError
+from pydantic import ValidationError
+from synapse.api.errors import HttpResponseException
+from synapse.module_api import ModuleApi
+
+from messenger_core.problem import WireModel
+from messenger_core.service_auth.assertions import make_assertion
+from messenger_core.service_auth.keys import ALGORITHM
+from messenger_core.service_auth.token_grant import ASSERTION_TYPE, GRANT_TYPE
+from synapse_modules.adapters.present import now
+from synapse_modules.settings import Configuration
+from synapse_modules.store.reachability import Delta
+
+_RENEW_BEFORE_S = 30
+_WAIT_S = 25
+_DELTA_AGE = timedelta(minutes=5)
+
+
+class DirectoryFault(Exception):  # noqa: N818 - reads as what happened
+    """The directory did not answer, or its answer cannot be trusted; the text holds nothing of it."""
+
+
+class _DeltaClaims(WireModel):
+    iss: str
+    iat: int
+    full: bool
+    since: int
+    version: int
+    add: list[str]
+    remove: list[str]
+
+
+class _Found(WireModel):
+    user_id: str
+    display_name: str
+
+
+class SearchAnswer(WireModel):
+    """What the directory found."""
+
+    limited: bool
+    results: list[_Found]
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    value: str
+    usable_until: float
+
+
+class DirectoryClient:
+    """One process's connection to the directory."""
+
+    def __init__(self, api: ModuleApi, configuration: Configuration) -> None:
+        self._http = api.http_client
+        self._settings = configuration.settings.directory
+        self._key = configuration.directory_key
+        self._jwks = configuration.directory_jwks
+        self._tokens: dict[str, _Token] = {}
+
+    async def reachable(self, since: int) -> Delta:
+        """Waits up to 25 seconds for what changed after a version, and verifies its signature.
+
+        Raises:
+            DirectoryFault: if there is no answer that can be trusted.
+        """
+        answer = await self._get("/reachable", {"since": str(since), "wait": str(_WAIT_S)}, "reachability:read")
+        try:
+            claims = jwt.decode(answer["delta"], self._jwks, algorithms=[ALGORITHM]).claims
+            delta = _DeltaClaims.model_validate(claims)
+        except (JoseError, ValidationError, ValueError, TypeError, KeyError):
+            raise DirectoryFault("the delta is not signed as agreed, or not readable") from None
+        if delta.iss != self._settings.url or abs(now().timestamp() - delta.iat) > _DELTA_AGE.total_seconds():
+            raise DirectoryFault("the delta is of another issuer or of another time")
+        return Delta(delta.full, delta.since, delta.version, tuple(delta.add), tuple(delta.remove))
+
+    async def prepare_search(self) -> None:
+        """Makes sure that a token for the search is at hand.
+
+        Raises:
+            DirectoryFault: if none is given.
+        """
+        await self._token("directory:search")
+
+    async def people_search(self, term: str, limit: int) -> SearchAnswer:
+        """Practices that insured people may reach.
+
+        Raises:
+            DirectoryFault: if there is no answer.
+        """
+        scope = "directory:search"
+        headers = {b"Authorization": [b"Bearer " + (await self._token(scope)).encode()]}
+        try:
+            answer = await self._http.post_json_get_json(
+                self._settings.url + "/people-search", {"term": term, "limit": limit}, headers
+            )
+            return SearchAnswer.model_validate(answer)
+        except Exception as fault:  # noqa: BLE001 - whatever went wrong, there is no answer
+            raise self._fault(scope, fault) from None
+
+    async def _get(self, path: str, query: Mapping[str, str], scope: str) -> Any:
+        headers = {b"Authorization": [b"Bearer " + (await self._token(scope)).encode()]}
+        try:
+            return await self._http.get_json(self._settings.url + path, query, headers)
+        except Exception as fault:  # noqa: BLE001 - whatever went wrong, there is no answer
+            raise self._fault(scope, fault) from None
+
+    def _fault(self, scope: str, fault: Exception) -> DirectoryFault:
+        if isinstance(fault, HttpResponseException):
+            self._tokens.pop(scope, None)
+            return DirectoryFault(f"{scope}: answered with {fault.code}")
+        return DirectoryFault(f"{scope}: {type(fault).__name__}")
+
+    async def _token(self, scope: str) -> str:
+        known = self._tokens.get(scope)
+        if known is not None and time.monotonic() < known.usable_until:
+            return known.value
+        endpoint = f"{self._settings.url}/oauth2/token"
+        form = {
+            "grant_type": GRANT_TYPE,
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": make_assertion(
+                self._key, client_id=self._settings.client_id, audience=endpoint, now=now()
+            ),
+            "scope": scope,
+        }
+        try:
+            answer = await self._http.post_urlencoded_get_json(endpoint, form)
+            token = _Token(answer["access_token"], time.monotonic() + answer["expires_in"] - _RENEW_BEFORE_S)
+        except Exception as fault:  # noqa: BLE001 - whatever went wrong, there is no token
+            raise self._fault(scope, fault) from None
+        self._tokens[scope] = token
+        return token.value

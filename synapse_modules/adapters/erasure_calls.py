@@ -1,0 +1,107 @@
+"""Retention's call that erases messages and files of the insurer's own rooms, and answers what remains."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any
+
+from pydantic import Field
+from synapse.module_api import ModuleApi
+
+from messenger_core.account_kinds import AccountKind, RoomKind
+from messenger_core.problem import Problem, WireModel, parse_body
+from synapse_modules.adapters.machine_http import MachineRequest, Route
+from synapse_modules.adapters.present import now_ms
+from synapse_modules.adapters.room_register import RoomRegister
+from synapse_modules.adapters.synapse_private import SynapsePrivate
+from synapse_modules.store.audit import AuditEntry, AuditLog
+from synapse_modules.store.erasable_events import ErasableEvents
+from synapse_modules.store.rooms import Rooms
+
+SCOPE = "erasure:act"
+MARKER_EVENT = "de.hek.retention"
+_OWN_ROOMS = frozenset({RoomKind.SUPPORT, RoomKind.TEAM, RoomKind.SERVICE})
+_MXC = re.compile(r"mxc://([^/]+)/([A-Za-z0-9_-]{1,255})")
+
+
+class _Erasure(WireModel):
+    room_id: Annotated[str, Field(pattern=r"^!.{1,254}$")]
+    before: Annotated[int, Field(ge=0, le=2**53)]
+    media: Annotated[list[str], Field(max_length=10_000)]
+
+
+class ErasureCalls:
+    """Files first: without their messages nobody would know them any more."""
+
+    def __init__(
+        self,
+        api: ModuleApi,
+        *,
+        rooms: Rooms,
+        register: RoomRegister,
+        events: ErasableEvents,
+        audit: AuditLog,
+        synapse: SynapsePrivate,
+    ) -> None:
+        self._api = api
+        self._rooms = rooms
+        self._register = register
+        self._events = events
+        self._audit = audit
+        self._synapse = synapse
+
+    def routes(self) -> list[Route]:
+        """The call."""
+        return [Route("POST", "/v1/erasures", SCOPE, self.erase)]
+
+    async def erase(self, request: MachineRequest) -> dict[str, Any]:
+        """Erases what was received before a moment; may be repeated until nothing remains."""
+        wanted = parse_body(_Erasure, request.body)
+        media_ids = [self._local_media_id(mxc, place) for place, mxc in enumerate(wanted.media)]
+        room = await self._register.find(wanted.room_id)
+        if room is None or room.kind not in _OWN_ROOMS:
+            raise Problem(409, "not-erasable", "Only messages of support, team and service rooms are erased.")
+        if media_ids and not self._synapse.has_media:
+            raise Problem(503, "no-media-here", "This process keeps no files; send the call to the one that does.")
+        if media_ids:
+            await self._synapse.delete_media(media_ids)
+        await self._erase_messages(wanted.room_id, wanted.before)
+        remaining_media = await self._events.known_media(media_ids)
+        if media_ids:
+            remaining_media |= self._synapse.media_on_disk(media_ids)
+        remaining_events = await self._events.received_before(wanted.room_id, wanted.before)
+        await self._audit.add(
+            AuditEntry("erasure", room.kind.value, request.caller.client_id, room_id=wanted.room_id), at=now_ms()
+        )
+        return {"remaining_events": len(remaining_events), "remaining_media": len(remaining_media)}
+
+    def _local_media_id(self, mxc: str, place: int) -> str:
+        form = _MXC.fullmatch(mxc)
+        if form is None or form[1] != self._api.server_name:
+            errors = [{"field": f"media.{place}", "detail": "a file of this homeserver is expected: mxc://SERVER/ID"}]
+            raise Problem(400, "invalid-body", "The request's body is not as described; see errors.", errors)
+        return form[2]
+
+    async def _erase_messages(self, room_id: str, before: int) -> None:
+        doomed = await self._events.received_before(room_id, before)
+        if not doomed:
+            return
+        place = await self._events.first_to_keep(room_id, before)
+        if place is None:
+            # Synapse never purges the newest event of a room, so something newer than all messages is sent first.
+            senders = await self._rooms.present(room_id, AccountKind.SERVICE, invited=False)
+            if not senders:
+                return
+            marker = await self._api.create_and_send_event_into_room(
+                {
+                    "type": MARKER_EVENT,
+                    "state_key": "",
+                    "room_id": room_id,
+                    "sender": senders[0],
+                    # State that does not change is not sent again.
+                    "content": {"at": now_ms()},
+                }
+            )
+            place = await self._events.place_of(marker.event_id)
+        await self._synapse.purge_before(room_id, place)
+        await self._events.clear_leftovers(doomed)

@@ -1,0 +1,83 @@
+"""The login type ``de.hek.login.private_key_jwt``: practices, service accounts and administrators sign in by key."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+from synapse.module_api import ModuleApi
+
+from messenger_core.account_kinds import AccountKind
+from messenger_core.service_auth.assertions import ASSERTION_LIFETIME, StatementRefused, verify_statement
+from messenger_core.service_auth.keys import parse_jwks
+from messenger_core.service_auth.token_grant import Client
+from synapse_modules.adapters.present import now
+from synapse_modules.settings import Configuration
+from synapse_modules.store.accounts import Account, Accounts, AccountState
+from synapse_modules.store.statements import UsedStatements
+
+logger = logging.getLogger(__name__)
+
+LOGIN_TYPE = "de.hek.login.private_key_jwt"
+_POLL_S = 0.2
+_MOST_POLLS = 50
+
+
+class KeySignIn:
+    """Checks an assertion against the keys of the account that it is for."""
+
+    def __init__(
+        self, api: ModuleApi, configuration: Configuration, accounts: Accounts, statements: UsedStatements
+    ) -> None:
+        self._api = api
+        self._configuration = configuration
+        self._accounts = accounts
+        self._statements = statements
+        self._client_of = {account.localpart: account.client_id for account in configuration.settings.accounts}
+        api.register_password_auth_provider_callbacks(auth_checkers={(LOGIN_TYPE, ("assertion",)): self.check})
+
+    async def check(self, username: str, _login_type: str, login: dict[str, Any]) -> tuple[str, None] | None:
+        """Called at a sign-in of this type; None refuses it. A locked account is refused by Synapse itself."""
+        user_id = username if username.startswith("@") else self._api.get_qualified_user_id(username)
+        account = await self._made_account(user_id)
+        client = self._client(account) if account is not None else None
+        assertion = login.get("assertion")
+        if account is None or client is None or not isinstance(assertion, str):
+            return None
+        try:
+            statement = verify_statement(
+                assertion,
+                client.keys,
+                issuer=client.client_id,
+                audience=self._configuration.settings.login_endpoint,
+                now=now(),
+                max_lifetime=ASSERTION_LIFETIME,
+            )
+        except StatementRefused as refusal:
+            logger.info("sign-in by key refused: %s", refusal)
+            return None
+        if statement.subject != client.client_id:
+            return None
+        fresh = await self._statements.use_once(client.client_id, statement.statement_id, statement.expires_at, now())
+        return (user_id, None) if fresh else None
+
+    async def _made_account(self, user_id: str) -> Account | None:
+        """The account; one of the settings is waited for while it is made, right after the homeserver's start."""
+        localpart = user_id[1:].partition(":")[0]
+        for _ in range(_MOST_POLLS):
+            account = await self._accounts.find(user_id)
+            if account is not None and account.state is not AccountState.PENDING:
+                return account
+            if localpart not in self._client_of:
+                return None
+            await self._api.sleep(_POLL_S)
+        return None
+
+    def _client(self, account: Account) -> Client | None:
+        if account.kind is AccountKind.PRACTICE and account.telematik_id and account.jwks:
+            return Client(account.telematik_id, parse_jwks(json.loads(account.jwks)), frozenset())
+        if account.kind in {AccountKind.SERVICE, AccountKind.ADMIN}:
+            client_id = self._client_of.get(account.user_id[1:].partition(":")[0], "")
+            return self._configuration.clients.get(client_id)
+        return None

@@ -1,0 +1,81 @@
+"""The search box of insured people: practices from the directory, and the insurer's own accounts."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from synapse.module_api import ModuleApi, make_deferred_yieldable, run_in_background
+from twisted.internet import defer, reactor
+
+from messenger_core.account_kinds import AccountKind
+from synapse_modules.adapters.directory_client import DirectoryClient, DirectoryFault
+from synapse_modules.adapters.synapse_private import PeopleSearch
+from synapse_modules.rules.reach import House
+from synapse_modules.store.accounts import Accounts, AccountState
+
+_TOKEN_TIMEOUT_S = 2.0
+_INSURER = "hek"
+_LONGEST_TERM = 200
+_Result = TypeVar("_Result")
+
+
+class InsuredSearch:
+    """Answers insured people; everybody else gets Synapse's own search, filtered by the room gate."""
+
+    def __init__(
+        self, api: ModuleApi, *, client: DirectoryClient, accounts: Accounts, house: House, timeout_ms: int
+    ) -> None:
+        self._api = api
+        self._client = client
+        self._accounts = accounts
+        self._house = house
+        self._timeout_s = timeout_ms / 1000
+
+    def wrap(self, search: PeopleSearch) -> PeopleSearch:
+        """Puts this search in front of Synapse's."""
+
+        async def wrapped(user_id: str, search_term: str, limit: int) -> Any:
+            account = await self._accounts.find(user_id)
+            if account is None or account.state is not AccountState.LIVE:
+                return {"limited": False, "results": []}
+            if account.kind is AccountKind.INSURED:
+                return await self._search(search_term, limit)
+            return await search(user_id, search_term, limit)
+
+        return wrapped
+
+    async def _search(self, term: object, limit: int) -> dict[str, Any]:
+        wanted = term.strip()[:_LONGEST_TERM] if isinstance(term, str) else ""
+        if not wanted or limit < 1:
+            return {"limited": False, "results": []}
+        own = await self._own_accounts(wanted)
+        try:
+            await _within(_TOKEN_TIMEOUT_S, self._client.prepare_search)
+            answer = await _within(self._timeout_s, lambda: self._client.people_search(wanted, limit))
+        except (DirectoryFault, defer.TimeoutError):
+            # Nothing is made up: the answer says that there may be more.
+            return {"limited": True, "results": own[:limit]}
+        found = own + [{"user_id": one.user_id, "display_name": one.display_name} for one in answer.results]
+        return {"limited": answer.limited or len(found) > limit, "results": found[:limit]}
+
+    async def _own_accounts(self, term: str) -> list[dict[str, str]]:
+        folded, found = term.casefold(), []
+        for user_id in (self._house.support, self._house.service):
+            account = await self._accounts.find(user_id)
+            if account is None or account.state is not AccountState.LIVE:
+                continue
+            if folded in account.display_name.casefold() or _INSURER in folded.split():
+                found.append({"user_id": user_id, "display_name": account.display_name})
+        return found
+
+
+async def _within(seconds: float, call: Callable[[], Awaitable[_Result]]) -> _Result:
+    """Waits for a call, but not longer.
+
+    Raises:
+        defer.TimeoutError: if it takes longer.
+    """
+    deferred = run_in_background(call)
+    deferred.addTimeout(seconds, reactor)
+    return await make_deferred_yieldable(deferred)

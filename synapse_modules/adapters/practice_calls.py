@@ -1,0 +1,82 @@
+"""The directory's call that makes, updates, closes and opens a practice's account."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, Field
+from synapse.module_api import ModuleApi
+
+from messenger_core.account_kinds import AccountKind
+from messenger_core.identifiers import check_telematik_id
+from messenger_core.problem import WireModel, parse_body
+from messenger_core.service_auth.keys import parse_jwks
+from synapse_modules.adapters.locks import Locks
+from synapse_modules.adapters.machine_http import MachineRequest, Route
+from synapse_modules.adapters.own_accounts import rename
+from synapse_modules.adapters.present import now_ms
+from synapse_modules.rules.admission import shown_name
+from synapse_modules.rules.localparts import new_practice_localpart
+from synapse_modules.store.accounts import Account, Accounts, AccountState
+
+
+def _named(value: str) -> str:
+    name = shown_name(value)
+    if not name:
+        raise ValueError("a name of printable characters is needed")
+    return name
+
+
+def _key_set(value: dict[str, Any]) -> dict[str, Any]:
+    parse_jwks(value)
+    return value
+
+
+class _Practice(WireModel):
+    telematik_id: Annotated[str, AfterValidator(check_telematik_id)]
+    display_name: Annotated[str, Field(max_length=250), AfterValidator(_named)]
+    jwks: Annotated[dict[str, Any], AfterValidator(_key_set)]
+    active: bool
+
+
+class PracticeCalls:
+    """Accounts of practices, one a Telematik-ID."""
+
+    def __init__(self, api: ModuleApi, *, accounts: Accounts, locks: Locks) -> None:
+        self._api = api
+        self._accounts = accounts
+        self._locks = locks
+
+    def routes(self) -> list[Route]:
+        """The call."""
+        return [Route("PUT", "/v1/practices", "practice:provision", self.put)]
+
+    async def put(self, request: MachineRequest) -> dict[str, Any]:
+        """Makes the account at first, brings it in line later; repeating it changes nothing."""
+        wanted = parse_body(_Practice, request.body)
+        jwks = json.dumps(wanted.jwks, sort_keys=True)
+        localpart = new_practice_localpart()
+        account = await self._accounts.reserve(
+            Account(
+                self._api.get_qualified_user_id(localpart),
+                AccountKind.PRACTICE,
+                AccountState.PENDING,
+                wanted.display_name,
+                telematik_id=wanted.telematik_id,
+                jwks=jwks,
+            ),
+            unique="telematik_id",
+            at=now_ms(),
+        )
+        user_id = account.user_id
+        if await self._api.check_user_exists(user_id) is None:
+            await self._api.register_user(user_id[1:].partition(":")[0], wanted.display_name)
+        await self._accounts.make_live(user_id, at=now_ms())
+        if account.display_name != wanted.display_name:
+            await rename(self._api, self._accounts, user_id, wanted.display_name)
+        if account.jwks != jwks:
+            await self._accounts.describe(user_id, display_name=wanted.display_name, jwks=jwks)
+        await self._accounts.set_locked(user_id, locked=not wanted.active, at=now_ms())
+        await self._locks.apply()
+        return {"user_id": user_id}

@@ -1,0 +1,195 @@
+"""Sign-in through OpenID providers: admission is decided at every sign-in, before an account is made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from synapse.handlers.sso import MappingException
+from synapse.module_api import ModuleApi
+
+from messenger_core.account_kinds import AccountKind
+from messenger_core.calendar_periods import berlin_day
+from messenger_core.catalogue import Catalogue
+from synapse_modules.adapters.own_accounts import rename
+from synapse_modules.adapters.present import now, now_ms
+from synapse_modules.adapters.synapse_database import SynapseDatabase
+from synapse_modules.rules.admission import (
+    RefusalReason,
+    Refused,
+    claimed_kvnr,
+    decide,
+    decide_agent,
+)
+from synapse_modules.rules.localparts import agent_localpart, new_insured_localpart
+from synapse_modules.rules.membership import Stage, stage_on
+from synapse_modules.settings import Configuration
+from synapse_modules.store.accounts import Account, Accounts, AccountState
+from synapse_modules.store.audit import AuditEntry, AuditLog
+from synapse_modules.store.memberships import Memberships
+
+if TYPE_CHECKING:
+    from synapse.handlers.oidc import Token, UserAttributeDict
+
+# Synapse puts this before the idp_id of the configuration.
+_PROVIDER_PREFIX = "oidc-"
+Claims = Mapping[str, Any]
+"""What the ID token says."""
+
+
+class _Mapping:
+    """What both providers share: refusing with a text and a line in the audit log, and the account's name."""
+
+    def __init__(self, configuration: Configuration, api: ModuleApi, idp_id: str) -> None:
+        self._api = api
+        self._provider = _PROVIDER_PREFIX + idp_id
+        self._texts = Catalogue.of("synapse_modules")
+        database = SynapseDatabase(api)
+        self._accounts = Accounts(database)
+        self._audit = AuditLog(database)
+
+    async def _refuse(self, reason: RefusalReason, kvnr_hash: str | None = None) -> MappingException:
+        """Writes the refusal down and returns what makes Synapse show it."""
+        entry = AuditEntry("sign-in-refused", reason.value, self._provider, kvnr_hash=kvnr_hash)
+        await self._audit.add(entry, at=now_ms())
+        return MappingException(self._texts.both(f"sign-in-{reason.value}"))
+
+    async def _welcome_back(self, account: Account, external_id: str, display_name: str) -> None:
+        """Finishes a registration that was interrupted, and takes over a changed verified name."""
+        if account.state is AccountState.PENDING:
+            if await self._api.check_user_exists(account.user_id) is None:
+                return
+            await self._accounts.make_live(account.user_id, at=now_ms())
+        if not await self._accounts.has_external_id(account.user_id, self._provider):
+            await self._api.record_user_external_id(self._provider, external_id, account.user_id)
+        if account.display_name != display_name:
+            await rename(self._api, self._accounts, account.user_id, display_name)
+
+
+class GesundheitsIdSignIn(_Mapping):
+    """Insured people, by the claims of their GesundheitsID."""
+
+    def __init__(self, configuration: Configuration, api: ModuleApi) -> None:
+        super().__init__(configuration, api, configuration.settings.gesundheitsid_idp_id)
+        self._settings = configuration.settings
+        self._vault = configuration.vault
+        self._memberships = Memberships(SynapseDatabase(api))
+
+    def _kvnr_hash(self, userinfo: Claims) -> str | None:
+        kvnr = claimed_kvnr(userinfo, admit_test_numbers=self._settings.admit_test_numbers)
+        return None if kvnr is None else self._vault.lookup_hash(kvnr)
+
+    def get_remote_user_id(self, userinfo: Claims) -> str:
+        """What Synapse knows the person by: the keyed hash of her KVNR.
+
+        Bad claims give a name that nobody has; ``get_extra_attributes`` then refuses them in our own words.
+        """
+        return self._kvnr_hash(userinfo) or "nobody"
+
+    async def get_extra_attributes(self, userinfo: Claims, _token: Token) -> dict[str, Any]:
+        """Called at every sign-in, before anything is made.
+
+        Raises:
+            MappingException: if the person does not get in; its text becomes the page that she reads.
+        """
+        kvnr_hash = self._kvnr_hash(userinfo)
+        decision = decide(
+            userinfo,
+            insurer_ik=self._settings.insurer_ik,
+            admit_test_numbers=self._settings.admit_test_numbers,
+        )
+        if isinstance(decision, Refused):
+            raise await self._refuse(decision.reason, kvnr_hash)
+        assert kvnr_hash is not None
+        membership = await self._memberships.status(kvnr_hash)
+        if stage_on(membership.ends_on, berlin_day(now())) is Stage.LOCKED:
+            raise await self._refuse(RefusalReason.MEMBERSHIP_ENDED, kvnr_hash)
+        account = await self._accounts.find_by_kvnr(kvnr_hash)
+        if account is not None and account.state is AccountState.LOCKED:
+            raise await self._refuse(RefusalReason.ACCOUNT_LOCKED, kvnr_hash)
+        if account is not None:
+            await self._welcome_back(account, kvnr_hash, decision.display_name)
+        return {}
+
+    async def map_user_attributes(self, userinfo: Claims, _token: Token, failures: int) -> UserAttributeDict:
+        """Called at the first sign-in: writes the account down as pending and names it.
+
+        Raises:
+            MappingException: if the pending name is taken, which a second try resolves.
+        """
+        decision = decide(
+            userinfo,
+            insurer_ik=self._settings.insurer_ik,
+            admit_test_numbers=self._settings.admit_test_numbers,
+        )
+        if isinstance(decision, Refused):
+            raise await self._refuse(decision.reason)
+        kvnr_hash = self._vault.lookup_hash(decision.kvnr)
+        if failures:
+            raise await self._refuse(RefusalReason.TRY_AGAIN, kvnr_hash)
+        user_id = self._api.get_qualified_user_id(new_insured_localpart())
+        account = await self._accounts.reserve(
+            Account(
+                user_id,
+                AccountKind.INSURED,
+                AccountState.PENDING,
+                decision.display_name,
+                kvnr_hash=kvnr_hash,
+                kvnr_sealed=self._vault.seal(decision.kvnr, user_id),
+            ),
+            unique="kvnr_hash",
+            at=now_ms(),
+        )
+        return _attributes(account.user_id, decision.display_name)
+
+
+class StaffSignIn(_Mapping):
+    """Agents, by the claims of the insurer's staff provider."""
+
+    def __init__(self, configuration: Configuration, api: ModuleApi) -> None:
+        super().__init__(configuration, api, configuration.settings.staff_idp_id)
+
+    def get_remote_user_id(self, userinfo: Claims) -> str:
+        """What Synapse knows the agent by."""
+        return str(userinfo.get("sub", "nobody"))
+
+    async def get_extra_attributes(self, userinfo: Claims, _token: Token) -> dict[str, Any]:
+        """Called at every sign-in, before anything is made.
+
+        Raises:
+            MappingException: if the agent does not get in.
+        """
+        decision = decide_agent(userinfo)
+        if isinstance(decision, Refused):
+            raise await self._refuse(decision.reason)
+        user_id = self._api.get_qualified_user_id(agent_localpart(decision.preferred_username))
+        account = await self._accounts.find(user_id)
+        if account is not None and account.state is AccountState.LOCKED:
+            raise await self._refuse(RefusalReason.ACCOUNT_LOCKED)
+        if account is not None and account.kind is AccountKind.AGENT:
+            await self._welcome_back(account, self.get_remote_user_id(userinfo), decision.display_name)
+        return {}
+
+    async def map_user_attributes(self, userinfo: Claims, _token: Token, failures: int) -> UserAttributeDict:
+        """Called at the first sign-in: writes the account down as pending and names it.
+
+        Raises:
+            MappingException: if the name belongs to another account.
+        """
+        decision = decide_agent(userinfo)
+        if isinstance(decision, Refused) or failures:
+            raise await self._refuse(RefusalReason.STAFF_NAME_NOT_VALID)
+        user_id = self._api.get_qualified_user_id(agent_localpart(decision.preferred_username))
+        account = Account(user_id, AccountKind.AGENT, AccountState.PENDING, decision.display_name)
+        await self._accounts.reserve(account, unique="user_id", at=now_ms())
+        return _attributes(user_id, decision.display_name)
+
+
+def _attributes(user_id: str, display_name: str) -> UserAttributeDict:
+    return {
+        "localpart": user_id[1:].partition(":")[0],
+        "confirm_localpart": False,
+        "display_name": display_name,
+        "picture": None,
+        "emails": [],
+    }

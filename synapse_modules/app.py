@@ -1,0 +1,170 @@
+"""Wiring: what ``homeserver.yaml`` names, put together from rules, store and adapters."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from synapse.config import ConfigError
+from synapse.module_api import ModuleApi
+
+from messenger_core.log import fault_without_text
+from messenger_core.service_auth.token_grant import Client, TokenAuthority
+from messenger_core.settings import SettingsError
+from synapse_modules.adapters.account_calls import AccountCalls
+from synapse_modules.adapters.care_room_calls import CareRoomCalls
+from synapse_modules.adapters.directory_client import DirectoryClient
+from synapse_modules.adapters.erasure_calls import ErasureCalls
+from synapse_modules.adapters.key_sign_in import KeySignIn
+from synapse_modules.adapters.locks import Locks
+from synapse_modules.adapters.machine_http import PREFIX, Calls, MachineResource
+from synapse_modules.adapters.membership_calls import MembershipCalls
+from synapse_modules.adapters.own_accounts import OwnAccounts
+from synapse_modules.adapters.people_search import InsuredSearch
+from synapse_modules.adapters.practice_calls import PracticeCalls
+from synapse_modules.adapters.reachability_watch import ReachabilityWatch
+from synapse_modules.adapters.registration import RegistrationGate
+from synapse_modules.adapters.room_gate import RoomGate
+from synapse_modules.adapters.room_register import RoomRegister
+from synapse_modules.adapters.sign_in import GesundheitsIdSignIn, StaffSignIn
+from synapse_modules.adapters.synapse_database import SynapseDatabase
+from synapse_modules.adapters.synapse_private import SynapsePrivate
+from synapse_modules.settings import Configuration, load_configuration
+from synapse_modules.store.accounts import Accounts
+from synapse_modules.store.audit import AuditLog
+from synapse_modules.store.changes import Changes
+from synapse_modules.store.erasable_events import ErasableEvents
+from synapse_modules.store.memberships import Memberships
+from synapse_modules.store.reachability import Reachability
+from synapse_modules.store.rooms import Rooms
+from synapse_modules.store.statements import UsedStatements
+
+logger = logging.getLogger(__name__)
+
+_LOCK_ROUND_MS = 30_000
+_TRY_AGAIN_S = 2.0
+
+
+def parse_config(config: object) -> Configuration:
+    """Reads the module's file: the one place where a fault of the settings becomes Synapse's own.
+
+    Raises:
+        ConfigError: one line a fault.
+    """
+    try:
+        return load_configuration(config)
+    except SettingsError as fault:
+        raise ConfigError(str(fault)) from None
+
+
+class _Clients:
+    """The clients of the settings (``token_grant.ClientRegistry``)."""
+
+    def __init__(self, clients: dict[str, Client]) -> None:
+        self._clients = clients
+
+    async def find_client(self, client_id: str) -> Client | None:
+        """The client, or None if it is unknown."""
+        return self._clients.get(client_id)
+
+
+class HekMessenger:
+    """The module: rooms, accounts, people search and the machine API."""
+
+    parse_config = staticmethod(parse_config)
+
+    def __init__(self, config: Configuration, api: ModuleApi) -> None:
+        settings = config.settings
+        self._api = api
+        synapse = SynapsePrivate(api)
+        synapse.prepare_database(is_main_process=api.worker_name is None)
+        house = settings.house(api.server_name)
+
+        database = SynapseDatabase(api)
+        accounts, memberships, rooms = Accounts(database), Memberships(database), Rooms(database)
+        reachability, statements, audit = Reachability(database), UsedStatements(database), AuditLog(database)
+        register = RoomRegister(api, rooms)
+        locks = Locks(accounts, memberships, synapse)
+        directory = DirectoryClient(api, config)
+
+        RegistrationGate(api, accounts)
+        KeySignIn(api, config, accounts, statements)
+        RoomGate(
+            api,
+            house=house,
+            accounts=accounts,
+            rooms=rooms,
+            register=register,
+            reachability=reachability,
+            max_age_minutes=settings.directory.max_age_minutes,
+        )
+        search = InsuredSearch(
+            api, client=directory, accounts=accounts, house=house, timeout_ms=settings.search_timeout_ms
+        )
+        synapse.wrap_people_search(search.wrap)
+
+        calls: list[Calls] = [
+            MembershipCalls(
+                memberships=memberships,
+                locks=locks,
+                audit=audit,
+                vault=config.vault,
+                admit_test_numbers=settings.admit_test_numbers,
+            ),
+            AccountCalls(api, accounts=accounts, changes=Changes(database), vault=config.vault),
+            PracticeCalls(api, accounts=accounts, locks=locks),
+            CareRoomCalls(api, accounts=accounts, rooms=rooms, register=register, audit=audit, synapse=synapse),
+            ErasureCalls(
+                api, rooms=rooms, register=register, events=ErasableEvents(database), audit=audit, synapse=synapse
+            ),
+        ]
+        resource = MachineResource(
+            [route for call in calls for route in call.routes()],
+            authority=TokenAuthority(settings.public_url, settings.token_endpoint, config.signing_key),
+            clients=_Clients(config.clients),
+            replays=statements,
+            clock=synapse.clock,
+        )
+        api.register_web_resource(PREFIX, resource)
+
+        if api.should_run_background_tasks():
+            own_accounts = OwnAccounts(api, settings, accounts)
+            watch = ReachabilityWatch(api, directory, reachability)
+            api.delayed_background_call(0, self._until_done, own_accounts.make, desc="hek_own_accounts")
+            api.delayed_background_call(0, self._until_done, locks.apply_what_is_due, desc="hek_locks_at_start")
+            api.delayed_background_call(0, watch.follow, desc="hek_reachability")
+            api.looping_background_call(locks.apply_what_is_due, _LOCK_ROUND_MS, desc="hek_locks")
+
+    async def _until_done(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Tries again until it works: what is needed at start may not be there yet."""
+        while True:
+            try:
+                return await work()
+            except Exception as fault:  # noqa: BLE001 - whatever it was, it is tried again
+                logger.warning("not done at start yet, trying again: %s", fault_without_text(fault))
+                await self._api.sleep(_TRY_AGAIN_S)
+
+
+class GesundheitsIDMapping(GesundheitsIdSignIn):
+    """The ``user_mapping_provider`` of the provider ``gesundheitsid``."""
+
+    def __init__(self, config: Configuration, module_api: ModuleApi) -> None:
+        super().__init__(config, module_api)
+
+    @staticmethod
+    def parse_config(config: dict[str, Any]) -> Configuration:
+        """Reads the same file as the module."""
+        return parse_config(config)
+
+
+class StaffMapping(StaffSignIn):
+    """The ``user_mapping_provider`` of the provider ``staff``."""
+
+    def __init__(self, config: Configuration, module_api: ModuleApi) -> None:
+        super().__init__(config, module_api)
+
+    @staticmethod
+    def parse_config(config: dict[str, Any]) -> Configuration:
+        """Reads the same file as the module."""
+        return parse_config(config)

@@ -1,0 +1,122 @@
+"""Admission: what a GesundheitsID must say before somebody gets in (claims of gemSpec_IDP_Sek)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+from messenger_core.identifiers import check_kvnr
+
+KVNR_CLAIM = "urn:telematik:claims:id"
+INSURER_CLAIM = "urn:telematik:claims:organization"
+PROFESSION_CLAIM = "urn:telematik:claims:profession"
+NAME_CLAIM = "urn:telematik:display_name"
+PROFESSION_INSURED = "1.2.276.0.76.4.49"
+LEVEL_HIGH = "gematik-ehealth-loa-high"
+# Synapse allows 256 characters.
+_LONGEST_NAME = 250
+_KVNR_FORM = re.compile(r"[A-Z][0-9]{9}")
+_AGENT_NAME = re.compile(r"[a-z][a-z0-9.-]{0,39}")
+
+
+class RefusalReason(StrEnum):
+    """Why somebody does not get in; each has a text of its own in ``texts.yaml``."""
+
+    CLAIMS_MISSING = "claims-missing"
+    NOT_AN_INSURED_PERSON = "not-an-insured-person"
+    OTHER_INSURER = "other-insurer"
+    WEAK_SIGN_IN = "weak-sign-in"
+    KVNR_NOT_VALID = "kvnr-not-valid"
+    NAME_MISSING = "name-missing"
+    MEMBERSHIP_ENDED = "membership-ended"
+    ACCOUNT_LOCKED = "account-locked"
+    STAFF_NAME_NOT_VALID = "staff-name-not-valid"
+    TRY_AGAIN = "try-again"
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """An insured person of this insurer, identified at the high level."""
+
+    kvnr: str
+    display_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class AdmittedAgent:
+    """Somebody who works for the insurer."""
+
+    preferred_username: str
+    display_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """Somebody who does not get in."""
+
+    reason: RefusalReason
+
+
+def checked_kvnr(value: str, *, admit_test_numbers: bool) -> str:
+    """Returns ``value`` if it is a KVNR.
+
+    Args:
+        value: what may be one.
+        admit_test_numbers: whether wrong check digits are let through, as test cards have them.
+
+    Raises:
+        ValueError: in words that do not repeat the number.
+    """
+    if admit_test_numbers and _KVNR_FORM.fullmatch(value):
+        return value
+    return check_kvnr(value)
+
+
+def claimed_kvnr(claims: Mapping[str, object], *, admit_test_numbers: bool) -> str | None:
+    """The KVNR of the claims, or None if there is no valid one."""
+    value = claims.get(KVNR_CLAIM)
+    try:
+        return checked_kvnr(value, admit_test_numbers=admit_test_numbers) if isinstance(value, str) else None
+    except ValueError:
+        return None
+
+
+def decide(claims: Mapping[str, object], *, insurer_ik: str, admit_test_numbers: bool) -> Admitted | Refused:
+    """Whether the person of a GesundheitsID's claims gets in.
+
+    Args:
+        claims: the claims of the ID token.
+        insurer_ik: the institution code of this insurer.
+        admit_test_numbers: see ``checked_kvnr``.
+    """
+    if any(not isinstance(claims.get(name), str) for name in (KVNR_CLAIM, INSURER_CLAIM, PROFESSION_CLAIM, "acr")):
+        return Refused(RefusalReason.CLAIMS_MISSING)
+    if claims[PROFESSION_CLAIM] != PROFESSION_INSURED:
+        return Refused(RefusalReason.NOT_AN_INSURED_PERSON)
+    if claims[INSURER_CLAIM] != insurer_ik:
+        return Refused(RefusalReason.OTHER_INSURER)
+    if claims["acr"] != LEVEL_HIGH:
+        return Refused(RefusalReason.WEAK_SIGN_IN)
+    kvnr = claimed_kvnr(claims, admit_test_numbers=admit_test_numbers)
+    if kvnr is None:
+        return Refused(RefusalReason.KVNR_NOT_VALID)
+    name = shown_name(claims.get(NAME_CLAIM))
+    return Admitted(kvnr, name) if name else Refused(RefusalReason.NAME_MISSING)
+
+
+def decide_agent(claims: Mapping[str, object]) -> AdmittedAgent | Refused:
+    """Whether somebody of the staff provider gets in."""
+    username, name = claims.get("preferred_username"), shown_name(claims.get("name"))
+    if not isinstance(username, str) or not _AGENT_NAME.fullmatch(username):
+        return Refused(RefusalReason.STAFF_NAME_NOT_VALID)
+    return AdmittedAgent(username, name) if name else Refused(RefusalReason.NAME_MISSING)
+
+
+def shown_name(value: object) -> str:
+    """A verified name as one line of printable characters; empty if there is none."""
+    if not isinstance(value, str):
+        return ""
+    printable = "".join(character if character.isprintable() else " " for character in value)
+    return " ".join(printable.split())[:_LONGEST_NAME]

@@ -1,0 +1,176 @@
+"""Settings of the homeserver's module: one YAML file, read with its keys before Synapse starts."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from joserfc.jwk import ECKey, KeySet
+from pydantic import Field, StringConstraints, model_validator
+
+from messenger_core.account_kinds import AccountKind
+from messenger_core.identifiers import check_ik
+from messenger_core.service_auth.keys import read_jwks, read_private_key
+from messenger_core.service_auth.token_grant import Client
+from messenger_core.settings import BaseUrl, ExistingFile, Settings, SettingsError, check_settings, load_settings
+from synapse_modules.rules.kvnr_vault import KEY_BYTES, KvnrVault
+from synapse_modules.rules.reach import House
+
+Scope = Literal[
+    "membership:write", "insured:read", "account:events", "retention:act", "erasure:act", "practice:provision"
+]
+Localpart = Annotated[str, StringConstraints(pattern=r"^[a-z0-9._=/-]{1,100}$")]
+_IK_FORM = re.compile(r"[0-9]{9}")
+
+
+class ClientSettings(Settings):
+    """A machine that may call the API."""
+
+    client_id: str = Field(min_length=1, max_length=255)
+    jwks_file: ExistingFile
+    scopes: tuple[Scope, ...] = ()
+
+
+class AccountSettings(Settings):
+    """An account that the module makes at start; it signs in with the key of a client."""
+
+    client_id: str
+    localpart: Localpart
+    kind: Literal["service", "admin"]
+    display_name: str = Field(min_length=1, max_length=250)
+
+
+class DirectorySettings(Settings):
+    """Where the directory is, and how the homeserver calls it."""
+
+    url: BaseUrl
+    client_id: str = "homeserver"
+    key_file: ExistingFile
+    jwks_file: ExistingFile
+    max_age_minutes: int = Field(default=60, ge=1, le=24 * 60)
+
+
+class ModuleSettings(Settings):
+    """The whole file."""
+
+    public_url: BaseUrl
+    signing_key_file: ExistingFile
+    insurer_ik: str
+    admit_test_numbers: bool = False
+    kvnr_lookup_key_file: ExistingFile
+    kvnr_encryption_key_file: ExistingFile
+    gesundheitsid_idp_id: str = "gesundheitsid"
+    staff_idp_id: str = "staff"
+    clients: tuple[ClientSettings, ...]
+    accounts: tuple[AccountSettings, ...]
+    support_localpart: Localpart
+    service_localpart: Localpart
+    directory: DirectorySettings
+    search_timeout_ms: int = Field(default=200, ge=50, le=10_000)
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> ModuleSettings:
+        if not self.admit_test_numbers:
+            check_ik(self.insurer_ik)
+        elif not _IK_FORM.fullmatch(self.insurer_ik):
+            raise ValueError("insurer_ik: nine digits are expected")
+        client_ids = [client.client_id for client in self.clients]
+        if len(set(client_ids)) != len(client_ids):
+            raise ValueError("clients: every client_id may stand there once only")
+        localparts = [account.localpart for account in self.accounts]
+        if len(set(localparts)) != len(localparts):
+            raise ValueError("accounts: every localpart may stand there once only")
+        for account in self.accounts:
+            if account.client_id not in client_ids:
+                raise ValueError(f"accounts: {account.client_id!r} must be the client_id of one of the clients")
+        services = {account.localpart for account in self.accounts if account.kind == "service"}
+        for key, localpart in (
+            ("support_localpart", self.support_localpart),
+            ("service_localpart", self.service_localpart),
+        ):
+            if localpart not in services:
+                raise ValueError(f"{key}: {localpart!r} must be the localpart of an account of kind service")
+        if self.support_localpart == self.service_localpart:
+            raise ValueError("service_localpart: must be another account than support_localpart")
+        return self
+
+    @property
+    def token_endpoint(self) -> str:
+        """The full address of the homeserver's token endpoint."""
+        return f"{self.public_url}/_synapse/client/hek/oauth2/token"
+
+    @property
+    def login_endpoint(self) -> str:
+        """The full address of Matrix's login, the audience of sign-ins by key."""
+        return f"{self.public_url}/_matrix/client/v3/login"
+
+    def house(self, server_name: str) -> House:
+        """The user ids of the accounts that insured people meet."""
+        return House(f"@{self.support_localpart}:{server_name}", f"@{self.service_localpart}:{server_name}")
+
+    def account_kind(self, account: AccountSettings) -> AccountKind:
+        """The kind of an account of the settings."""
+        return AccountKind(account.kind)
+
+
+class FileReference(Settings):
+    """What stands in ``homeserver.yaml``: where the file is."""
+
+    file: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The settings with their keys."""
+
+    settings: ModuleSettings
+    signing_key: ECKey
+    vault: KvnrVault
+    clients: dict[str, Client]
+    directory_key: ECKey
+    directory_jwks: KeySet
+
+
+def _secret_key(path: Path) -> bytes:
+    content = path.read_bytes()
+    if len(content) == KEY_BYTES:
+        return content
+    try:
+        key = base64.b64decode(content.strip(), validate=True)
+    except binascii.Error:
+        key = b""
+    if len(key) != KEY_BYTES:
+        raise SettingsError(f"{path}: must hold a key of {KEY_BYTES} bytes, as they are or as base64")
+    return key
+
+
+def load_configuration(reference: object) -> Configuration:
+    """Reads the file that Synapse's configuration names, and the keys that it names.
+
+    Args:
+        reference: the ``config`` of the module or of a mapping provider: ``{"file": PATH}``.
+
+    Raises:
+        SettingsError: one line a fault.
+    """
+    path = check_settings(FileReference, reference, source="config of synapse_modules").file
+    settings = load_settings(ModuleSettings, path)
+    lookup_key = _secret_key(settings.kvnr_lookup_key_file)
+    encryption_key = _secret_key(settings.kvnr_encryption_key_file)
+    if lookup_key == encryption_key:
+        raise SettingsError(f"{path.name}: kvnr_encryption_key_file: must hold another key than kvnr_lookup_key_file")
+    return Configuration(
+        settings=settings,
+        signing_key=read_private_key(settings.signing_key_file),
+        vault=KvnrVault(lookup_key, encryption_key),
+        clients={
+            client.client_id: Client(client.client_id, read_jwks(client.jwks_file), frozenset(client.scopes))
+            for client in settings.clients
+        },
+        directory_key=read_private_key(settings.directory.key_file),
+        directory_jwks=read_jwks(settings.directory.jwks_file),
+    )

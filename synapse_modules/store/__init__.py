@@ -1,0 +1,1 @@
+"""All SQL of the homeserver's module: its own tables, and what it reads of Synapse's."""

@@ -1,0 +1,231 @@
+"""Accounts: their kind, their state, and how they are made, locked and found."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from messenger_core.account_kinds import AccountKind
+from synapse_modules.rules.idle_rooms import DEFAULT_MONTHS
+from synapse_modules.rules.reach import Party
+from synapse_modules.store.changes import What, append_change
+from synapse_modules.store.interaction import Database, Transaction, placeholders
+
+_COLUMNS = "user_id, kind, state, display_name, kvnr_hash, kvnr_sealed, telematik_id, jwks, retention_months"
+
+
+class AccountState(StrEnum):
+    """``PENDING`` until Synapse has registered it; ``LOCKED`` refuses every request."""
+
+    PENDING = "pending"
+    LIVE = "live"
+    LOCKED = "locked"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A row of ``hek_account``."""
+
+    user_id: str
+    kind: AccountKind
+    state: AccountState
+    display_name: str
+    kvnr_hash: str | None = None
+    kvnr_sealed: str | None = None
+    telematik_id: str | None = None
+    jwks: str | None = None
+    retention_months: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LockToApply:
+    """An account whose lock in Synapse is not yet what our table says."""
+
+    user_id: str
+    locked: bool
+
+
+def _account(row: tuple[object, ...]) -> Account:
+    user_id, kind, state, *rest = row
+    return Account(str(user_id), AccountKind(str(kind)), AccountState(str(state)), *rest)  # type: ignore[arg-type]
+
+
+def select_account(txn: Transaction, column: str, value: str) -> Account | None:
+    """The account whose unique ``column`` (a name from this package, never from outside) has a value."""
+    txn.execute(f"SELECT {_COLUMNS} FROM hek_account WHERE {column} = ?", (value,))  # noqa: S608 - our own names
+    row = txn.fetchone()
+    return _account(row) if row else None
+
+
+def is_registered(txn: Transaction, user_id: str) -> bool:
+    """Whether Synapse knows the account."""
+    txn.execute("SELECT 1 FROM users WHERE name = ?", (user_id,))
+    return txn.fetchone() is not None
+
+
+def set_state(txn: Transaction, account: Account, state: AccountState, *, at: int, what: What) -> None:
+    """Moves an account to a state and writes the change down."""
+    txn.execute("UPDATE hek_account SET state = ? WHERE user_id = ?", (state.value, account.user_id))
+    append_change(txn, at=at, user_id=account.user_id, kind=account.kind.value, what=what)
+
+
+class Accounts:
+    """The accounts of the homeserver."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, user_id: str) -> Account | None:
+        """The account of a user id."""
+        return await self._find("user_id", user_id)
+
+    async def find_by_kvnr(self, kvnr_hash: str) -> Account | None:
+        """The account of an insured person."""
+        return await self._find("kvnr_hash", kvnr_hash)
+
+    async def find_by_telematik_id(self, telematik_id: str) -> Account | None:
+        """The account of a practice."""
+        return await self._find("telematik_id", telematik_id)
+
+    async def _find(self, column: str, value: str) -> Account | None:
+        return await self._database.run("hek_account", lambda txn: select_account(txn, column, value))
+
+    async def parties(self, user_ids: Sequence[str]) -> dict[str, Party]:
+        """What the rules know of some users; one that is unknown is a party without a kind."""
+
+        def work(txn: Transaction) -> dict[str, Party]:
+            txn.execute(
+                "SELECT a.user_id, a.kind, a.state, r.user_id FROM hek_account a"  # noqa: S608 - placeholders only
+                " LEFT JOIN hek_reachable r ON r.user_id = a.user_id"
+                f" WHERE a.user_id IN ({placeholders(user_ids)})",
+                tuple(user_ids),
+            )
+            known = {
+                user_id: Party(user_id, AccountKind(kind), state == AccountState.LIVE, reachable is not None)
+                for user_id, kind, state, reachable in txn.fetchall()
+            }
+            return {user_id: known.get(user_id) or Party(user_id, None, live=False) for user_id in user_ids}
+
+        return await self._database.run("hek_parties", work)
+
+    async def reserve(self, account: Account, *, unique: str, at: int) -> Account:
+        """Writes a pending account down, or returns the one that is there.
+
+        Args:
+            account: what it will be.
+            unique: the column that tells whether it is there: ``user_id``, ``kvnr_hash`` or ``telematik_id``.
+            at: the present moment in milliseconds.
+        """
+
+        def work(txn: Transaction) -> Account:
+            txn.execute(
+                f"INSERT INTO hek_account ({_COLUMNS}, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+                " ON CONFLICT DO NOTHING",
+                (
+                    account.user_id,
+                    account.kind.value,
+                    AccountState.PENDING.value,
+                    account.display_name,
+                    account.kvnr_hash,
+                    account.kvnr_sealed,
+                    account.telematik_id,
+                    account.jwks,
+                    DEFAULT_MONTHS if account.kind is AccountKind.INSURED else None,
+                    at,
+                ),
+            )
+            found = select_account(txn, unique, str(getattr(account, unique)))
+            assert found is not None
+            return found
+
+        return await self._database.run("hek_reserve_account", work)
+
+    async def is_reserved(self, user_id: str) -> bool:
+        """Whether Synapse may register an account of this name."""
+        account = await self.find(user_id)
+        return account is not None and account.state is AccountState.PENDING
+
+    async def make_live(self, user_id: str, *, at: int) -> None:
+        """Marks an account that Synapse has registered as live; an account that is not pending stays as it is."""
+
+        def work(txn: Transaction) -> None:
+            account = select_account(txn, "user_id", user_id)
+            if account is not None and account.state is AccountState.PENDING and is_registered(txn, user_id):
+                set_state(txn, account, AccountState.LIVE, at=at, what=What.ACCOUNT_MADE)
+
+        await self._database.run("hek_make_live", work)
+
+    async def describe(self, user_id: str, *, display_name: str, jwks: str | None = None) -> None:
+        """Writes a verified name, and the keys of a practice, down."""
+
+        def work(txn: Transaction) -> None:
+            txn.execute(
+                "UPDATE hek_account SET display_name = ?, jwks = COALESCE(?, jwks) WHERE user_id = ?",
+                (display_name, jwks, user_id),
+            )
+
+        await self._database.run("hek_describe_account", work)
+
+    async def set_kind(self, user_id: str, kind: AccountKind) -> None:
+        """Writes the kind of an account of the settings down."""
+
+        def work(txn: Transaction) -> None:
+            txn.execute("UPDATE hek_account SET kind = ? WHERE user_id = ?", (kind.value, user_id))
+
+        await self._database.run("hek_account_kind", work)
+
+    async def set_retention(self, user_id: str, months: int | None) -> bool:
+        """Writes an insured person's period down; False if there is no such person."""
+
+        def work(txn: Transaction) -> bool:
+            txn.execute(
+                "UPDATE hek_account SET retention_months = ? WHERE user_id = ? AND kind = ? AND state <> ?",
+                (months, user_id, AccountKind.INSURED.value, AccountState.PENDING.value),
+            )
+            return txn.rowcount == 1
+
+        return await self._database.run("hek_set_retention", work)
+
+    async def set_locked(self, user_id: str, *, locked: bool, at: int) -> None:
+        """Locks a live account, or unlocks a locked one, with its change; else nothing."""
+        before, after = (AccountState.LIVE, AccountState.LOCKED) if locked else (AccountState.LOCKED, AccountState.LIVE)
+
+        def work(txn: Transaction) -> None:
+            account = select_account(txn, "user_id", user_id)
+            if account is not None and account.state is before:
+                set_state(txn, account, after, at=at, what=What.LOCKED if locked else What.UNDONE)
+
+        await self._database.run("hek_set_locked", work)
+
+    async def locks_to_apply(self) -> list[LockToApply]:
+        """The accounts whose lock in Synapse is not what the table says."""
+
+        def work(txn: Transaction) -> list[LockToApply]:
+            txn.execute(
+                "SELECT user_id, state FROM hek_account WHERE (state = ? AND lock_applied = 0)"
+                " OR (state = ? AND lock_applied = 1) ORDER BY user_id",
+                (AccountState.LOCKED.value, AccountState.LIVE.value),
+            )
+            return [LockToApply(user_id, state == AccountState.LOCKED) for user_id, state in txn.fetchall()]
+
+        return await self._database.run("hek_locks_to_apply", work)
+
+    async def lock_is_applied(self, lock: LockToApply) -> None:
+        """Notes that Synapse has it."""
+
+        def work(txn: Transaction) -> None:
+            txn.execute(
+                "UPDATE hek_account SET lock_applied = ? WHERE user_id = ?", (1 if lock.locked else 0, lock.user_id)
+            )
+
+        await self._database.run("hek_lock_is_applied", work)
+
+    async def has_external_id(self, user_id: str, provider: str) -> bool:
+        """Whether Synapse finds the account by a sign-in of a provider."""
+
+        def work(txn: Transaction) -> bool:
+            txn.execute("SELECT 1 FROM user_external_ids WHERE user_id = ? AND auth_provider = ?", (user_id, provider))
+            return txn.fetchone() is not None
+
+        return await self._database.run("hek_has_external_id", work)

@@ -1,0 +1,84 @@
+"""The module's tables in Synapse's database, as numbered migrations; a released one is never changed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from synapse_modules.store.interaction import Transaction
+
+_ACCOUNTS_ROOMS_AND_MACHINES = (
+    """CREATE TABLE hek_account (
+        user_id TEXT NOT NULL PRIMARY KEY,
+        kind TEXT NOT NULL,
+        state TEXT NOT NULL,
+        lock_applied INTEGER NOT NULL DEFAULT 0,
+        display_name TEXT NOT NULL,
+        kvnr_hash TEXT UNIQUE,
+        kvnr_sealed TEXT,
+        telematik_id TEXT UNIQUE,
+        jwks TEXT,
+        retention_months INTEGER,
+        created_at BIGINT NOT NULL
+    )""",
+    """CREATE TABLE hek_membership_end (
+        kvnr_hash TEXT NOT NULL PRIMARY KEY,
+        ends_on TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        recorded_at BIGINT NOT NULL
+    )""",
+    """CREATE TABLE hek_change (
+        version BIGINT NOT NULL PRIMARY KEY,
+        at BIGINT NOT NULL,
+        user_id TEXT NOT NULL,
+        kind TEXT NOT NULL,
+        what TEXT NOT NULL
+    )""",
+    "CREATE TABLE hek_change_version (version BIGINT NOT NULL)",
+    "INSERT INTO hek_change_version (version) VALUES (0)",
+    """CREATE TABLE hek_room (
+        room_id TEXT NOT NULL PRIMARY KEY,
+        kind TEXT NOT NULL,
+        insured_user_id TEXT,
+        created_at BIGINT NOT NULL,
+        accepted_at BIGINT
+    )""",
+    "CREATE TABLE hek_reachable (user_id TEXT NOT NULL PRIMARY KEY)",
+    "CREATE TABLE hek_reachability (version BIGINT NOT NULL, confirmed_at BIGINT NOT NULL)",
+    "INSERT INTO hek_reachability (version, confirmed_at) VALUES (0, 0)",
+    """CREATE TABLE hek_used_statement (
+        issuer TEXT NOT NULL,
+        statement_id TEXT NOT NULL,
+        expires_at BIGINT NOT NULL,
+        PRIMARY KEY (issuer, statement_id)
+    )""",
+    "CREATE INDEX hek_used_statement_expires_at ON hek_used_statement (expires_at)",
+    """CREATE TABLE hek_audit (
+        at BIGINT NOT NULL,
+        what TEXT NOT NULL,
+        reason TEXT NOT NULL,
+        actor TEXT NOT NULL,
+        kvnr_hash TEXT,
+        user_id TEXT,
+        room_id TEXT,
+        reference TEXT
+    )""",
+)
+
+MIGRATIONS: Sequence[Sequence[str]] = (_ACCOUNTS_ROOMS_AND_MACHINES,)
+SCHEMA_VERSION = len(MIGRATIONS)
+
+
+def schema_version(txn: Transaction) -> int:
+    """The number of the last migration that was run; makes the table that holds it."""
+    txn.execute("CREATE TABLE IF NOT EXISTS hek_schema (version INTEGER NOT NULL)")
+    txn.execute("SELECT MAX(version) FROM hek_schema")
+    row = txn.fetchone()
+    return int(row[0]) if row is not None and row[0] is not None else 0
+
+
+def migrate(txn: Transaction) -> None:
+    """Runs the migrations that are missing; running it again changes nothing."""
+    for number, statements in enumerate(MIGRATIONS[schema_version(txn) :], start=schema_version(txn) + 1):
+        for statement in statements:
+            txn.execute(statement)
+        txn.execute("INSERT INTO hek_schema (version) VALUES (?)", (number,))

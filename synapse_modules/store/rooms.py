@@ -1,0 +1,137 @@
+"""Rooms: their kind and insured person, who is in them, and when somebody last wrote there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from messenger_core.account_kinds import AccountKind, RoomKind
+from synapse_modules.rules.reach import Room
+from synapse_modules.store.accounts import AccountState
+from synapse_modules.store.interaction import Database, Transaction
+
+_MESSAGE_TYPES = ("m.room.encrypted", "m.room.message")
+
+
+@dataclass(frozen=True, slots=True)
+class ChatOfPerson:
+    """A chat with a practice that an insured person is in; ``last_message_at`` is in milliseconds."""
+
+    user_id: str
+    room_id: str
+    retention_months: int | None
+    last_message_at: int
+
+
+class Rooms:
+    """The rooms that the module made."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def find(self, room_id: str) -> Room | None:
+        """A room, if its row is written."""
+
+        def work(txn: Transaction) -> Room | None:
+            txn.execute("SELECT kind, insured_user_id FROM hek_room WHERE room_id = ?", (room_id,))
+            row = txn.fetchone()
+            return Room(room_id, RoomKind(row[0]), row[1]) if row else None
+
+        return await self._database.run("hek_room", work)
+
+    async def add(self, room: Room, *, created_at: int) -> None:
+        """Writes a room down; one that is there stays as it is."""
+
+        def work(txn: Transaction) -> None:
+            txn.execute(
+                "INSERT INTO hek_room (room_id, kind, insured_user_id, created_at) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT DO NOTHING",
+                (room.room_id, room.kind.value, room.insured_user_id, created_at),
+            )
+
+        await self._database.run("hek_add_room", work)
+
+    async def accept_if_both_joined(self, room_id: str, *, at: int) -> bool:
+        """Turns a request into a care room once the person and a practice have joined; whether it is one now."""
+
+        def work(txn: Transaction) -> bool:
+            txn.execute(
+                "SELECT a.kind FROM local_current_membership m JOIN hek_account a ON a.user_id = m.user_id"
+                " WHERE m.room_id = ? AND m.membership = 'join'",
+                (room_id,),
+            )
+            if not {AccountKind.INSURED, AccountKind.PRACTICE} <= {row[0] for row in txn.fetchall()}:
+                return False
+            txn.execute(
+                "UPDATE hek_room SET kind = ?, accepted_at = ? WHERE room_id = ? AND kind = ?",
+                (RoomKind.CARE.value, at, room_id, RoomKind.REQUEST.value),
+            )
+            return True
+
+        return await self._database.run("hek_accept_room", work)
+
+    async def membership(self, room_id: str, user_id: str) -> str | None:
+        """``join``, ``invite``, ``leave`` or ``ban``; None if the user never had to do with the room."""
+
+        def work(txn: Transaction) -> str | None:
+            txn.execute(
+                "SELECT membership FROM local_current_membership WHERE room_id = ? AND user_id = ?", (room_id, user_id)
+            )
+            row = txn.fetchone()
+            return str(row[0]) if row else None
+
+        return await self._database.run("hek_membership", work)
+
+    async def present(self, room_id: str, kind: AccountKind, *, invited: bool) -> list[str]:
+        """The accounts of a kind that are in a room, or also those that are invited."""
+
+        def work(txn: Transaction) -> list[str]:
+            txn.execute(
+                "SELECT a.user_id FROM local_current_membership m JOIN hek_account a ON a.user_id = m.user_id"
+                " WHERE m.room_id = ? AND a.kind = ? AND m.membership IN ('join', ?) ORDER BY a.user_id",
+                (room_id, kind.value, "invite" if invited else "join"),
+            )
+            return [row[0] for row in txn.fetchall()]
+
+        return await self._database.run("hek_present", work)
+
+    async def chats_after(self, room_id: str, limit: int) -> list[ChatOfPerson]:
+        """One page of the chats with practices that an insured person is joined to, by room id.
+
+        A chat without a message counts from its creation.
+        """
+
+        def work(txn: Transaction) -> list[ChatOfPerson]:
+            txn.execute(
+                "SELECT r.insured_user_id, r.room_id, a.retention_months, COALESCE((SELECT MAX(e.received_ts)"
+                " FROM events e WHERE e.room_id = r.room_id AND e.state_key IS NULL AND e.type IN (?, ?)),"
+                " r.created_at)"
+                " FROM hek_room r JOIN hek_account a ON a.user_id = r.insured_user_id"
+                " JOIN local_current_membership m ON m.room_id = r.room_id AND m.user_id = r.insured_user_id"
+                " WHERE r.kind IN (?, ?) AND a.kind = ? AND a.state = ? AND m.membership = 'join' AND r.room_id > ?"
+                " ORDER BY r.room_id LIMIT ?",
+                (
+                    *_MESSAGE_TYPES,
+                    RoomKind.REQUEST.value,
+                    RoomKind.CARE.value,
+                    AccountKind.INSURED.value,
+                    AccountState.LIVE.value,
+                    room_id,
+                    limit,
+                ),
+            )
+            return [ChatOfPerson(*row) for row in txn.fetchall()]
+
+        return await self._database.run("hek_chats", work)
+
+    async def wrote_after(self, room_id: str, user_id: str, moment: int) -> bool:
+        """Whether a user sent a message into a room after a moment (milliseconds, by the server's receipt)."""
+
+        def work(txn: Transaction) -> bool:
+            txn.execute(
+                "SELECT 1 FROM events WHERE room_id = ? AND sender = ? AND received_ts > ? AND state_key IS NULL"
+                " AND type IN (?, ?) LIMIT 1",
+                (room_id, user_id, moment, *_MESSAGE_TYPES),
+            )
+            return txn.fetchone() is not None
+
+        return await self._database.run("hek_wrote_after", work)

@@ -1,0 +1,16 @@
+"""One real Synapse with the module for all tests that talk to it over HTTP."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.synapse_modules.homeserver_under_test import Homeserver, running_homeserver
+
+
+@pytest.fixture(scope="session")
+def homeserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Homeserver]:
+    """Runs until all tests are done."""
+    with running_homeserver(tmp_path_factory.mktemp("homeserver")) as running:
+        yield running

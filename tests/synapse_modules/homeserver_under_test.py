@@ -1,0 +1,366 @@
+"""A real Synapse with the module, booted the way an operator does, and what tests do with it over HTTP."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import secrets
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, quote, urlsplit
+
+import aiohttp
+import yaml
+from aiohttp.test_utils import unused_port
+from joserfc.jwk import ECKey, KeySet
+from signedjson.key import generate_signing_key, write_signing_keys
+
+from messenger_core.identifiers import kvnr_check_digit
+from messenger_core.service_auth.assertions import make_assertion
+from messenger_core.service_auth.client import ServiceClient
+from messenger_core.service_auth.keys import generate_private_key, public_jwks, write_private_key
+from tests.synapse_modules.stand_ins import Directory, OpenIdProvider, serving
+
+REPOSITORY = Path(__file__).parents[2]
+SERVER_NAME = "hek.test"
+SUPPORT, SERVICE, OPERATOR = f"@hek:{SERVER_NAME}", f"@hek-service:{SERVER_NAME}", f"@operator:{SERVER_NAME}"
+IK = "101570104"
+PREFIX = "/_synapse/client/hek"
+_CALLBACK = "http://localhost/signed-in"
+_CLIENTS = ("core-system", "directory", "bot", "retention", "operator")
+MEGOLM = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
+CIPHERTEXT = {
+    "algorithm": "m.megolm.v1.aes-sha2",
+    "sender_key": "A" * 43,
+    "ciphertext": "A" * 64,
+    "session_id": "A" * 43,
+    "device_id": "TEST",
+}
+
+
+class _Text(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.words: list[str] = []
+        self.feed(html)
+
+    def handle_data(self, data: str) -> None:
+        self.words.extend(data.split())
+
+
+class SignInRefused(Exception):  # noqa: N818
+    """A sign-in was refused with a page."""
+
+
+@dataclass(frozen=True)
+class SignedIn:
+    user_id: str
+    access_token: str
+    device_id: str
+
+
+def new_kvnr() -> str:
+    digits = f"{secrets.randbelow(10**8):08d}"
+    return f"A{digits}{kvnr_check_digit('A', digits)}"
+
+
+def new_telematik_id() -> str:
+    return f"1-2{secrets.randbelow(10**12):012d}"
+
+
+def claims(kvnr: str, name: str = "Erika Muster", **changed: Any) -> dict[str, Any]:
+    """What a GesundheitsID of an insured person says."""
+    return {
+        "sub": f"pairwise-{kvnr}",
+        "acr": "gematik-ehealth-loa-high",
+        "urn:telematik:display_name": name,
+        "urn:telematik:claims:id": kvnr,
+        "urn:telematik:claims:organization": IK,
+        "urn:telematik:claims:profession": "1.2.276.0.76.4.49",
+    } | changed
+
+
+@dataclass
+class Practice:
+    telematik_id: str
+    user_id: str
+    key: ECKey
+
+
+@dataclass
+class Homeserver:
+    folder: Path
+    base: str
+    directory: Directory
+    provider: OpenIdProvider
+    keys: dict[str, ECKey]
+    process: subprocess.Popen[bytes] | None = field(default=None)
+
+    # -- witnesses ----------------------------------------------------------------------------------------------------
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        address = f"file:{self.folder}/homeserver.db?mode=ro"
+        with closing(sqlite3.connect(address, uri=True, timeout=20)) as connection:
+            return connection.execute(query, values).fetchall()
+
+    def change_row(self, statement: str, *values: object) -> None:
+        """Brings about what an interruption or the passing of time would leave."""
+        with closing(sqlite3.connect(f"{self.folder}/homeserver.db", timeout=20)) as connection:
+            connection.execute(statement, values)
+            connection.commit()
+
+    def count(self, table: str) -> int:
+        return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])
+
+    # -- people ---------------------------------------------------------------------------------------------------------
+
+    async def sign_in(
+        self, said: dict[str, Any], *, provider: str = "gesundheitsid", device_id: str | None = None
+    ) -> SignedIn:
+        """Signs somebody in as a client does.
+
+        Raises:
+            SignInRefused: with the text of the page.
+        """
+        self.provider.claims = said
+        cookies: dict[str, str] = {}
+        address = f"{self.base}/_matrix/client/v3/login/sso/redirect/oidc-{provider}?redirectUrl={_CALLBACK}"
+        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
+            while not address.startswith(_CALLBACK):
+                # Carried by hand: libraries drop Secure cookies over plain http.
+                headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
+                async with http.get(address, headers=headers, allow_redirects=False) as answer:
+                    cookies |= {name: morsel.value for name, morsel in answer.cookies.items()}
+                    if answer.status != 302:
+                        raise SignInRefused(" ".join(_Text(await answer.text()).words))
+                    address = answer.headers["Location"]
+        token = parse_qs(urlsplit(address).query)["loginToken"][0]
+        body = {"type": "m.login.token", "token": token} | ({"device_id": device_id} if device_id else {})
+        status, content = await self.call(None, "POST", "/login", body)
+        assert status == 200, content
+        return SignedIn(content["user_id"], content["access_token"], content["device_id"])
+
+    async def new_person(self, name: str = "Erika Muster") -> SignedIn:
+        return await self.sign_in(claims(new_kvnr(), name))
+
+    async def new_agent(self, username: str) -> SignedIn:
+        return await self.sign_in(
+            {"sub": username, "name": "Agentin Berg", "preferred_username": username}, provider="staff"
+        )
+
+    async def sign_in_with_key(
+        self, user_id: str, client_id: str, key: ECKey, *, assertion: str | None = None
+    ) -> tuple[int, Any]:
+        audience = f"{self.base}/_matrix/client/v3/login"
+        body = {
+            "type": "de.hek.login.private_key_jwt",
+            "identifier": {"type": "m.id.user", "user": user_id[1:].partition(":")[0]},
+            "assertion": assertion or make_assertion(key, client_id=client_id, audience=audience, now=datetime.now(UTC)),
+        }
+        return await self.call(None, "POST", "/login", body)
+
+    async def own_account(self, user_id: str, client_id: str) -> SignedIn:
+        status, content = await self.sign_in_with_key(user_id, client_id, self.keys[client_id])
+        assert status == 200, content
+        return SignedIn(user_id, content["access_token"], content["device_id"])
+
+    async def new_practice(self, name: str, *, opts_in: bool = True) -> Practice:
+        key, telematik_id = generate_private_key(), new_telematik_id()
+        body = {"telematik_id": telematik_id, "display_name": name, "jwks": public_jwks(key), "active": True}
+        status, content = await self.machine("directory", "practice:provision", "PUT", "/v1/practices", body)
+        assert status == 200, content
+        if opts_in:
+            await self.opt_in(content["user_id"], name)
+        return Practice(telematik_id, content["user_id"], key)
+
+    async def opt_in(self, user_id: str, name: str | None) -> None:
+        """A practice opts in (or out, with None); returns when the homeserver knows."""
+        self.directory.set_reachable(user_id, name=name)
+        query, wanted = "SELECT 1 FROM hek_reachable WHERE user_id = ?", name is not None
+        await self.until(lambda: bool(self.rows(query, user_id)) is wanted)
+
+    async def practice_device(self, practice: Practice) -> SignedIn:
+        status, content = await self.sign_in_with_key(practice.user_id, practice.telematik_id, practice.key)
+        assert status == 200, content
+        return SignedIn(content["user_id"], content["access_token"], content["device_id"])
+
+    @staticmethod
+    async def until(holds: Any, within_s: float = 15) -> None:
+        import asyncio
+
+        async with asyncio.timeout(within_s):
+            while not holds():
+                await asyncio.sleep(0.05)
+
+    # -- calls --------------------------------------------------------------------------------------------------------
+
+    async def call(
+        self, who: SignedIn | None, method: str, path: str, body: object | None = None
+    ) -> tuple[int, dict[str, Any]]:
+        headers = {"Authorization": f"Bearer {who.access_token}"} if who else {}
+        address = f"{self.base}/_matrix/client/v3{path}"
+        async with aiohttp.ClientSession(headers=headers) as http, http.request(method, address, json=body) as answer:
+            return answer.status, await answer.json(content_type=None)
+
+    async def create_room(self, who: SignedIn, *invite: str, **more: Any) -> tuple[int, dict[str, Any]]:
+        body = {"preset": "trusted_private_chat", "is_direct": True, "invite": list(invite), "initial_state": [MEGOLM]}
+        return await self.call(who, "POST", "/createRoom", body | more)
+
+    async def send(
+        self, who: SignedIn, room_id: str, event_type: str = "m.room.encrypted", content: Any = None
+    ) -> tuple[int, dict[str, Any]]:
+        path = f"/rooms/{quote(room_id)}/send/{event_type}/{secrets.token_hex(8)}"
+        return await self.call(who, "PUT", path, content or CIPHERTEXT)
+
+    async def join(self, who: SignedIn, room_id: str) -> int:
+        return (await self.call(who, "POST", f"/rooms/{quote(room_id)}/join", {}))[0]
+
+    async def invite(self, who: SignedIn, room_id: str, user_id: str) -> tuple[int, dict[str, Any]]:
+        return await self.call(who, "POST", f"/rooms/{quote(room_id)}/invite", {"user_id": user_id})
+
+    async def state(self, who: SignedIn, room_id: str, event_type: str) -> dict[str, Any]:
+        return (await self.call(who, "GET", f"/rooms/{quote(room_id)}/state/{event_type}"))[1]
+
+    async def care_room(self) -> tuple[SignedIn, SignedIn, Practice, str]:
+        """A person, a practice's device, the practice, and the chat that both joined."""
+        person, practice = await self.new_person(), await self.new_practice("Praxis")
+        device = await self.practice_device(practice)
+        status, content = await self.create_room(person, practice.user_id)
+        assert status == 200, content
+        assert await self.join(device, content["room_id"]) == 200
+        return person, device, practice, content["room_id"]
+
+    async def machine(
+        self,
+        client_id: str,
+        scope: str,
+        method: str,
+        path: str,
+        body: object | None = None,
+        query: dict[str, str | int] | None = None,
+    ) -> tuple[int, Any]:
+        client = ServiceClient(
+            client_id=client_id,
+            key=self.keys[client_id],
+            base_url=self.base + PREFIX,
+            token_endpoint=f"{self.base}{PREFIX}/oauth2/token",
+        )
+        async with client:
+            return await client.answer(method, path, scope=scope, body=body, query=query)
+
+    # -- the process ----------------------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        log = (self.folder / "homeserver.log").open("ab")
+        command = [sys.executable, "-m", "synapse.app.homeserver", "-c", str(self.folder / "homeserver.yaml")]
+        self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=REPOSITORY)
+        deadline = time.monotonic() + 60
+        while True:
+            try:
+                with urllib.request.urlopen(f"{self.base}{PREFIX}/health", timeout=2):
+                    return
+            except (urllib.error.URLError, OSError):
+                assert self.process.poll() is None, (self.folder / "homeserver.log").read_text()[-4000:]
+                assert time.monotonic() < deadline, "Synapse did not start"
+                time.sleep(0.1)
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        assert self.process is not None
+        self.process.send_signal(how)
+        self.process.wait(20)
+
+
+def _write_yaml(path: Path, content: object) -> None:
+    path.write_text(yaml.safe_dump(content, allow_unicode=True))
+
+
+def _secret(path: Path, content: str | bytes) -> str:
+    path.write_bytes(content.encode() if isinstance(content, str) else content)
+    return str(path)
+
+
+def module_settings(folder: Path, base: str, directory_url: str, keys: dict[str, ECKey]) -> dict[str, Any]:
+    """The operator's example with this test's values over it."""
+    settings: dict[str, Any] = yaml.safe_load((REPOSITORY / "config/synapse_modules.yaml").read_text())
+    for name, key in keys.items():
+        write_private_key(key, folder / f"{name}.jwk")
+        _secret(folder / f"{name}.jwks.json", json.dumps(public_jwks(key)))
+    for client in settings["clients"]:
+        client["jwks_file"] = str(folder / f"{client['client_id']}.jwks.json")
+    return settings | {
+        "public_url": base,
+        "signing_key_file": str(folder / "homeserver-signing.jwk"),
+        "kvnr_lookup_key_file": _secret(folder / "lookup.key", base64.b64encode(os.urandom(32))),
+        "kvnr_encryption_key_file": _secret(folder / "encryption.key", os.urandom(32)),
+        "search_timeout_ms": 5000,
+        "directory": settings["directory"]
+        | {
+            "url": directory_url,
+            "key_file": str(folder / "homeserver.jwk"),
+            "jwks_file": str(folder / "directory-signing.jwks.json"),
+        },
+    }
+
+
+def _homeserver_settings(folder: Path, port: int, base: str, provider: OpenIdProvider) -> dict[str, Any]:
+    settings: dict[str, Any] = yaml.safe_load((REPOSITORY / "config/synapse/homeserver.yaml").read_text())
+    reference = {"file": str(folder / "synapse_modules.yaml")}
+    with (folder / "signing.key").open("w") as file:
+        write_signing_keys(file, [generate_signing_key("a_test")])
+    for module in settings["modules"]:
+        module["config"] = reference
+    for one in settings["oidc_providers"]:
+        one["issuer"] = provider.issuer(one["idp_id"])
+        one["client_secret_path"] = _secret(folder / "client-secret", "secret")
+        one["user_mapping_provider"]["config"] = reference
+    listener = {"port": port, "bind_addresses": ["127.0.0.1"], "type": "http", "tls": False}
+    rate = {"per_second": 1000, "burst_count": 1000}
+    return settings | {
+        "server_name": SERVER_NAME,
+        "public_baseurl": f"{base}/",
+        "pid_file": str(folder / "homeserver.pid"),
+        "log_config": str(REPOSITORY / "config/synapse/log.yaml"),
+        "listeners": [listener | {"resources": [{"names": ["client", "openid"]}]}],
+        "database": {"name": "sqlite3", "args": {"database": str(folder / "homeserver.db")}},
+        "signing_key_path": str(folder / "signing.key"),
+        "macaroon_secret_key_path": _secret(folder / "macaroon-secret", secrets.token_hex()),
+        "form_secret_path": _secret(folder / "form-secret", secrets.token_hex()),
+        "media_store_path": str(folder / "media"),
+        "sso": {"client_whitelist": [_CALLBACK]},
+        "templates": {"custom_template_directory": str(REPOSITORY / "synapse_modules/templates")},
+        "rc_login": {"address": rate, "account": rate, "failed_attempts": rate},
+        "rc_room_creation": rate,
+    }
+
+
+@contextmanager
+def running_homeserver(folder: Path) -> Iterator[Homeserver]:
+    """Synapse with the module, its OpenID provider and its directory, all on loopback."""
+    port, provider_port, directory_port = unused_port(), unused_port(), unused_port()
+    base = f"http://127.0.0.1:{port}"
+    names = (*_CLIENTS, "homeserver", "homeserver-signing", "directory-signing")
+    keys = {name: generate_private_key() for name in names}
+    provider = OpenIdProvider(provider_port)
+    directory = Directory(directory_port, KeySet([keys["homeserver"]]), keys["directory-signing"])
+    _write_yaml(folder / "synapse_modules.yaml", module_settings(folder, base, directory.url, keys))
+    _write_yaml(folder / "homeserver.yaml", _homeserver_settings(folder, port, base, provider))
+    homeserver = Homeserver(folder, base, directory, provider, keys)
+    with serving(provider.app, provider_port), serving(directory.app, directory_port):
+        homeserver.start()
+        try:
+            yield homeserver
+        finally:
+            homeserver.stop()

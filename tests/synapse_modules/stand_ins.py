@@ -1,0 +1,163 @@
+"""What is outside the homeserver, for its tests: an OpenID provider and a directory that follow their contracts."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from aiohttp import web
+from joserfc.jwk import ECKey, KeySet
+
+from messenger_core.http_service import GuardedRoutes, new_application
+from messenger_core.service_auth.assertions import sign_statement
+from messenger_core.service_auth.keys import generate_private_key, public_jwks
+from messenger_core.service_auth.token_grant import Caller, Client, TokenAuthority
+
+
+@contextmanager
+def serving(app: web.Application, port: int) -> Iterator[None]:
+    """Serves an application on loopback, in a thread with a loop of its own."""
+    loop = asyncio.new_event_loop()
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+
+    async def start() -> None:
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    asyncio.run_coroutine_threadsafe(start(), loop).result(10)
+    try:
+        yield
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+class OpenIdProvider:
+    """Plain OpenID Connect: whoever comes is signed in at once, with the claims that the test has set."""
+
+    def __init__(self, port: int) -> None:
+        self.port = port
+        self.claims: dict[str, Any] = {}
+        self._key = generate_private_key()
+        self._codes: dict[str, tuple[str, str, dict[str, Any]]] = {}
+        self.app = web.Application()
+        for name in ("gesundheitsid", "staff"):
+            self.app.router.add_get(f"/{name}/.well-known/openid-configuration", self._metadata)
+            self.app.router.add_get(f"/{name}/authorize", self._authorize)
+            self.app.router.add_post(f"/{name}/token", self._token)
+            self.app.router.add_get(f"/{name}/jwks.json", self._jwks)
+
+    def issuer(self, name: str) -> str:
+        return f"http://127.0.0.1:{self.port}/{name}"
+
+    def _issuer_of(self, request: web.Request) -> str:
+        return self.issuer(request.path.split("/")[1])
+
+    async def _metadata(self, request: web.Request) -> web.Response:
+        issuer = self._issuer_of(request)
+        return web.json_response(
+            {
+                "issuer": issuer,
+                "authorization_endpoint": f"{issuer}/authorize",
+                "token_endpoint": f"{issuer}/token",
+                "jwks_uri": f"{issuer}/jwks.json",
+                "response_types_supported": ["code"],
+                "subject_types_supported": ["pairwise"],
+                "id_token_signing_alg_values_supported": ["ES256"],
+                "code_challenge_methods_supported": ["S256"],
+            }
+        )
+
+    async def _jwks(self, _request: web.Request) -> web.Response:
+        return web.json_response(public_jwks(self._key))
+
+    async def _authorize(self, request: web.Request) -> web.Response:
+        code = secrets.token_urlsafe(16)
+        self._codes[code] = (self._issuer_of(request), request.query["nonce"], dict(self.claims))
+        raise web.HTTPFound(f"{request.query['redirect_uri']}?code={code}&state={request.query['state']}")
+
+    async def _token(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        issuer, nonce, claims = self._codes.pop(str(form["code"]))
+        now = int(datetime.now(UTC).timestamp())
+        id_token = {"iss": issuer, "aud": "homeserver", "iat": now, "exp": now + 300, "nonce": nonce, **claims}
+        return web.json_response(
+            {"access_token": "unused", "token_type": "Bearer", "id_token": sign_statement(self._key, id_token)}
+        )
+
+
+class _Replays:
+    async def use_once(self, _issuer: str, _statement_id: str, _expires_at: int, _now: datetime) -> bool:
+        return True
+
+
+class Directory:
+    """The directory's side of the contract: a signed, versioned set of reachable practices, and a search."""
+
+    def __init__(self, port: int, homeserver_keys: KeySet, signing_key: ECKey) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self.reachable: set[str] = set()
+        self.names: dict[str, str] = {}
+        self.is_down = False
+        self.searched: list[str] = []
+        self._version = 1
+        self._known: dict[int, set[str]] = {1: set()}
+        self._key = signing_key
+        self._client = Client("homeserver", homeserver_keys, frozenset({"reachability:read", "directory:search"}))
+        self.app = new_application()
+        authority = TokenAuthority(self.url, f"{self.url}/oauth2/token", generate_private_key())
+        routes = GuardedRoutes(self.app, authority, self, _Replays())
+        routes.add("GET", "/reachable", "reachability:read", self._reachable)
+        routes.add("POST", "/people-search", "directory:search", self._search)
+
+    async def find_client(self, client_id: str) -> Client | None:
+        return self._client if client_id == "homeserver" else None
+
+    def set_reachable(self, user_id: str, *, name: str | None) -> None:
+        """A practice opts in under a name, or out (None)."""
+        if name is None:
+            self.reachable.discard(user_id)
+        else:
+            self.reachable.add(user_id)
+            self.names[user_id] = name
+        self._version += 1
+        self._known[self._version] = set(self.reachable)
+
+    async def _reachable(self, request: web.Request, _caller: Caller) -> web.Response:
+        since, wait = int(request.query["since"]), float(request.query["wait"])
+        for _ in range(int(wait / 0.05)):
+            if since != self._version:
+                break
+            await asyncio.sleep(0.05)
+        known = self._known.get(since)
+        payload = {
+            "iss": self.url,
+            "iat": int(datetime.now(UTC).timestamp()),
+            "full": known is None,
+            "since": 0 if known is None else since,
+            "version": self._version,
+            "add": sorted(self.reachable - (known or set())),
+            "remove": sorted((known or set()) - self.reachable),
+        }
+        return web.json_response({"delta": sign_statement(self._key, payload)})
+
+    async def _search(self, request: web.Request, _caller: Caller) -> web.Response:
+        if self.is_down:
+            raise web.HTTPServiceUnavailable
+        body = await request.json()
+        self.searched.append(body["term"])
+        results = [
+            {"user_id": user_id, "display_name": self.names[user_id]}
+            for user_id in sorted(self.reachable)
+            if body["term"].lower() in self.names[user_id].lower()
+        ]
+        return web.json_response({"limited": False, "results": results[: body["limit"]]})
