@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import logging
 import sys
 from dataclasses import asdict
 from pathlib import Path
 
 import aiohttp
 
+from messenger_core.log import log_to_stderr
 from messenger_core.service_auth.client import CallFailed
 from sandbox import welcome
 from sandbox.contract_table import NotInContract
@@ -88,6 +90,7 @@ def _on_running(arguments: argparse.Namespace) -> int:
 def _story(arguments: argparse.Namespace) -> int:
     from sandbox.story import play
 
+    log_to_stderr(logging.WARNING)
     try:
         return play(arguments.dir.resolve(), arguments.as_json)
     except NotRunning as fault:

@@ -192,7 +192,7 @@ async def _run(folder: Folder, ready_file: Path, *, story: bool) -> int:
             if life.done():
                 life.result()
             return 0
-        except* (StartFailed, SeedingFailed, SignInRefused, CallFailed, StoryFailed) as faults:
+        except* (StartFailed, SeedingFailed, SignInRefused, CallFailed, StoryFailed, OSError) as faults:
             for fault in _leaves(faults):
                 welcome.complain(str(fault))
             return_code = 1
@@ -228,7 +228,7 @@ def run_up(directory: Path, ready_file: Path, *, story: bool) -> int:
     folder = Folder(directory.resolve())
     try:
         lock = own_folder(folder)
-    except AlreadyRunning as fault:
+    except (AlreadyRunning, OSError) as fault:
         welcome.complain(str(fault))
         return 1
     with lock:
