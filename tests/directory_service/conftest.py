@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import aiohttp
+import asyncpg
 import pytest
 from aiohttp.test_utils import TestServer, unused_port
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory_service.app import open_application
 from directory_service.settings import DirectorySettings
+from directory_service.store.tables import metadata, reachability
 from messenger_core.database import open_database
 from tests.directory_service.bench import Directory, HomeserverStandIn, settings_for
 
@@ -41,9 +44,35 @@ async def directory(homeserver: HomeserverStandIn, tmp_path: Path) -> AsyncItera
         yield Directory(settings, homeserver, http)
 
 
+@pytest.fixture(scope="session")
+def shared_postgresql(postgresql_server: str) -> str:
+    """One PostgreSQL database for all tests of the store; making one each would take most of their time."""
+
+    async def make() -> None:
+        connection = await asyncpg.connect(f"{postgresql_server}/postgres")
+        await connection.execute("CREATE DATABASE directory TEMPLATE template0")
+        await connection.close()
+
+    asyncio.run(make())
+    return f"{postgresql_server}/directory"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database for the store, once of each kind."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/directory.db"
+    return str(request.getfixturevalue("shared_postgresql"))
+
+
 @pytest.fixture
-async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    """The directory's empty database, once of each kind."""
-    opened = await open_database(database_url, "directory_service")
+async def engine(store_url: str) -> AsyncIterator[AsyncEngine]:
+    """The directory's database as it is when it is new."""
+    opened = await open_database(store_url, "directory_service")
+    async with opened.begin() as connection:
+        for table in reversed(metadata.sorted_tables):
+            if table is not reachability:
+                await connection.execute(table.delete())
+        await connection.execute(reachability.update().values(version=1))
     yield opened
     await opened.dispose()
