@@ -115,6 +115,6 @@ def verify_statement(
         raise StatementRefused(f"it lives longer than {int(max_lifetime.total_seconds())} seconds")
     if not isinstance(subject, str) or not subject:
         raise StatementRefused("the subject (sub) is missing")
-    if not isinstance(statement_id, str) or not statement_id or len(statement_id) > 255:
-        raise StatementRefused("the statement's id (jti) is missing or too long")
+    if not isinstance(statement_id, str) or not statement_id.isprintable() or not 0 < len(statement_id) <= 255:
+        raise StatementRefused("the statement's id (jti) must be a printable text of at most 255 characters")
     return Statement(issuer, subject, statement_id, expires, dict(claims))

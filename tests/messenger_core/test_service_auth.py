@@ -188,6 +188,7 @@ def claims_at(service: Service, moment: datetime, **changed: object) -> dict[str
         {"jti": None},
         {"jti": ""},
         {"jti": "x" * 300},
+        {"jti": "nul\0"},
         {"exp": 10**12},
     ],
 )
