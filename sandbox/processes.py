@@ -124,8 +124,10 @@ class Processes:
     @staticmethod
     def _ended(running: _Running) -> StartFailed:
         code = running.process.returncode
+        assert code is not None
+        how = f"it ended with exit code {code}" if code >= 0 else f"it was ended by {signal.Signals(-code).name}"
         words = last_words(running.log_file)
-        return StartFailed(running.spec.name, words or f"it ended with exit code {code}", running.log_file)
+        return StartFailed(running.spec.name, f"{how}: {words}" if words else how, running.log_file)
 
     async def watch(self) -> None:
         """Returns never; raises as soon as one of the processes ends by itself.

@@ -14,6 +14,7 @@ import yaml
 
 from messenger_core.service_auth.client import CallFailed
 from messenger_core.service_auth.keys import read_private_key
+from messenger_core.settings import SettingsError
 from sandbox import welcome
 from sandbox.headless_sign_in import SignInRefused
 from sandbox.identity_provider.register import read_people
@@ -48,6 +49,10 @@ _SETTINGS = {
 
 class StoryFailed(Exception):  # noqa: N818 - reads as what happened
     """The story did not end well; its own lines say where."""
+
+
+_FAULTS = (StartFailed, SeedingFailed, SettingsError, SignInRefused, CallFailed, StoryFailed, OSError)
+"""What is told in a line; anything else is a fault of the sandbox itself."""
 
 
 def _specs(folder: Folder, at: Addresses) -> dict[str, ProcessSpec]:
@@ -192,7 +197,7 @@ async def _run(folder: Folder, ready_file: Path, *, story: bool) -> int:
             if life.done():
                 life.result()
             return 0
-        except* (StartFailed, SeedingFailed, SignInRefused, CallFailed, StoryFailed, OSError) as faults:
+        except* _FAULTS as faults:
             for fault in _leaves(faults):
                 welcome.complain(str(fault))
             return_code = 1

@@ -79,9 +79,19 @@ async def test_a_process_that_ends_later_is_noticed(tmp_path: Path) -> None:
     watch = asyncio.create_task(running.watch())
     _, writer = await asyncio.open_connection(HOST, int(second.arguments[2]))
     writer.write(b"GET /die HTTP/1.0\r\n\r\n")
-    with pytest.raises(StartFailed, match="second failed: Fault: the disk is full"):
+    with pytest.raises(StartFailed, match="second failed: it ended with exit code 3: Fault: the disk is full"):
         await asyncio.wait_for(watch, 10)
     writer.close()
+    await running.stop_all()
+
+
+async def test_a_process_that_was_killed_is_told_by_its_signal(tmp_path: Path) -> None:
+    running = Processes(tmp_path)
+    await running.start(spec(tmp_path))
+    watch = asyncio.create_task(running.watch())
+    os.kill(pids_of(running)[0], signal.SIGKILL)
+    with pytest.raises(StartFailed, match="server failed: it was ended by SIGKILL"):
+        await asyncio.wait_for(watch, 10)
     await running.stop_all()
 
 
