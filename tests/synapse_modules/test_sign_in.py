@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
 import pytest
 
-from tests.synapse_modules.homeserver_under_test import Homeserver, SignInRefused, claims, new_kvnr
+from messenger_core.service_auth.assertions import make_assertion
+from messenger_core.service_auth.keys import generate_private_key
+from tests.synapse_modules.homeserver_under_test import (
+    OPERATOR,
+    SERVICE,
+    SUPPORT,
+    Homeserver,
+    SignInRefused,
+    claims,
+    new_kvnr,
+)
 
 
 async def test_an_insured_person_gets_one_pseudonymous_account_with_her_verified_name(homeserver: Homeserver) -> None:
@@ -21,3 +34,138 @@ async def test_an_insured_person_gets_one_pseudonymous_account_with_her_verified
     assert kvnr not in rows[0][2]
     changes = homeserver.rows("SELECT what FROM hek_change WHERE user_id = ?", first.user_id)
     assert changes == [("account-made",)]
+
+
+async def test_no_kvnr_stands_in_clear_in_database_or_log(homeserver: Homeserver) -> None:
+    kvnr = new_kvnr()
+    await homeserver.sign_in(claims(kvnr))
+    with pytest.raises(SignInRefused):
+        await homeserver.sign_in(claims(kvnr, acr="gematik-ehealth-loa-substantial"))
+    for file in homeserver.folder.glob("homeserver.*"):
+        assert kvnr.encode() not in file.read_bytes(), file.name
+
+
+@pytest.mark.parametrize(
+    ("changed", "reason", "word"),
+    [
+        ({"urn:telematik:claims:organization": "109500969"}, "other-insurer", "versichert"),
+        ({"acr": "gematik-ehealth-loa-substantial"}, "weak-sign-in", "Stufe"),
+        ({"urn:telematik:claims:profession": "1.2.276.0.76.4.30"}, "not-an-insured-person", "Praxis"),
+        ({"urn:telematik:claims:id": "A123456789"}, "kvnr-not-valid", "nicht gültig"),
+        ({"urn:telematik:claims:id": 7}, "claims-missing", "nicht vollständig"),
+        ({"urn:telematik:display_name": " "}, "name-missing", "Name"),
+    ],
+)
+async def test_each_refusal_has_its_own_page_and_audit_row_and_makes_nothing(
+    homeserver: Homeserver, changed: dict[str, Any], reason: str, word: str
+) -> None:
+    before = homeserver.count("users"), homeserver.count("hek_account"), homeserver.count("hek_audit")
+    with pytest.raises(SignInRefused, match=word) as refusal:
+        await homeserver.sign_in(claims(new_kvnr(), **changed))
+    assert "Please" in str(refusal.value)
+    assert (homeserver.count("users"), homeserver.count("hek_account")) == before[:2]
+    assert homeserver.count("hek_audit") == before[2] + 1
+    assert homeserver.rows("SELECT reason FROM hek_audit ORDER BY rowid DESC LIMIT 1") == [(reason,)]
+
+
+async def test_a_person_who_switched_insurer_is_refused_with_her_old_account(homeserver: Homeserver) -> None:
+    kvnr = new_kvnr()
+    await homeserver.sign_in(claims(kvnr))
+    with pytest.raises(SignInRefused, match="nicht bei der HEK versichert"):
+        await homeserver.sign_in(claims(kvnr, **{"urn:telematik:claims:organization": "109500969"}))
+
+
+async def test_a_changed_verified_name_is_taken_over_and_people_cannot_change_it(homeserver: Homeserver) -> None:
+    kvnr = new_kvnr()
+    await homeserver.sign_in(claims(kvnr, "Erika Ledig"))
+    person = await homeserver.sign_in(claims(kvnr, "Erika Verheiratet"))
+    status, _ = await homeserver.call(person, "PUT", f"/profile/{person.user_id}/displayname", {"displayname": "Dr. X"})
+    assert status == 403
+    _, profile = await homeserver.call(person, "GET", f"/profile/{person.user_id}")
+    assert profile["displayname"] == "Erika Verheiratet"
+
+
+async def test_an_interrupted_first_sign_in_is_finished_by_the_next_one(homeserver: Homeserver) -> None:
+    kvnr = new_kvnr()
+    first = await homeserver.sign_in(claims(kvnr))
+    homeserver.change_row("DELETE FROM user_external_ids WHERE user_id = ?", first.user_id)
+    homeserver.change_row("UPDATE hek_account SET state = 'pending' WHERE user_id = ?", first.user_id)
+    second = await homeserver.sign_in(claims(kvnr))
+    assert second.user_id == first.user_id
+    assert homeserver.rows("SELECT state FROM hek_account WHERE user_id = ?", first.user_id) == [("live",)]
+
+
+async def test_nobody_registers_without_a_sign_in(homeserver: Homeserver) -> None:
+    before = homeserver.count("users")
+    body = {"username": "somebody", "password": "correct horse battery", "auth": {"type": "m.login.dummy"}}
+    status, answer = await homeserver.call(None, "POST", "/register", body)
+    assert (status, answer["errcode"]) == (403, "M_FORBIDDEN")
+    assert homeserver.count("users") == before
+
+
+async def test_an_agent_gets_an_account_under_the_staff_name(homeserver: Homeserver) -> None:
+    agent = await homeserver.new_agent("berg")
+    assert agent.user_id.startswith("@agent.berg:")
+    again = await homeserver.new_agent("berg")
+    assert again.user_id == agent.user_id
+    with pytest.raises(SignInRefused, match="Anmeldenamen"):
+        await homeserver.new_agent("Berg!")
+    with pytest.raises(SignInRefused, match="Anmeldenamen"):
+        await homeserver.sign_in({"sub": "other", "name": "X", "preferred_username": "berg"}, provider="staff")
+
+
+@pytest.mark.parametrize(
+    ("user_id", "client_id", "is_admin"),
+    [(SUPPORT, "bot", False), (SERVICE, "retention", False), (OPERATOR, "operator", True)],
+)
+async def test_accounts_of_the_settings_sign_in_with_their_key(
+    homeserver: Homeserver, user_id: str, client_id: str, is_admin: bool
+) -> None:
+    await homeserver.own_account(user_id, client_id)
+    assert homeserver.rows("SELECT admin FROM users WHERE name = ?", user_id) == [(int(is_admin),)]
+
+
+async def test_an_assertion_signs_in_once_and_only_for_its_own_account(homeserver: Homeserver) -> None:
+    key, audience = homeserver.keys["bot"], f"{homeserver.base}/_matrix/client/v3/login"
+    assertion = make_assertion(key, client_id="bot", audience=audience, now=datetime.now(UTC))
+    assert (await homeserver.sign_in_with_key(SERVICE, "bot", key, assertion=assertion))[0] == 403
+    assert (await homeserver.sign_in_with_key(SUPPORT, "bot", key, assertion=assertion))[0] == 200
+    assert (await homeserver.sign_in_with_key(SUPPORT, "bot", key, assertion=assertion))[0] == 403
+
+
+async def test_wrong_keys_audiences_and_old_assertions_do_not_sign_in(homeserver: Homeserver) -> None:
+    key, audience = homeserver.keys["bot"], f"{homeserver.base}/_matrix/client/v3/login"
+    now = datetime.now(UTC)
+    for faulty in (
+        make_assertion(generate_private_key(), client_id="bot", audience=audience, now=now),
+        make_assertion(key, client_id="bot", audience="https://elsewhere.example", now=now),
+        make_assertion(key, client_id="bot", audience=audience, now=now - timedelta(minutes=5)),
+        "not a token",
+    ):
+        assert (await homeserver.sign_in_with_key(SUPPORT, "bot", key, assertion=faulty))[0] == 403
+
+
+async def test_insured_people_and_agents_never_sign_in_with_a_key(homeserver: Homeserver) -> None:
+    person = await homeserver.new_person()
+    agent = await homeserver.new_agent("tal")
+    for user_id in (person.user_id, agent.user_id, "@nobody:hek.test"):
+        assert (await homeserver.sign_in_with_key(user_id, "bot", homeserver.keys["bot"]))[0] == 403
+
+
+async def test_a_practice_signs_in_with_its_key_until_it_is_closed(homeserver: Homeserver) -> None:
+    practice = await homeserver.new_practice("Praxis", opts_in=False)
+    device = await homeserver.practice_device(practice)
+    assert device.user_id == practice.user_id
+    from messenger_core.service_auth.keys import public_jwks
+
+    body = {"telematik_id": practice.telematik_id, "display_name": "Praxis Neu", "jwks": public_jwks(practice.key)}
+    for active, expected in ((False, 401), (True, 200)):
+        status, answer = await homeserver.machine(
+            "directory", "practice:provision", "PUT", "/v1/practices", body | {"active": active}
+        )
+        assert (status, answer) == (200, {"user_id": practice.user_id})
+        assert (await homeserver.call(device, "GET", "/account/whoami"))[0] == expected
+        status, _ = await homeserver.sign_in_with_key(practice.user_id, practice.telematik_id, practice.key)
+        assert status == expected
+    _, profile = await homeserver.call(device, "GET", f"/profile/{practice.user_id}")
+    assert profile["displayname"] == "Praxis Neu"

@@ -1,0 +1,55 @@
+"""The clients' search box: practices that opted in and HEK, never an insured person."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tests.synapse_modules.homeserver_under_test import SERVICE, SUPPORT, Homeserver, SignedIn
+
+
+async def search(homeserver: Homeserver, who: SignedIn, term: str) -> dict[str, Any]:
+    status, answer = await homeserver.call(who, "POST", "/user_directory/search", {"search_term": term, "limit": 10})
+    assert status == 200, answer
+    return answer
+
+
+async def test_a_person_finds_practices_that_opted_in(homeserver: Homeserver) -> None:
+    person = await homeserver.new_person()
+    practice = await homeserver.new_practice("Hausarztpraxis Findbar, Hamburg")
+    await homeserver.new_practice("Hausarztpraxis Findbar-Winter", opts_in=False)
+    found = await search(homeserver, person, "findbar")
+    assert found == {
+        "limited": False,
+        "results": [{"user_id": practice.user_id, "display_name": "Hausarztpraxis Findbar, Hamburg"}],
+    }
+
+
+async def test_a_person_finds_hek_itself(homeserver: Homeserver) -> None:
+    found = await search(homeserver, await homeserver.new_person(), "HEK")
+    assert [one["user_id"] for one in found["results"]] == [SUPPORT, SERVICE]
+
+
+async def test_without_the_directory_the_answer_is_honest(homeserver: Homeserver) -> None:
+    person = await homeserver.new_person()
+    homeserver.directory.is_down = True
+    try:
+        assert await search(homeserver, person, "praxis") == {"limited": True, "results": []}
+        assert [one["user_id"] for one in (await search(homeserver, person, "hek"))["results"]] == [SUPPORT, SERVICE]
+    finally:
+        homeserver.directory.is_down = False
+    assert (await search(homeserver, person, "hek"))["limited"] is False
+
+
+async def test_nobody_finds_an_insured_person(homeserver: Homeserver) -> None:
+    person, device, _, _ = await homeserver.care_room()
+    agent = await homeserver.new_agent("berg")
+    for who in (person, device, agent):
+        for term in ("Erika", "Muster", person.user_id):
+            results = (await search(homeserver, who, term))["results"]
+            assert all(one["user_id"] != person.user_id for one in results)
+
+
+async def test_no_search_text_stands_in_the_log(homeserver: Homeserver) -> None:
+    await search(homeserver, await homeserver.new_person(), "Psychotherapie")
+    assert "Psychotherapie" in homeserver.directory.searched
+    assert b"Psychotherapie" not in (homeserver.folder / "homeserver.log").read_bytes()
