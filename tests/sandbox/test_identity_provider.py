@@ -230,7 +230,7 @@ async def test_a_wrong_pin_shows_the_page_again_and_the_right_one_then_works(idp
     assert status == 422
     for part in ("nicht richtig", "not correct", 'role="alert"', 'aria-invalid="true"'):
         assert part in again
-    assert re.search(r'value="erika" selected', again)
+    assert re.search(r'value="erika" required checked', again)
     status, _, back = await idp.enter(again, "erika", ERIKA.pin)
     assert (status, back["state"]) == (303, "the-state")
 
@@ -327,7 +327,7 @@ async def test_every_field_has_a_label_and_nothing_is_loaded_from_elsewhere(idp:
     _, again, _ = await idp.enter(page, "erika", "999999")
     for shown in (page, again):
         reader = _Reader(shown)
-        assert reader.fields == {"person", "pin"} <= reader.labels
+        assert reader.fields == {"person-erika", "person-max", "pin"} == reader.labels
         assert reader.described_by <= reader.ids
         assert reader.languages == {"de", "en"}
         assert reader.loaded == ["/style.css"]
