@@ -12,7 +12,6 @@ from typing import Annotated, Literal
 from joserfc.jwk import ECKey, KeySet
 from pydantic import Field, StringConstraints, model_validator
 
-from messenger_core.account_kinds import AccountKind
 from messenger_core.identifiers import check_ik
 from messenger_core.service_auth.keys import read_jwks, read_private_key
 from messenger_core.service_auth.token_grant import Client
@@ -111,10 +110,6 @@ class ModuleSettings(Settings):
     def house(self, server_name: str) -> House:
         """The user ids of the accounts that insured people meet."""
         return House(f"@{self.support_localpart}:{server_name}", f"@{self.service_localpart}:{server_name}")
-
-    def account_kind(self, account: AccountSettings) -> AccountKind:
-        """The kind of an account of the settings."""
-        return AccountKind(account.kind)
 
 
 class FileReference(Settings):

@@ -11,6 +11,7 @@ from synapse.module_api import ModuleApi
 from messenger_core.account_kinds import AccountKind
 from messenger_core.problem import Problem, WireModel, parse_body
 from synapse_modules.adapters.machine_http import MachineRequest, Route
+from synapse_modules.adapters.wire_names import WireUserId
 from synapse_modules.rules.kvnr_vault import KvnrVault
 from synapse_modules.store.accounts import Accounts, AccountState
 from synapse_modules.store.changes import Changes
@@ -21,18 +22,18 @@ _ONLY_SHARD = 0
 
 
 class _Lookup(WireModel):
-    user_id: str
+    user_id: WireUserId
 
 
 class _Retention(WireModel):
-    user_id: str
+    user_id: WireUserId
     months: Annotated[int, Field(ge=1, le=120)] | None
 
 
 class _Since(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    since: int = Field(default=0, ge=0)
+    since: int = Field(default=0, ge=0, le=2**53)
     wait: int = Field(default=0, ge=0, le=30)
 
 

@@ -17,6 +17,7 @@ from synapse_modules.adapters.machine_http import MachineRequest, Route
 from synapse_modules.adapters.present import now_ms
 from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.adapters.synapse_private import SynapsePrivate
+from synapse_modules.adapters.wire_names import WireEventId, WireRoomId, WireUserId
 from synapse_modules.rules.idle_rooms import is_idle
 from synapse_modules.rules.reach import CHAT_WITH_PRACTICE
 from synapse_modules.store.accounts import Accounts, AccountState
@@ -45,13 +46,13 @@ class _Idle(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     as_of: Annotated[AwareDatetime, BeforeValidator(_is_rfc_3339), AfterValidator(_is_computable)]
-    page: str = Field(default="", max_length=255)
+    page: WireRoomId | None = None
 
 
 class _Consent(WireModel):
-    user_id: str
-    room_ids: Annotated[list[str], Field(max_length=1000)]
-    consent_event_id: Annotated[str, Field(min_length=1, max_length=255)]
+    user_id: WireUserId
+    room_ids: Annotated[list[WireRoomId], Field(max_length=1000)]
+    consent_event_id: WireEventId
     consented_at: Annotated[int, Field(ge=0, le=2**53)]
 
 
@@ -86,7 +87,7 @@ class CareRoomCalls:
     async def idle(self, request: MachineRequest) -> dict[str, Any]:
         """One page of the chats whose last message is older than the person's period."""
         asked = request.read_query(_Idle)
-        chats = await self._rooms.chats_after(asked.page, _PAGE)
+        chats = await self._rooms.chats_after(asked.page or "", _PAGE)
         return {
             "rooms": [
                 {"user_id": chat.user_id, "room_id": chat.room_id, "last_message_at": chat.last_message_at}
@@ -136,7 +137,7 @@ class CareRoomCalls:
         return {"done": done, "refused": refused}
 
     async def _not_hers(self, user_id: str, room_id: str) -> str | None:
-        room = await self._register.find(room_id) if _is_room_id(room_id) else None
+        room = await self._register.find(room_id)
         is_hers = room is not None and room.kind in CHAT_WITH_PRACTICE and room.insured_user_id == user_id
         return None if is_hers else "not-a-care-room"
 
@@ -163,7 +164,3 @@ class CareRoomCalls:
                 return "still-a-member"
             case _:
                 return "not-a-member"
-
-
-def _is_room_id(value: str) -> bool:
-    return value.startswith("!") and len(value) <= 255

@@ -14,6 +14,7 @@ from synapse_modules.adapters.machine_http import MachineRequest, Route
 from synapse_modules.adapters.present import now_ms
 from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.adapters.synapse_private import SynapsePrivate
+from synapse_modules.adapters.wire_names import WireRoomId
 from synapse_modules.store.audit import AuditEntry, AuditLog
 from synapse_modules.store.erasable_events import ErasableEvents
 from synapse_modules.store.rooms import Rooms
@@ -25,7 +26,7 @@ _MXC = re.compile(r"mxc://([^/]+)/([A-Za-z0-9_-]{1,255})")
 
 
 class _Erasure(WireModel):
-    room_id: Annotated[str, Field(pattern=r"^!.{1,254}$")]
+    room_id: WireRoomId
     before: Annotated[int, Field(ge=0, le=2**53)]
     media: Annotated[list[str], Field(max_length=10_000)]
 

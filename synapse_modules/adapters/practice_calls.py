@@ -12,9 +12,9 @@ from messenger_core.account_kinds import AccountKind
 from messenger_core.identifiers import check_telematik_id
 from messenger_core.problem import WireModel, parse_body
 from messenger_core.service_auth.keys import parse_jwks
+from synapse_modules.adapters.account_maker import AccountMaker
 from synapse_modules.adapters.locks import Locks
 from synapse_modules.adapters.machine_http import MachineRequest, Route
-from synapse_modules.adapters.own_accounts import rename
 from synapse_modules.adapters.present import now_ms
 from synapse_modules.rules.admission import shown_name
 from synapse_modules.rules.localparts import new_practice_localpart
@@ -47,6 +47,7 @@ class PracticeCalls:
         self._api = api
         self._accounts = accounts
         self._locks = locks
+        self._maker = AccountMaker(api, accounts)
 
     def routes(self) -> list[Route]:
         """The call."""
@@ -56,10 +57,9 @@ class PracticeCalls:
         """Makes the account at first, brings it in line later; repeating it changes nothing."""
         wanted = parse_body(_Practice, request.body)
         jwks = json.dumps(wanted.jwks, sort_keys=True)
-        localpart = new_practice_localpart()
-        account = await self._accounts.reserve(
+        before = await self._maker.make(
             Account(
-                self._api.get_qualified_user_id(localpart),
+                self._api.get_qualified_user_id(new_practice_localpart()),
                 AccountKind.PRACTICE,
                 AccountState.PENDING,
                 wanted.display_name,
@@ -67,15 +67,11 @@ class PracticeCalls:
                 jwks=jwks,
             ),
             unique="telematik_id",
-            at=now_ms(),
         )
-        user_id = account.user_id
-        if await self._api.check_user_exists(user_id) is None:
-            await self._api.register_user(user_id[1:].partition(":")[0], wanted.display_name)
-        await self._accounts.make_live(user_id, at=now_ms())
-        if account.display_name != wanted.display_name:
-            await rename(self._api, self._accounts, user_id, wanted.display_name)
-        if account.jwks != jwks:
+        user_id = before.user_id
+        if before.display_name != wanted.display_name:
+            await self._maker.rename(user_id, wanted.display_name)
+        if before.jwks != jwks:
             await self._accounts.describe(user_id, display_name=wanted.display_name, jwks=jwks)
         await self._accounts.set_locked(user_id, locked=not wanted.active, at=now_ms())
         await self._locks.apply()

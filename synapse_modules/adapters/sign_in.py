@@ -11,7 +11,7 @@ from synapse.module_api import ModuleApi
 from messenger_core.account_kinds import AccountKind
 from messenger_core.calendar_periods import berlin_day
 from messenger_core.catalogue import Catalogue
-from synapse_modules.adapters.own_accounts import rename
+from synapse_modules.adapters.account_maker import AccountMaker
 from synapse_modules.adapters.present import now, now_ms
 from synapse_modules.adapters.synapse_database import SynapseDatabase
 from synapse_modules.rules.admission import (
@@ -46,6 +46,7 @@ class _Mapping:
         self._texts = Catalogue.of("synapse_modules")
         database = SynapseDatabase(api)
         self._accounts = Accounts(database)
+        self._maker = AccountMaker(api, self._accounts)
         self._audit = AuditLog(database)
 
     async def _refuse(self, reason: RefusalReason, kvnr_hash: str | None = None) -> MappingException:
@@ -57,13 +58,13 @@ class _Mapping:
     async def _welcome_back(self, account: Account, external_id: str, display_name: str) -> None:
         """Finishes a registration that was interrupted, and takes over a changed verified name."""
         if account.state is AccountState.PENDING:
-            if await self._api.check_user_exists(account.user_id) is None:
+            if not await self._accounts.is_registered(account.user_id):
                 return
             await self._accounts.make_live(account.user_id, at=now_ms())
         if not await self._accounts.has_external_id(account.user_id, self._provider):
             await self._api.record_user_external_id(self._provider, external_id, account.user_id)
         if account.display_name != display_name:
-            await rename(self._api, self._accounts, account.user_id, display_name)
+            await self._maker.rename(account.user_id, display_name)
 
 
 class GesundheitsIdSignIn(_Mapping):

@@ -58,7 +58,7 @@ def select_account(txn: Transaction, column: str, value: str) -> Account | None:
     return _account(row) if row else None
 
 
-def is_registered(txn: Transaction, user_id: str) -> bool:
+def _is_registered(txn: Transaction, user_id: str) -> bool:
     """Whether Synapse knows the account."""
     txn.execute("SELECT 1 FROM users WHERE name = ?", (user_id,))
     return txn.fetchone() is not None
@@ -141,6 +141,10 @@ class Accounts:
 
         return await self._database.run("hek_reserve_account", work)
 
+    async def is_registered(self, user_id: str) -> bool:
+        """Whether Synapse has registered the account."""
+        return await self._database.run("hek_is_registered", lambda txn: _is_registered(txn, user_id))
+
     async def is_reserved(self, user_id: str) -> bool:
         """Whether Synapse may register an account of this name."""
         account = await self.find(user_id)
@@ -151,7 +155,7 @@ class Accounts:
 
         def work(txn: Transaction) -> None:
             account = select_account(txn, "user_id", user_id)
-            if account is not None and account.state is AccountState.PENDING and is_registered(txn, user_id):
+            if account is not None and account.state is AccountState.PENDING and _is_registered(txn, user_id):
                 set_state(txn, account, AccountState.LIVE, at=at, what=What.ACCOUNT_MADE)
 
         await self._database.run("hek_make_live", work)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 
 from synapse_modules.store.interaction import Database, Transaction
@@ -16,7 +17,10 @@ class UsedStatements:
         self._database = database
 
     async def use_once(self, issuer: str, statement_id: str, expires_at: int, now: datetime) -> bool:
-        """Marks a statement as used until ``expires_at`` (seconds since 1970); False if it was used before."""
+        """Marks a statement as used until ``expires_at`` (seconds since 1970); False if it was used before.
+
+        Its id is kept as a hash, since a caller may put anything into it.
+        """
 
         def work(txn: Transaction) -> bool:
             txn.execute(
@@ -25,7 +29,7 @@ class UsedStatements:
             txn.execute(
                 "INSERT INTO hek_used_statement (issuer, statement_id, expires_at) VALUES (?, ?, ?)"
                 " ON CONFLICT DO NOTHING",
-                (issuer, statement_id, expires_at),
+                (issuer, hashlib.sha256(statement_id.encode()).hexdigest(), expires_at),
             )
             return txn.rowcount == 1
 

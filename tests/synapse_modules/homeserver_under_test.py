@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import os
@@ -13,7 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -125,7 +126,7 @@ class Homeserver:
     def count(self, table: str) -> int:
         return int(self.rows(f"SELECT count(*) FROM {table}")[0][0])
 
-    # -- people ---------------------------------------------------------------------------------------------------------
+    # -- people ------------------------------------------------------------------------------------------------------
 
     async def sign_in(
         self, said: dict[str, Any], *, provider: str = "gesundheitsid", device_id: str | None = None
@@ -165,10 +166,11 @@ class Homeserver:
         self, user_id: str, client_id: str, key: ECKey, *, assertion: str | None = None
     ) -> tuple[int, Any]:
         audience = f"{self.base}/_matrix/client/v3/login"
+        made = make_assertion(key, client_id=client_id, audience=audience, now=datetime.now(UTC))
         body = {
             "type": "de.hek.login.private_key_jwt",
             "identifier": {"type": "m.id.user", "user": user_id[1:].partition(":")[0]},
-            "assertion": assertion or make_assertion(key, client_id=client_id, audience=audience, now=datetime.now(UTC)),
+            "assertion": assertion or made,
         }
         return await self.call(None, "POST", "/login", body)
 
@@ -198,12 +200,11 @@ class Homeserver:
         return SignedIn(content["user_id"], content["access_token"], content["device_id"])
 
     @staticmethod
-    async def until(holds: Any, within_s: float = 15) -> None:
-        import asyncio
-
-        async with asyncio.timeout(within_s):
-            while not holds():
-                await asyncio.sleep(0.05)
+    async def until(holds: Callable[[], bool], within_s: float = 15) -> None:
+        deadline = time.monotonic() + within_s
+        while not holds():
+            assert time.monotonic() < deadline, "it did not come about"
+            await asyncio.sleep(0.05)
 
     # -- calls --------------------------------------------------------------------------------------------------------
 
@@ -261,7 +262,7 @@ class Homeserver:
         async with client:
             return await client.answer(method, path, scope=scope, body=body, query=query)
 
-    # -- the process ----------------------------------------------------------------------------------------------------
+    # -- the process -------------------------------------------------------------------------------------------------
 
     def start(self) -> None:
         log = (self.folder / "homeserver.log").open("ab")

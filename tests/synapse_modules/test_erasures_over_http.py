@@ -15,9 +15,9 @@ _CONTENT = {"ciphertext": "QUFB-unmistakable-ciphertext"}
 
 async def upload(homeserver: Homeserver, who: SignedIn) -> str:
     headers = {"Authorization": f"Bearer {who.access_token}", "Content-Type": "application/octet-stream"}
-    async with aiohttp.ClientSession(headers=headers) as http:
-        async with http.post(f"{homeserver.base}/_matrix/media/v3/upload", data=b"encrypted file") as answer:
-            return str((await answer.json())["content_uri"])
+    address = f"{homeserver.base}/_matrix/media/v3/upload"
+    async with aiohttp.ClientSession(headers=headers) as http, http.post(address, data=b"encrypted file") as answer:
+        return str((await answer.json())["content_uri"])
 
 
 async def erase(homeserver: Homeserver, room: str, before: int, *media: str) -> tuple[int, Any]:
@@ -45,9 +45,7 @@ async def test_everything_is_erased_and_the_room_goes_on(homeserver: Homeserver)
     person, bot, room = await support_room(homeserver)
     media = [await upload(homeserver, person), await upload(homeserver, bot)]
     files = [path for path in homeserver.folder.glob("media/local_content/**/*") if path.is_file()]
-    sent = []
-    for sender in (person, bot, person):
-        sent.append((await homeserver.send(sender, room, content=_CONTENT))[1]["event_id"])
+    sent = [(await homeserver.send(sender, room, content=_CONTENT))[1]["event_id"] for sender in (person, bot, person)]
     thread = _CONTENT | {"m.relates_to": {"rel_type": "m.thread", "event_id": sent[0]}}
     sent.append((await homeserver.send(bot, room, content=thread))[1]["event_id"])
     await homeserver.call(person, "POST", f"/rooms/{quote(room)}/receipt/m.read/{quote(sent[-1])}", {})
@@ -68,7 +66,7 @@ async def test_everything_is_erased_and_the_room_goes_on(homeserver: Homeserver)
         ("threads", "thread_id"),
     ):
         for event_id in sent:
-            assert homeserver.rows(f"SELECT 1 FROM {table} WHERE {column} = ?", event_id) == [], table  # noqa: S608
+            assert homeserver.rows(f"SELECT 1 FROM {table} WHERE {column} = ?", event_id) == [], table
     assert homeserver.rows("SELECT 1 FROM event_json WHERE json LIKE '%unmistakable%' AND room_id = ?", room) == []
     for mxc in media:
         media_id = mxc.rpartition("/")[2]

@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 import pytest
 
-from tests.synapse_modules.homeserver_under_test import OPERATOR, SERVICE, SUPPORT, Homeserver
+from tests.synapse_modules.homeserver_under_test import OPERATOR, SERVICE, SUPPORT, Homeserver, claims, new_kvnr
 
 
 async def test_a_chat_is_asked_for_then_accepted_then_used(homeserver: Homeserver) -> None:
@@ -127,9 +127,7 @@ async def test_what_protects_a_room_cannot_be_changed(homeserver: Homeserver) ->
             assert status == 403, event_type
     for path, body in (("upgrade", {"new_version": "10"}), ("upgrade", {"new_version": "11"})):
         assert (await homeserver.call(person, "POST", f"/rooms/{quote(room)}/{path}", body))[0] == 403
-    status, _ = await homeserver.call(
-        person, "PUT", f"/directory/room/{quote('#schmerz:hek.test')}", {"room_id": room}
-    )
+    status, _ = await homeserver.call(person, "PUT", f"/directory/room/{quote('#schmerz:hek.test')}", {"room_id": room})
     assert status == 403
 
 
@@ -167,7 +165,9 @@ async def test_a_person_writes_to_hek_and_hek_to_her(homeserver: Homeserver) -> 
     assert levels["users"][SUPPORT] == 100
     for account, client_id, kind in ((SUPPORT, "bot", "support"), (SERVICE, "retention", "service")):
         sender = await homeserver.own_account(account, client_id)
-        status, made = await homeserver.create_room(sender, person.user_id, room_alias_name=f"a-{kind}-{person.device_id}")
+        status, made = await homeserver.create_room(
+            sender, person.user_id, room_alias_name=f"{kind}-{made['room_id'][1:9]}"
+        )
         assert status == 200, made
         assert await homeserver.join(person, made["room_id"]) == 200
         assert (await homeserver.send(person, made["room_id"]))[0] == 200
@@ -207,17 +207,13 @@ async def test_an_account_without_a_kind_has_no_rights(homeserver: Homeserver) -
 
 
 async def test_a_name_that_changes_is_shown_in_rooms_too(homeserver: Homeserver) -> None:
-    from tests.synapse_modules.homeserver_under_test import claims, new_kvnr
-
     kvnr = new_kvnr()
     person = await homeserver.sign_in(claims(kvnr, "Erika Ledig"))
     practice = await homeserver.new_practice("Praxis")
     _, made = await homeserver.create_room(person, practice.user_id)
     await homeserver.sign_in(claims(kvnr, "Erika Verheiratet"))
     names = "SELECT display_name FROM room_memberships WHERE room_id = ? AND user_id = ?"
-    await homeserver.until(
-        lambda: ("Erika Verheiratet",) in homeserver.rows(names, made["room_id"], person.user_id)
-    )
+    await homeserver.until(lambda: ("Erika Verheiratet",) in homeserver.rows(names, made["room_id"], person.user_id))
 
 
 async def test_while_the_directory_is_unknown_new_chats_wait_and_running_ones_go_on(homeserver: Homeserver) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from messenger_core.service_auth.assertions import make_assertion
-from messenger_core.service_auth.keys import generate_private_key
+from messenger_core.service_auth.keys import generate_private_key, public_jwks
 from tests.synapse_modules.homeserver_under_test import (
     OPERATOR,
     SERVICE,
@@ -156,8 +156,6 @@ async def test_a_practice_signs_in_with_its_key_until_it_is_closed(homeserver: H
     practice = await homeserver.new_practice("Praxis", opts_in=False)
     device = await homeserver.practice_device(practice)
     assert device.user_id == practice.user_id
-    from messenger_core.service_auth.keys import public_jwks
-
     body = {"telematik_id": practice.telematik_id, "display_name": "Praxis Neu", "jwks": public_jwks(practice.key)}
     for active, expected in ((False, 401), (True, 200)):
         status, answer = await homeserver.machine(

@@ -1,0 +1,160 @@
+"""The stores on real databases of both kinds, with the tables of Synapse that they read."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sqlite3
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import asyncpg
+import pytest
+
+from synapse_modules.store.interaction import Result, Transaction
+from synapse_modules.store.migrations import migrate
+
+_SYNAPSE_TABLES = (
+    "CREATE TABLE users (name TEXT PRIMARY KEY, locked BOOLEAN NOT NULL DEFAULT FALSE)",
+    "CREATE TABLE user_external_ids (auth_provider TEXT, external_id TEXT, user_id TEXT)",
+    "CREATE TABLE local_current_membership (room_id TEXT, user_id TEXT, membership TEXT)",
+    "CREATE TABLE local_media_repository (media_id TEXT)",
+    "CREATE TABLE events (event_id TEXT, room_id TEXT, type TEXT, sender TEXT, state_key TEXT, received_ts BIGINT,"
+    " depth BIGINT, stream_ordering BIGINT)",
+    "CREATE TABLE stream_ordering_to_exterm (event_id TEXT)",
+    "CREATE TABLE event_txn_id_device_id (event_id TEXT)",
+    "CREATE TABLE event_reports (event_id TEXT)",
+    "CREATE TABLE receipts_linearized (event_id TEXT)",
+    "CREATE TABLE threads (thread_id TEXT)",
+    "CREATE TABLE thread_subscriptions (event_id TEXT)",
+)
+
+
+class _Connection(Protocol):
+    def begin(self) -> Transaction: ...
+    def end(self, *, commit: bool) -> None: ...
+
+
+class _Sqlite:
+    def __init__(self, path: Path) -> None:
+        self._connection = sqlite3.connect(path)
+
+    def begin(self) -> Transaction:
+        return self._connection.cursor()  # type: ignore[return-value]
+
+    def end(self, *, commit: bool) -> None:
+        self._connection.commit() if commit else self._connection.rollback()
+
+
+def _literal(value: object) -> str:
+    if value is None:
+        return "NULL"
+    return str(value) if isinstance(value, int) else "'" + str(value).replace("'", "''") + "'"
+
+
+class _Postgresql:
+    """Puts values into the statement as psycopg2 does, which Synapse uses."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, connection: Any) -> None:
+        self._loop = loop
+        self._connection = connection
+        self._rows: list[tuple[Any, ...]] = []
+        self.rowcount = 0
+
+    def _wait(self, work: Any) -> Any:
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+
+    def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        parts = sql.split("?")
+        assert len(parts) == len(parameters) + 1
+        filled = "".join(
+            itertools.chain.from_iterable(itertools.zip_longest(parts, map(_literal, parameters), fillvalue=""))
+        )
+        if sql.lstrip().startswith("SELECT"):
+            self._rows = [tuple(row) for row in self._wait(self._connection.fetch(filled))]
+            return
+        status = self._wait(self._connection.execute(filled)).split()
+        self.rowcount = int(status[-1]) if status[-1].isdigit() else -1
+
+    def fetchone(self) -> tuple[Any, ...] | None:
+        return self._rows.pop(0) if self._rows else None
+
+    def fetchall(self) -> list[tuple[Any, ...]]:
+        rows, self._rows = self._rows, []
+        return rows
+
+    def begin(self) -> Transaction:
+        self._wait(self._connection.execute("BEGIN ISOLATION LEVEL REPEATABLE READ"))
+        return self
+
+    def end(self, *, commit: bool) -> None:
+        self._wait(self._connection.execute("COMMIT" if commit else "ROLLBACK"))
+
+
+class RealDatabase:
+    """``store.interaction.Database`` on one connection."""
+
+    def __init__(self, connection: _Connection) -> None:
+        self._connection = connection
+
+    async def run(self, description: str, work: Callable[[Transaction], Result]) -> Result:
+        assert description
+        txn = self._connection.begin()
+        try:
+            result = work(txn)
+        except BaseException:
+            self._connection.end(commit=False)
+            raise
+        self._connection.end(commit=True)
+        return result
+
+    async def execute(self, *statements: str) -> None:
+        def work(txn: Transaction) -> None:
+            for statement in statements:
+                txn.execute(statement)
+
+        await self.run("test", work)
+
+    async def rows(self, query: str) -> list[tuple[Any, ...]]:
+        def work(txn: Transaction) -> list[tuple[Any, ...]]:
+            txn.execute(query)
+            return [tuple(row) for row in txn.fetchall()]
+
+        return await self.run("test", work)
+
+
+@contextmanager
+def _postgresql(url: str) -> Iterator[_Postgresql]:
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    connection = asyncio.run_coroutine_threadsafe(asyncpg.connect(url), loop).result(20)
+    try:
+        yield _Postgresql(loop, connection)
+    finally:
+        asyncio.run_coroutine_threadsafe(connection.close(), loop).result(20)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+        loop.close()
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[_Connection]:
+    if url.startswith("sqlite:///"):
+        yield _Sqlite(Path(url.removeprefix("sqlite:///")))
+        return
+    with _postgresql(url) as connection:
+        yield connection
+
+
+@pytest.fixture
+async def database(database_url: str) -> Any:
+    """A migrated database."""
+    with _opened(database_url) as connection:
+        database = RealDatabase(connection)
+        await database.execute(*_SYNAPSE_TABLES)
+        await database.run("migrate", migrate)
+        yield database

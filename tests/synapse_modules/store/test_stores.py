@@ -1,0 +1,231 @@
+"""The stores on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from messenger_core.account_kinds import AccountKind, RoomKind
+from synapse_modules.rules.reach import Party, Room
+from synapse_modules.store.accounts import Account, Accounts, AccountState
+from synapse_modules.store.audit import AuditEntry, AuditLog
+from synapse_modules.store.changes import Changes
+from synapse_modules.store.erasable_events import ErasableEvents
+from synapse_modules.store.memberships import Memberships
+from synapse_modules.store.migrations import SCHEMA_VERSION, migrate, schema_version
+from synapse_modules.store.reachability import Delta, OutOfStep, Reachability
+from synapse_modules.store.rooms import Rooms
+from synapse_modules.store.statements import UsedStatements
+
+TODAY = date(2026, 11, 24)
+ERIKA = "@erika:t"
+
+
+async def insured(database: Any, user_id: str = ERIKA, kvnr_hash: str = "hash") -> Accounts:
+    accounts = Accounts(database)
+    wanted = Account(user_id, AccountKind.INSURED, AccountState.PENDING, "Erika", kvnr_hash=kvnr_hash, kvnr_sealed="s")
+    await accounts.reserve(wanted, unique="kvnr_hash", at=1)
+    await database.execute(f"INSERT INTO users (name) VALUES ('{user_id}')")
+    await accounts.make_live(user_id, at=2)
+    return accounts
+
+
+async def whats(database: Any) -> list[str]:
+    return [change.what for change in await Changes(database).since(0)]
+
+
+async def test_migrations_run_once(database: Any) -> None:
+    await database.run("again", migrate)
+    assert await database.run("version", schema_version) == SCHEMA_VERSION
+    assert await database.rows("SELECT COUNT(*) FROM hek_change_version") == [(1,)]
+
+
+async def test_a_reservation_is_found_again_and_goes_live_once(database: Any) -> None:
+    accounts = Accounts(database)
+    first = Account("@one:t", AccountKind.INSURED, AccountState.PENDING, "Erika", kvnr_hash="h", kvnr_sealed="s")
+    second = Account("@two:t", AccountKind.INSURED, AccountState.PENDING, "Erika", kvnr_hash="h", kvnr_sealed="s")
+    assert (await accounts.reserve(first, unique="kvnr_hash", at=1)).user_id == "@one:t"
+    assert (await accounts.reserve(second, unique="kvnr_hash", at=2)).user_id == "@one:t"
+    assert await accounts.is_reserved("@one:t")
+    assert not await accounts.is_reserved("@two:t")
+    await accounts.make_live("@one:t", at=3)
+    assert await accounts.is_reserved("@one:t"), "Synapse has not registered it yet"
+    await database.execute("INSERT INTO users (name) VALUES ('@one:t')")
+    for _ in range(2):
+        await accounts.make_live("@one:t", at=4)
+    found = await accounts.find_by_kvnr("h")
+    assert found is not None
+    assert (found.state, found.retention_months) == (AccountState.LIVE, 6)
+    assert await whats(database) == ["account-made"]
+
+
+async def test_parties_are_what_the_rules_need(database: Any) -> None:
+    accounts = await insured(database)
+    await Reachability(database).apply(Delta(True, 0, 3, (ERIKA,), ()), at=1)
+    await accounts.set_locked(ERIKA, locked=True, at=3)
+    assert await accounts.parties([ERIKA, "@nobody:t"]) == {
+        ERIKA: Party(ERIKA, AccountKind.INSURED, live=False, reachable=True),
+        "@nobody:t": Party("@nobody:t", None, live=False),
+    }
+    assert await accounts.parties([]) == {}
+
+
+async def test_a_membership_ends_and_does_not_end_after_all(database: Any) -> None:
+    accounts, memberships = await insured(database), Memberships(database)
+    for _ in range(2):
+        await memberships.end("hash", on=TODAY, reason="other", today=TODAY, at=5)
+    [lock] = await accounts.locks_to_apply()
+    assert (lock.user_id, lock.locked) == (ERIKA, True)
+    await accounts.lock_is_applied(lock)
+    assert await accounts.locks_to_apply() == []
+    for _ in range(2):
+        await memberships.undo("hash", at=6)
+    [lock] = await accounts.locks_to_apply()
+    assert (lock.user_id, lock.locked) == (ERIKA, False)
+    assert (await memberships.status("hash")).ends_on is None
+    assert await whats(database) == ["account-made", "locked", "undone"]
+
+
+async def test_an_announced_end_locks_when_its_day_has_come(database: Any) -> None:
+    await insured(database)
+    memberships = Memberships(database)
+    for _ in range(2):
+        await memberships.end("hash", on=date(2026, 12, 1), reason="other", today=TODAY, at=5)
+    await memberships.lock_ended(today=date(2026, 11, 30), at=6)
+    assert await whats(database) == ["account-made", "announced"]
+    for _ in range(2):
+        await memberships.lock_ended(today=date(2026, 12, 1), at=7)
+    assert await whats(database) == ["account-made", "announced", "locked"]
+
+
+async def test_an_end_that_moves_into_the_future_opens_the_account_again(database: Any) -> None:
+    await insured(database)
+    memberships = Memberships(database)
+    await memberships.end("hash", on=TODAY, reason="other", today=TODAY, at=5)
+    await memberships.end("hash", on=date(2027, 1, 1), reason="other", today=TODAY, at=6)
+    assert await whats(database) == ["account-made", "locked", "undone", "announced"]
+    status = await memberships.status("hash")
+    assert (status.ends_on, status.has_account) == (date(2027, 1, 1), True)
+
+
+async def test_the_end_of_an_unknown_persons_membership_is_remembered(database: Any) -> None:
+    memberships = Memberships(database)
+    await memberships.end("stranger", on=TODAY, reason="deceased", today=TODAY, at=5)
+    status = await memberships.status("stranger")
+    assert (status.ends_on, status.has_account) == (TODAY, False)
+    assert await whats(database) == []
+
+
+async def test_reachability_follows_the_versions_and_tells_who_withdrew(database: Any) -> None:
+    reachability = Reachability(database)
+    await reachability.apply(Delta(True, 0, 3, ("@a:t", "@b:t"), ()), at=10)
+    await reachability.apply(Delta(False, 3, 4, ("@c:t", "@a:t"), ("@b:t", "@never:t")), at=11)
+    assert await reachability.version() == 4
+    assert await reachability.confirmed_at() == 11
+    with pytest.raises(OutOfStep):
+        await reachability.apply(Delta(False, 3, 5, (), ("@a:t",)), at=12)
+    assert await reachability.confirmed_at() == 11
+    await reachability.apply(Delta(True, 0, 9, ("@c:t",), ()), at=13)
+    assert await database.rows("SELECT user_id FROM hek_reachable") == [("@c:t",)]
+    changes = await Changes(database).since(0)
+    assert [(change.user_id, change.what) for change in changes] == [
+        ("@b:t", "reachability-withdrawn"),
+        ("@a:t", "reachability-withdrawn"),
+    ]
+    assert [change.version for change in changes] == [1, 2]
+    assert [change.version for change in await Changes(database).since(1)] == [2]
+
+
+async def test_a_statement_is_used_once_until_it_is_forgotten(database: Any) -> None:
+    statements, now = UsedStatements(database), datetime(2026, 11, 24, tzinfo=UTC)
+    expires = int(now.timestamp()) + 60
+    assert await statements.use_once("bot", "1\x00", expires, now)
+    assert not await statements.use_once("bot", "1\x00", expires, now)
+    assert await statements.use_once("other", "1\x00", expires, now)
+    later = datetime.fromtimestamp(expires + 61, UTC)
+    assert await statements.use_once("bot", "1\x00", expires + 600, later)
+
+
+async def test_a_request_becomes_a_care_room_when_both_sides_have_joined(database: Any) -> None:
+    accounts, rooms = await insured(database), Rooms(database)
+    practice = Account("@praxis:t", AccountKind.PRACTICE, AccountState.PENDING, "Praxis", telematik_id="1-2", jwks="{}")
+    await accounts.reserve(practice, unique="telematik_id", at=1)
+    room = Room("!r:t", RoomKind.REQUEST, ERIKA)
+    for _ in range(2):
+        await rooms.add(room, created_at=100)
+    member = "INSERT INTO local_current_membership (room_id, user_id, membership) VALUES ('!r:t', '{}', '{}')"
+    await database.execute(member.format(ERIKA, "join"), member.format("@praxis:t", "invite"))
+    assert not await rooms.accept_if_both_joined("!r:t", at=5)
+    assert await rooms.present("!r:t", AccountKind.PRACTICE, invited=False) == []
+    assert await rooms.present("!r:t", AccountKind.PRACTICE, invited=True) == ["@praxis:t"]
+    await database.execute("UPDATE local_current_membership SET membership = 'join'")
+    assert await rooms.accept_if_both_joined("!r:t", at=6)
+    assert await rooms.find("!r:t") == Room("!r:t", RoomKind.CARE, ERIKA)
+    assert await rooms.membership("!r:t", ERIKA) == "join"
+    assert await rooms.membership("!r:t", "@x:t") is None
+
+
+async def test_chats_count_from_their_last_message_or_their_creation(database: Any) -> None:
+    await insured(database)
+    rooms = Rooms(database)
+    for number in (1, 2, 3):
+        await rooms.add(Room(f"!{number}:t", RoomKind.CARE, ERIKA), created_at=100)
+        await database.execute(
+            "INSERT INTO local_current_membership (room_id, user_id, membership)"
+            f" VALUES ('!{number}:t', '{ERIKA}', '{'leave' if number == 3 else 'join'}')"
+        )
+    event = "INSERT INTO events (event_id, room_id, type, sender, state_key, received_ts) VALUES ({})"
+    await database.execute(
+        event.format(f"'$1', '!1:t', 'm.room.encrypted', '{ERIKA}', NULL, 500"),
+        event.format(f"'$2', '!1:t', 'm.reaction', '{ERIKA}', NULL, 900"),
+        event.format(f"'$3', '!2:t', 'm.room.member', '{ERIKA}', '{ERIKA}', 900"),
+    )
+    chats = await rooms.chats_after("", 10)
+    assert [(chat.room_id, chat.last_message_at) for chat in chats] == [("!1:t", 500), ("!2:t", 100)]
+    assert [chat.room_id for chat in await rooms.chats_after("!1:t", 10)] == ["!2:t"]
+    assert await rooms.wrote_after("!1:t", ERIKA, 499)
+    assert not await rooms.wrote_after("!1:t", ERIKA, 500)
+
+
+async def test_leftovers_of_events_that_are_gone_are_cleared_and_of_others_kept(database: Any) -> None:
+    events = ErasableEvents(database)
+    event = "INSERT INTO events (event_id, room_id, type, state_key, received_ts, depth, stream_ordering) VALUES ({})"
+    await database.execute(
+        event.format("'$kept', '!r:t', 'm.room.encrypted', NULL, 10, 5, 50"),
+        event.format("'$fork', '!r:t', 'm.room.encrypted', NULL, 11, 4, 51"),
+        "INSERT INTO receipts_linearized (event_id) VALUES ('$gone'), ('$kept')",
+        "INSERT INTO threads (thread_id) VALUES ('$gone'), ('$kept')",
+        "INSERT INTO local_media_repository (media_id) VALUES ('abc')",
+    )
+    await events.clear_leftovers(["$gone", "$kept"])
+    assert await database.rows("SELECT event_id FROM receipts_linearized") == [("$kept",)]
+    assert await database.rows("SELECT thread_id FROM threads") == [("$kept",)]
+    assert await events.received_before("!r:t", 11) == ["$kept"]
+    first = await events.first_to_keep("!r:t", 10)
+    assert first is not None
+    assert (first.event_id, first.depth, first.stream) == ("$fork", 4, 51)
+    assert await events.first_to_keep("!r:t", 12) is None
+    assert await events.known_media(["abc", "xyz"]) == {"abc"}
+    assert await events.known_media([]) == set()
+
+
+async def test_the_audit_log_takes_every_line(database: Any) -> None:
+    audit = AuditLog(database)
+    await audit.add(AuditEntry("sign-in-refused", "other-insurer", "oidc-gesundheitsid", kvnr_hash="h"), at=1)
+    await audit.add(AuditEntry("erasure", "support", "retention", room_id="!r:t"), at=2)
+    assert await database.rows("SELECT at, what, kvnr_hash, room_id FROM hek_audit ORDER BY at") == [
+        (1, "sign-in-refused", "h", None),
+        (2, "erasure", None, "!r:t"),
+    ]
+
+
+async def test_a_period_is_written_for_insured_people_alone(database: Any) -> None:
+    accounts = await insured(database)
+    assert await accounts.set_retention(ERIKA, None)
+    found = await accounts.find(ERIKA)
+    assert found is not None
+    assert found.retention_months is None
+    assert not await accounts.set_retention("@nobody:t", 3)
+    assert not await accounts.has_external_id(ERIKA, "oidc-gesundheitsid")
