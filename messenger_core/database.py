@@ -22,7 +22,8 @@ _MIGRATION_LOCK = 0x48454B
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
     cursor = connection.cursor()
-    for pragma in ("journal_mode=WAL", "foreign_keys=ON", "busy_timeout=10000", "secure_delete=ON"):
+    # No write-ahead log: it would keep texts for long after they were erased from the database.
+    for pragma in ("journal_mode=TRUNCATE", "foreign_keys=ON", "busy_timeout=10000", "secure_delete=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 

@@ -20,6 +20,7 @@ logger = logging.getLogger(__name__)
 _SYNC_WAIT_MS = 30_000
 _TIMELINE_LIMIT = 100
 _HANDLER_ATTEMPTS = 3
+_SHORTEST_PAUSE_S = 1.0
 _LONGEST_PAUSE_S = 30.0
 
 
@@ -31,7 +32,7 @@ class EventHandler(Protocol):
         ...
 
     async def handle_invitation(self, invitation: Invitation) -> None:
-        """Decides on an invitation; called again until the account joined or left the room."""
+        """Decides on an invitation; called again after a failure or a kill, so it must be idempotent."""
         ...
 
 
@@ -45,26 +46,32 @@ class Receiver:
 
     async def run(self, handler: EventHandler) -> None:
         """Receives until it is cancelled; an outage of the homeserver is waited out."""
-        full_state, pause = True, 1.0
+        pause, first = _SHORTEST_PAUSE_S, True
         while True:
-            since = await self._journal.position()
-            answer = await self._client.sync(
-                timeout=0 if full_state else _SYNC_WAIT_MS,
-                since=since,
-                full_state=full_state,
-                sync_filter={"room": {"timeline": {"limit": _TIMELINE_LIMIT}}},
-            )
-            if not isinstance(answer, nio.SyncResponse):
-                logger.warning("sync failed: %s", getattr(answer, "status_code", None))
+            if await self._sync(handler, first=first):
+                pause, first = _SHORTEST_PAUSE_S, False
+            else:
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, _LONGEST_PAUSE_S)
-                continue
-            await self._maintain_keys()
-            if full_state:
-                await self._retry_parked(handler)
-            full_state, pause = False, 1.0
-            await self._take_in(answer, since, handler)
-            await self._journal.move_to(answer.next_batch)
+
+    async def _sync(self, handler: EventHandler, *, first: bool) -> bool:
+        """One sync; False if it failed."""
+        since = await self._journal.position()
+        answer = await self._client.sync(
+            timeout=0 if first else _SYNC_WAIT_MS,
+            since=since,
+            full_state=first,
+            sync_filter={"room": {"timeline": {"limit": _TIMELINE_LIMIT}}},
+        )
+        if not isinstance(answer, nio.SyncResponse):
+            logger.warning("sync failed: %s", getattr(answer, "status_code", None))
+            return False
+        await self._maintain_keys()
+        if first:
+            await self._retry_parked(handler)
+        await self._take_in(answer, since, handler)
+        await self._journal.move_to(answer.next_batch)
+        return True
 
     async def _maintain_keys(self) -> None:
         """Uploads, queries and claims keys before any handler answers, so that answers reach new devices."""
@@ -86,7 +93,9 @@ class Receiver:
             for event in invite.invite_state:
                 source = event.source
                 if source.get("type") == "m.room.member" and source.get("state_key") == self._user_id:
-                    await handler.handle_invitation(Invitation(room_id, str(source.get("sender"))))
+                    await self._journal.keep_invitation(Invitation(room_id, str(source.get("sender"))))
+        for invitation in await self._journal.invitations():
+            await self._invite(invitation, handler)
         for rooms in (answer.rooms.join, answer.rooms.leave):
             for room_id, room in rooms.items():
                 if room.timeline.limited and since is not None:
@@ -94,6 +103,16 @@ class Receiver:
                         await self._deliver(room_id, event, handler)
                 for event in room.timeline.events:
                     await self._deliver(room_id, event, handler)
+
+    async def _invite(self, invitation: Invitation, handler: EventHandler) -> None:
+        try:
+            await handler.handle_invitation(invitation)
+        except Exception as fault:  # noqa: BLE001 - one bad invitation must not stop the others
+            logger.error(  # noqa: TRY400 - a traceback may hold a person's data
+                "handling an invitation failed, it is tried again: %s", fault_without_text(fault)
+            )
+        else:
+            await self._journal.forget_invitation(invitation)
 
     async def _missed(self, room_id: str, start: str, end: str) -> Sequence[Any]:
         """The events between two sync tokens that a limited timeline left out, oldest first."""

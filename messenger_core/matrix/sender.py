@@ -63,8 +63,10 @@ class Sender:
         """Loads members and encryption of a room that we joined after the last sync, without moving the position."""
         room = nio.MatrixRoom(room_id, self._user_id)
         state = taken(await self._client.room_get_state(room_id))
-        for source in state.events:
-            room.handle_event(nio.Event.parse_event(source))
+        for event in map(nio.Event.parse_event, state.events):
+            # nio keeps members apart; a room without them would share its key with nobody.
+            take = room.handle_membership if isinstance(event, nio.RoomMemberEvent) else room.handle_event
+            take(event)
         if not room.encrypted:
             raise SendFailed("the room is not encrypted; nothing is sent in clear")
         room.members_synced = True

@@ -20,7 +20,8 @@ class SessionTables:
 def session_tables(metadata: sa.MetaData) -> SessionTables:
     """Describes the tables in a service's metadata.
 
-    ``journal.state`` is ``settled``, ``waiting_key`` (with the encrypted event) or ``parked`` (its handler failed).
+    ``journal.state`` is ``settled``, ``waiting_key`` (``source`` is the encrypted event), ``parked`` (its handler
+    failed) or ``invitation`` (``source`` says who invited; not decided yet).
     """
     return SessionTables(
         position=sa.Table(
@@ -36,7 +37,7 @@ def session_tables(metadata: sa.MetaData) -> SessionTables:
             sa.Column("room_id", sa.Text, nullable=False),
             sa.Column("received_at", sa.BigInteger, nullable=False, index=True),
             sa.Column("state", sa.Text, nullable=False, index=True),
-            sa.Column("encrypted_event", sa.Text),
+            sa.Column("source", sa.Text),
         ),
         media=sa.Table(
             "matrix_media",

@@ -218,6 +218,45 @@ async def test_a_room_is_made_once_and_is_encrypted(
         await person.wait_for(lambda seen: seen.body == "welcome", "a message right after the room was made")
 
 
+async def test_a_message_right_after_joining_can_be_read(
+    person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine
+) -> None:
+    class Greeter(Service):
+        async def handle_invitation(self, invitation: Invitation) -> None:
+            await self.session.join(invitation.room_id)
+            await self.session.send(invitation.room_id, {"msgtype": "m.text", "body": "welcome"}, key="welcome")
+
+    async with MatrixSession(settings, engine) as session:
+        task = asyncio.create_task(session.run(Greeter(session)))
+        await shared_room(person, settings)
+        await person.wait_for(lambda seen: seen.body == "welcome", "a message sent before the next sync")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_an_invitation_whose_handling_fails_is_tried_again_and_holds_up_nothing(
+    person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine
+) -> None:
+    class Failing(Service):
+        async def handle_invitation(self, invitation: Invitation) -> None:
+            self.handled.append(ReceivedEvent.from_source(invitation.room_id, {}, encrypted=False))
+            raise RuntimeError("not today")
+
+    async with running(settings, engine):
+        room = await shared_room(person, settings)
+    async with MatrixSession(settings, engine) as session:
+        service = Failing(session)
+        task = asyncio.create_task(session.run(service))
+        _, answer = await person.ask_for_chat(settings.user_id)
+        await until(lambda: len(service.handled) > 1)
+        await person.send_text(room, "meanwhile")
+        await person.wait_for(lambda seen: seen.body == "answer to meanwhile", "the answer in another room")
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    async with running(settings, engine):
+        await person.wait_until_in(answer["room_id"], settings.user_id)
+
+
 async def test_nothing_is_sent_in_clear(
     person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine
 ) -> None:
