@@ -29,13 +29,21 @@ def serving(app: web.Application, port: int) -> Iterator[None]:
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", port).start()
 
+    async def stop() -> None:
+        await runner.cleanup()
+        # A long poll whose caller is gone would go on for its whole wait.
+        others = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in others:
+            task.cancel()
+        await asyncio.gather(*others, return_exceptions=True)
+
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     asyncio.run_coroutine_threadsafe(start(), loop).result(10)
     try:
         yield
     finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result(10)
+        asyncio.run_coroutine_threadsafe(stop(), loop).result(10)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)
         loop.close()
