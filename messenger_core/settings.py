@@ -89,8 +89,12 @@ def _allowed(model: type[BaseModel], location: tuple[str | int, ...]) -> str:
 def _fault(model: type[BaseModel], error: Mapping[str, object]) -> str:
     location = error["loc"]
     assert isinstance(location, tuple)
-    key = ".".join(str(step) for step in location) or "(the whole file)"
+    key = ".".join(str(step) for step in location)
     message = str(error["msg"]).removeprefix("Value error, ")
+    if error["type"] == "value_error" and isinstance(error["input"], dict):
+        # A rule about several keys; its text names them, and the whole section would only hide it.
+        return f"{key}: {message}" if key else message
+    key = key or "(the whole file)"
     if error["type"] == "missing":
         return f"{key}: is missing; it has no default"
     if error["type"] == "extra_forbidden":

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 from joserfc.jwk import ECKey, KeySet
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from messenger_core.identifiers import check_ik
 from messenger_core.service_auth.keys import read_jwks, read_private_key
@@ -58,8 +58,8 @@ class ModuleSettings(Settings):
 
     public_url: BaseUrl
     signing_key_file: ExistingFile
-    insurer_ik: str
     admit_test_numbers: bool = False
+    insurer_ik: str
     kvnr_lookup_key_file: ExistingFile
     kvnr_encryption_key_file: ExistingFile
     gesundheitsid_idp_id: str = "gesundheitsid"
@@ -71,12 +71,17 @@ class ModuleSettings(Settings):
     directory: DirectorySettings
     search_timeout_ms: int = Field(default=200, ge=50, le=10_000)
 
+    @field_validator("insurer_ik")
+    @classmethod
+    def _is_an_ik(cls, value: str, known: ValidationInfo) -> str:
+        if not known.data.get("admit_test_numbers"):
+            return check_ik(value)
+        if not _IK_FORM.fullmatch(value):
+            raise ValueError("not an IK: nine digits are expected")
+        return value
+
     @model_validator(mode="after")
     def _fits_together(self) -> ModuleSettings:
-        if not self.admit_test_numbers:
-            check_ik(self.insurer_ik)
-        elif not _IK_FORM.fullmatch(self.insurer_ik):
-            raise ValueError("insurer_ik: nine digits are expected")
         client_ids = [client.client_id for client in self.clients]
         if len(set(client_ids)) != len(client_ids):
             raise ValueError("clients: every client_id may stand there once only")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from synapse.module_api import ModuleApi
@@ -46,7 +46,7 @@ class _Idle(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     as_of: Annotated[AwareDatetime, BeforeValidator(_is_rfc_3339), AfterValidator(_is_computable)]
-    page: WireRoomId | None = None
+    page: WireRoomId | Literal[""] = ""
 
 
 class _Consent(WireModel):
@@ -87,7 +87,7 @@ class CareRoomCalls:
     async def idle(self, request: MachineRequest) -> dict[str, Any]:
         """One page of the chats whose last message is older than the person's period."""
         asked = request.read_query(_Idle)
-        chats = await self._rooms.chats_after(asked.page or "", _PAGE)
+        chats = await self._rooms.chats_after(asked.page, _PAGE)
         return {
             "rooms": [
                 {"user_id": chat.user_id, "room_id": chat.room_id, "last_message_at": chat.last_message_at}

@@ -1,8 +1,11 @@
 """A bad setting is one clear line that names the key, the value and what is allowed."""
 
+from __future__ import annotations
+
 from pathlib import Path
 
 import pytest
+from pydantic import model_validator
 
 from messenger_core.settings import (
     BaseUrl,
@@ -56,6 +59,25 @@ def test_each_fault_is_one_line(tmp_path: Path, text: str, parts: list[str]) -> 
     assert "\n" not in message
     for part in parts:
         assert part in message
+
+
+def test_a_rule_about_several_keys_is_told_in_its_own_words(tmp_path: Path) -> None:
+    class Pair(Settings):
+        """Two numbers that must differ."""
+
+        one: int
+        other: int
+
+        @model_validator(mode="after")
+        def _differ(self) -> Pair:
+            if self.one == self.other:
+                raise ValueError("other: must not be the same as one")
+            return self
+
+    path = tmp_path / "pair.yaml"
+    path.write_text("one: 1\nother: 1")
+    with pytest.raises(SettingsError, match=r"^pair\.yaml: other: must not be the same as one$"):
+        load_settings(Pair, path)
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Page, Request, async_playwright
 
-from sandbox.headless_sign_in import RETURN_ADDRESS
 from tests.conftest import lacking
 
 if TYPE_CHECKING:
@@ -36,7 +37,22 @@ async def page() -> AsyncIterator[Page]:
         await browser.close()
 
 
-async def start(page: Page, sandbox: Sandbox) -> list[str]:
+@pytest.fixture
+async def client() -> AsyncIterator[str]:
+    """A person's Matrix client as far as a browser sees it: the address that it waits at."""
+
+    async def signed_in(_request: web.Request) -> web.Response:
+        return web.Response(text="signed in")
+
+    app = web.Application()
+    app.router.add_get("/signed-in", signed_in)
+    server = TestServer(app)
+    await server.start_server(access_log=None)
+    yield str(server.make_url("/signed-in"))
+    await server.close()
+
+
+async def start(page: Page, sandbox: Sandbox, client: str) -> list[str]:
     """Opens the sign-in as a client does; returns the list that gathers which hosts are asked."""
     asked: list[str] = []
 
@@ -44,10 +60,8 @@ async def start(page: Page, sandbox: Sandbox) -> list[str]:
         asked.append(urlsplit(request.url).hostname or "")
 
     page.on("request", note)
-    # Nobody listens where a client would; what the address says is enough.
-    await page.route(f"{RETURN_ADDRESS}**", lambda route: route.fulfill(status=200, body="signed in"))
     path = "/_matrix/client/v3/login/sso/redirect/oidc-gesundheitsid"
-    await page.goto(f"{sandbox.ready['homeserver']}{path}?redirectUrl={RETURN_ADDRESS}")
+    await page.goto(f"{sandbox.ready['homeserver']}{path}?redirectUrl={client}")
     return asked
 
 
@@ -64,36 +78,45 @@ async def violations(page: Page) -> list[str]:
     return [violation["id"] for violation in found.response["violations"]]
 
 
-async def test_a_person_signs_in_with_the_keyboard(page: Page, sandbox: Sandbox) -> None:
-    asked = await start(page, sandbox)
+async def confirm(page: Page) -> None:
+    await page.get_by_role("link", name="Weiter").click()
+    await page.wait_for_url("**/signed-in?**")
+    assert parse_qs(urlsplit(page.url).query)["loginToken"]
+
+
+async def test_a_person_signs_in_with_the_keyboard(page: Page, sandbox: Sandbox, client: str) -> None:
+    asked = await start(page, sandbox, client)
     assert await page.locator("html").get_attribute("lang") == "de"
     assert not await violations(page)
     await choose(page, sandbox, "jonas")
-    await page.wait_for_url(f"{RETURN_ADDRESS}**")
-    assert parse_qs(urlsplit(page.url).query)["loginToken"]
-    assert set(asked) <= {"127.0.0.1", "localhost"}
+    await page.get_by_role("heading", name="Fast geschafft").wait_for()
+    assert urlsplit(client).netloc in await page.inner_text("main")
+    assert not await violations(page)
+    await confirm(page)
+    assert set(asked) == {"127.0.0.1"}
 
 
-async def test_a_wrong_pin_is_told_and_can_be_mended(page: Page, sandbox: Sandbox) -> None:
-    await start(page, sandbox)
+async def test_a_wrong_pin_is_told_and_can_be_mended(page: Page, sandbox: Sandbox, client: str) -> None:
+    await start(page, sandbox, client)
     await page.locator("input[name=person][value=max]").check()
     pin = sandbox.ready["people"]["max"]["pin"]
     await page.get_by_label("PIN").fill("000000" if pin != "000000" else "111111")
     await page.keyboard.press("Enter")
-    alert = page.get_by_role("alert")
-    assert "PIN" in await alert.inner_text()
+    assert "PIN" in await page.get_by_role("alert").inner_text()
     assert not await violations(page)
     await choose(page, sandbox, "max")
-    await page.wait_for_url(f"{RETURN_ADDRESS}**")
+    await confirm(page)
 
 
-@pytest.mark.parametrize("name", ["otto", "lena"])
-async def test_a_refusal_is_a_page_that_says_what_to_do(page: Page, sandbox: Sandbox, name: str) -> None:
-    await start(page, sandbox)
+@pytest.mark.parametrize(("name", "reason"), [("otto", "HEK"), ("lena", "elektronische")])
+async def test_a_refusal_is_a_page_that_says_what_to_do(
+    page: Page, sandbox: Sandbox, client: str, name: str, reason: str
+) -> None:
+    await start(page, sandbox, client)
     await choose(page, sandbox, name)
-    await page.get_by_role("heading").first.wait_for()
+    await page.get_by_role("heading", name="Anmeldung nicht möglich").wait_for()
     text = await page.inner_text("main")
-    assert "HEK" in text
+    assert reason in text
     assert sandbox.ready["people"][name]["kvnr"] not in text
     assert "loginToken" not in page.url
     assert await page.locator("html").get_attribute("lang") == "de"
