@@ -51,7 +51,8 @@ async def open_database(url: str, package: str) -> AsyncEngine:
     parsed = _async_url(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database:
         _private_file(Path(parsed.database))
-    engine = create_async_engine(parsed)
+    # Parameters are people's data; an error that quotes them would carry them into a log.
+    engine = create_async_engine(parsed, hide_parameters=True)
     if parsed.get_backend_name() == "sqlite":
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
     config = Config()
@@ -65,6 +66,9 @@ async def open_database(url: str, package: str) -> AsyncEngine:
 def _migrate(connection: Connection, config: Config) -> None:
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+    else:
+        # Python's sqlite3 opens no transaction for DDL by itself; without one a kill would leave half a schema.
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
 
@@ -75,6 +79,12 @@ def run_migrations() -> None:
     context.configure(connection=connection, render_as_batch=connection.dialect.name == "sqlite")
     with context.begin_transaction():
         context.run_migrations()
+
+
+async def answers(engine: AsyncEngine) -> bool:
+    """Whether the database answers; for ``GET /health``."""
+    async with engine.connect() as connection:
+        return bool((await connection.execute(sa.text("SELECT 1"))).scalar_one())
 
 
 def insert_into(engine: AsyncEngine, table: sa.Table) -> postgresql.Insert | sqlite.Insert:

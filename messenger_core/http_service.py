@@ -84,8 +84,8 @@ class GuardedRoutes:
         self._app.router.add_route(method, path, guarded)
 
     async def _token(self, request: web.Request) -> web.Response:
-        form = {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
         try:
+            form = await _form(request)
             body: Mapping[str, object] = await self._authority.grant(
                 form, self._clients, self._replays, datetime.now(UTC)
             )
@@ -94,12 +94,35 @@ class GuardedRoutes:
         return web.json_response(body, headers={"Cache-Control": "no-store"})
 
 
-def new_application() -> web.Application:
-    """An application with problems as errors and ``GET /health``."""
+async def _form(request: web.Request) -> dict[str, str]:
+    """The fields of a form.
+
+    Raises:
+        TokenRefused: if the body is not one.
+    """
+    if request.content_type != "application/x-www-form-urlencoded":
+        raise TokenRefused("invalid_request", "the body must be application/x-www-form-urlencoded")
+    try:
+        return {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
+    except (ValueError, LookupError):
+        raise TokenRefused("invalid_request", "the body is not a form in a known character set") from None
+
+
+def new_application(check: Callable[[], Awaitable[bool]] | None = None) -> web.Application:
+    """An application with problems as errors and ``GET /health``.
+
+    Args:
+        check: says whether the component can work; False or an exception makes ``/health`` answer 503.
+    """
     app = web.Application(middlewares=[problems], client_max_size=_MAX_BODY_BYTES)
 
     async def health(_request: web.Request) -> web.Response:
-        return web.json_response({"status": "ok"})
+        try:
+            works = check is None or await check()
+        except Exception as fault:  # noqa: BLE001 - whatever is wrong, the answer is that it does not work
+            logger.warning("the component cannot work: %s", fault_without_text(fault))
+            works = False
+        return web.json_response({"status": "ok" if works else "unavailable"}, status=200 if works else 503)
 
     app.router.add_get("/health", health)
     return app

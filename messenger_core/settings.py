@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, TypeVar, get_args
+from urllib.parse import urlsplit
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
 
 _SHOWN_VALUE_LENGTH = 80
+_LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+_PASSWORD = re.compile(r"(//[^/@:]*:)[^/@]*@")
 
 
 class SettingsError(Exception):
@@ -33,14 +37,17 @@ def _existing_file(path: Path) -> Path:
 
 
 def _loopback_or_https(url: str) -> str:
-    if url.startswith("https://"):
-        return url.rstrip("/")
-    if url.startswith(("http://127.0.0.1", "http://[::1]", "http://localhost")):
+    parts = urlsplit(url)
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("an address without user, query and fragment is needed")
+    if parts.hostname and (parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in _LOOPBACK)):
         return url.rstrip("/")
     raise ValueError("an https:// address is needed; plain http:// is allowed on loopback only")
 
 
 def _database_url(url: str) -> str:
+    if urlsplit(url).password is not None:
+        raise ValueError("a password does not belong here; put it into the file that PGPASSFILE names")
     if url.startswith(("sqlite:///", "postgresql://")):
         return url
     raise ValueError("allowed are sqlite:///PATH and postgresql://USER@HOST:PORT/NAME")
@@ -99,7 +106,7 @@ def _fault(model: type[BaseModel], error: Mapping[str, object]) -> str:
         return f"{key}: is missing; it has no default"
     if error["type"] == "extra_forbidden":
         return f"{key}: unknown key{_allowed(model, location)}"
-    value = repr(error["input"])
+    value = _PASSWORD.sub(r"\1…@", repr(error["input"]))
     if len(value) > _SHOWN_VALUE_LENGTH:
         value = value[:_SHOWN_VALUE_LENGTH] + "…"
     return f"{key}: {value} is not allowed: {message}"

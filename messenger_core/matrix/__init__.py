@@ -22,7 +22,7 @@ what is sent with the same ``key`` is sent once, as long as the homeserver remem
 """
 
 from messenger_core.matrix.events import FileToSend, Invitation, ReceivedEvent, SentFile
-from messenger_core.matrix.faults import SendFailed
+from messenger_core.matrix.faults import FileUnreadable, SendFailed
 from messenger_core.matrix.media_ledger import MediaLedger
 from messenger_core.matrix.receiver import EventHandler
 from messenger_core.matrix.session import MatrixSession
@@ -32,6 +32,7 @@ from messenger_core.matrix.tables import create_session_tables
 __all__ = [
     "EventHandler",
     "FileToSend",
+    "FileUnreadable",
     "Invitation",
     "MatrixSession",
     "MediaLedger",

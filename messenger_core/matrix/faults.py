@@ -11,7 +11,19 @@ import nio
 
 
 class SendFailed(Exception):  # noqa: N818 - reads as what happened
-    """The homeserver did not take what was sent; the text names its error code."""
+    """The homeserver did not do what it was asked.
+
+    Attributes:
+        errcode: its Matrix error code; None if it could not be asked.
+    """
+
+    def __init__(self, what: str, errcode: str | None = None) -> None:
+        super().__init__(f"{what}: {errcode}" if errcode else what)
+        self.errcode = errcode
+
+
+class FileUnreadable(SendFailed):
+    """A file does not exist, or is not what its event says; asking again would not help."""
 
 
 @contextmanager
@@ -19,7 +31,7 @@ def reaching_homeserver() -> Iterator[None]:
     """Turns whatever a homeserver that is away or answers oddly raises into ``SendFailed``."""
     try:
         yield
-    except (TimeoutError, aiohttp.ClientError, nio.exceptions.ProtocolError, KeyError, ValueError) as fault:
+    except (TimeoutError, aiohttp.ClientError, nio.exceptions.ProtocolError, KeyError, TypeError, ValueError) as fault:
         raise SendFailed(f"the homeserver could not be asked: {type(fault).__name__}") from None
 
 
@@ -30,5 +42,5 @@ def taken(answer: Any) -> Any:
         SendFailed: if it is one.
     """
     if isinstance(answer, nio.ErrorResponse):
-        raise SendFailed(f"the homeserver refused: {answer.status_code}")
+        raise SendFailed("the homeserver refused", answer.status_code)
     return answer

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
+from typing import TypeGuard
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -10,6 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.database import insert_into
 from messenger_core.matrix.tables import session_tables
+
+# Server name and media id, in the characters that a path may hold; anything else could lead elsewhere.
+_MEDIA_ADDRESS = re.compile(r"mxc://[A-Za-z0-9.:\[\]-]{1,255}/[A-Za-z0-9_-]{1,255}")
+
+
+def is_media_address(value: object) -> TypeGuard[str]:
+    """Whether a value of an event is an address of a file (``mxc://SERVER/ID``) that can be asked for safely."""
+    return isinstance(value, str) and _MEDIA_ADDRESS.fullmatch(value) is not None
 
 
 class MediaLedger:
@@ -20,7 +30,12 @@ class MediaLedger:
         self._media = session_tables(sa.MetaData()).media
 
     async def record(self, mxc: str, room_id: str, used_at: datetime) -> None:
-        """Notes a file; a later use moves its time, so that no younger message loses it."""
+        """Notes a file; a later use moves its time, so that no younger message loses it.
+
+        What is no media address is not noted: anybody can write anything into an event.
+        """
+        if not is_media_address(mxc):
+            return
         moment = to_milliseconds(used_at)
         row = insert_into(self._engine, self._media).values(mxc=mxc, room_id=room_id, used_at=moment)
         later = row.on_conflict_do_update(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Protocol
 
 import nio
 
 from messenger_core.log import fault_without_text
 from messenger_core.matrix.events import Invitation, ReceivedEvent
-from messenger_core.matrix.faults import SendFailed
+from messenger_core.matrix.faults import SendFailed, reaching_homeserver, taken
 from messenger_core.matrix.guarded_client import GuardedClient
 from messenger_core.matrix.journal import Journal
 
@@ -39,8 +39,9 @@ class EventHandler(Protocol):
 class Receiver:
     """The sync loop of one account."""
 
-    def __init__(self, client: GuardedClient, journal: Journal) -> None:
+    def __init__(self, client: GuardedClient, journal: Journal, sign_in_again: Callable[[], Awaitable[None]]) -> None:
         self._client = client
+        self._sign_in_again = sign_in_again
         self._journal = journal
         self._user_id: str = client.user_id
 
@@ -56,16 +57,25 @@ class Receiver:
 
     async def _sync(self, handler: EventHandler, *, first: bool) -> bool:
         """One sync; False if it failed."""
-        since = await self._journal.position()
-        answer = await self._client.sync(
-            timeout=0 if first else _SYNC_WAIT_MS,
-            since=since,
-            full_state=first,
-            sync_filter={"room": {"timeline": {"limit": _TIMELINE_LIMIT}}},
-        )
-        if not isinstance(answer, nio.SyncResponse):
-            logger.warning("sync failed: %s", getattr(answer, "status_code", None))
+        try:
+            with reaching_homeserver():
+                return await self._sync_once(handler, first=first)
+        except SendFailed as fault:
+            logger.warning("sync failed: %s", fault)
+            if fault.errcode == "M_UNKNOWN_TOKEN":
+                await self._sign_in_again()
             return False
+
+    async def _sync_once(self, handler: EventHandler, *, first: bool) -> bool:
+        since = await self._journal.position()
+        answer = taken(
+            await self._client.sync(
+                timeout=0 if first else _SYNC_WAIT_MS,
+                since=since,
+                full_state=first,
+                sync_filter={"room": {"timeline": {"limit": _TIMELINE_LIMIT}}},
+            )
+        )
         await self._maintain_keys()
         if first:
             await self._retry_parked(handler)
@@ -118,9 +128,7 @@ class Receiver:
         """The events between two sync tokens that a limited timeline left out, oldest first."""
         missed: list[Any] = []
         while True:
-            page = await self._client.room_messages(room_id, start, end, limit=_TIMELINE_LIMIT)
-            if not isinstance(page, nio.RoomMessagesResponse):
-                raise SendFailed(f"the missed events of a room cannot be fetched: {page.status_code}")
+            page = taken(await self._client.room_messages(room_id, start, end, limit=_TIMELINE_LIMIT))
             missed.extend(page.chunk)
             if not page.chunk or not page.end:
                 return missed[::-1]

@@ -49,7 +49,7 @@ class Rooms:
                 if answer.status == 200:
                     return str(content["room_id"])
                 if content.get("errcode") != "M_ROOM_IN_USE":
-                    raise SendFailed(f"a room was not made: {answer.status} {content.get('errcode')}")
+                    raise SendFailed("a room was not made", content.get("errcode"))
             server = self._user_id.partition(":")[2]
             alias = quote(f"#{alias_localpart}:{server}", safe="")
             async with http.get(f"{self._homeserver}/_matrix/client/v3/directory/room/{alias}") as answer:
@@ -85,6 +85,17 @@ class Rooms:
             return
         with reaching_homeserver():
             taken(await self._client.room_invite(room_id, user_id))
+
+    async def remove(self, room_id: str, user_id: str) -> None:
+        """Removes a member or takes an invitation back, without a reason, since reasons are not encrypted.
+
+        Raises:
+            SendFailed: if the homeserver refused.
+        """
+        if (await self.members(room_id)).get(user_id) not in {"join", "invite"}:
+            return
+        with reaching_homeserver():
+            taken(await self._client.room_kick(room_id, user_id))
 
     async def members(self, room_id: str) -> dict[str, str]:
         """User id to membership, from the room's present state.

@@ -7,15 +7,14 @@ import hashlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import quote
 
 import nio
 from nio.crypto import decrypt_attachment, encrypt_attachment
 
 from messenger_core.matrix.events import FileToSend, ReceivedEvent, SentFile
-from messenger_core.matrix.faults import SendFailed, reaching_homeserver, taken
+from messenger_core.matrix.faults import FileUnreadable, SendFailed, reaching_homeserver, taken
 from messenger_core.matrix.guarded_client import GuardedClient
-from messenger_core.matrix.media_ledger import MediaLedger
+from messenger_core.matrix.media_ledger import MediaLedger, is_media_address
 
 _SEND_TIMEOUT_S = 120
 
@@ -114,29 +113,35 @@ class Sender:
         """Fetches and decrypts the file of an event and checks its hash; its address goes into the media ledger first.
 
         Raises:
-            SendFailed: if there is no such file, or its content does not have the hash that the event names.
+            FileUnreadable: if there is no such file, or its content does not have the hash that the event names.
+            SendFailed: if the homeserver could not be asked.
         """
         description = event.content.get("file")
-        if not isinstance(description, dict) or not str(description.get("url", "")).startswith("mxc://"):
-            raise SendFailed("the event names no encrypted file")
-        mxc = str(description["url"])
+        mxc = description.get("url") if isinstance(description, dict) else None
+        if not isinstance(description, dict) or not is_media_address(mxc):
+            raise FileUnreadable("the event names no encrypted file")
         await self._ledger.record(mxc, event.room_id, event.sent_at)
-        address = f"{self._homeserver}/_matrix/client/v1/media/download/{quote(mxc.removeprefix('mxc://'))}"
-        with reaching_homeserver():
-            async with self._client.authorized_http() as http, http.get(address) as answer:
-                if answer.status != 200:
-                    raise SendFailed(f"a file cannot be fetched: {answer.status}")
-                ciphertext = await answer.read()
+        ciphertext = await self._fetch(mxc)
         try:
             data = decrypt_attachment(
                 ciphertext, description["key"]["k"], description["hashes"]["sha256"], description["iv"]
             )
         except (nio.exceptions.EncryptionError, AttributeError, KeyError, TypeError, ValueError) as fault:
-            raise SendFailed(f"a file cannot be decrypted: {type(fault).__name__}") from None
+            raise FileUnreadable(f"a file cannot be decrypted: {type(fault).__name__}") from None
         info = event.content.get("info")
         media_type = info.get("mimetype") if isinstance(info, dict) else None
         name = event.content.get("filename", event.content.get("body"))
         return FileToSend(data, str(name or "Datei"), str(media_type or "application/octet-stream"))
+
+    async def _fetch(self, mxc: str) -> bytes:
+        address = f"{self._homeserver}/_matrix/client/v1/media/download/{mxc.removeprefix('mxc://')}"
+        with reaching_homeserver():
+            async with self._client.authorized_http() as http, http.get(address) as answer:
+                if answer.status in {400, 403, 404}:
+                    raise FileUnreadable(f"a file cannot be fetched: {answer.status}")
+                if answer.status != 200:
+                    raise SendFailed(f"a file cannot be fetched: {answer.status}")
+                return await answer.read()
 
     async def redact(self, room_id: str, event_id: str, *, key: str) -> None:
         """Deletes an event of ours.

@@ -77,7 +77,11 @@ class MatrixSession:
         client.restore_login(self._settings.user_id, device_id, await sign_in(self._settings, device_id))
         if client.should_upload_keys:
             taken(await client.keys_upload())
-        self._receiver = Receiver(client, self._journal)
+
+        async def sign_in_again() -> None:
+            client.access_token = await sign_in(self._settings, device_id)
+
+        self._receiver = Receiver(client, self._journal, sign_in_again)
         self._sender = Sender(client, self._ledger)
         self._rooms = Rooms(client)
 
@@ -121,6 +125,10 @@ class MatrixSession:
     async def invite(self, room_id: str, user_id: str) -> None:
         """Invites somebody who is not in the room yet; see ``Rooms.invite``."""
         await _opened(self._rooms).invite(room_id, user_id)
+
+    async def remove(self, room_id: str, user_id: str) -> None:
+        """Removes a member or takes an invitation back; see ``Rooms.remove``."""
+        await _opened(self._rooms).remove(room_id, user_id)
 
     async def members(self, room_id: str) -> dict[str, str]:
         """User id to membership; see ``Rooms.members``."""

@@ -23,7 +23,6 @@ logger = logging.getLogger(__name__)
 LOGIN_TYPE = "de.hek.login.private_key_jwt"
 LOGIN_PATH = "/_matrix/client/v3/login"
 _LONGEST_PAUSE_S = 30.0
-_PASSING_STATUSES = frozenset({429, 500, 502, 503, 504})
 
 
 async def sign_in(settings: SessionSettings, device_id: str) -> str:
@@ -46,14 +45,16 @@ async def sign_in(settings: SessionSettings, device_id: str) -> str:
         try:
             async with aiohttp.ClientSession() as http, http.post(address, json=body) as answer:
                 content = await answer.json(content_type=None)
-                if answer.status == 200:
+                if not isinstance(content, dict):
+                    content = {}
+                if answer.status == 200 and "access_token" in content:
                     return str(content["access_token"])
-                if answer.status not in _PASSING_STATUSES:
+                if 400 <= answer.status < 500 and answer.status != 429:
                     raise SettingsError(
                         f"{address} refuses to sign in {settings.user_id} ({content.get('errcode')}); "
                         "the homeserver's settings need the account and the public key of key_file"
                     )
-        except (aiohttp.ClientError, ValueError) as fault:
+        except (aiohttp.ClientError, TimeoutError, ValueError) as fault:
             logger.warning("the homeserver cannot be reached: %s", type(fault).__name__)
         await asyncio.sleep(pause)
         pause = min(pause * 2, _LONGEST_PAUSE_S)

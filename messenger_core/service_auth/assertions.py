@@ -71,7 +71,7 @@ def unverified_issuer(statement: str) -> str:
         payload = statement.split(".")[1]
         claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         issuer = claims["iss"]
-    except (IndexError, ValueError, KeyError, TypeError):
+    except (IndexError, ValueError, KeyError, TypeError, RecursionError):
         raise StatementRefused("the statement is not a readable JWT with an issuer") from None
     if not isinstance(issuer, str):
         raise StatementRefused("the statement's issuer is not a string")
@@ -79,7 +79,14 @@ def unverified_issuer(statement: str) -> str:
 
 
 def verify_statement(
-    statement: str, keys: KeySet, *, issuer: str, audience: str, now: datetime, max_lifetime: timedelta
+    statement: str,
+    keys: KeySet,
+    *,
+    issuer: str,
+    audience: str,
+    now: datetime,
+    max_lifetime: timedelta,
+    token_type: str | None = None,
 ) -> Statement:
     """Verifies signature and claims of a statement.
 
@@ -90,14 +97,17 @@ def verify_statement(
         audience: the only audience accepted; a statement for several is refused.
         now: the present moment.
         max_lifetime: how far ``exp`` may lie behind ``iat``.
+        token_type: the only ``typ`` accepted, where one key signs statements for several purposes.
 
     Raises:
         StatementRefused: with the reason.
     """
     try:
         token = jwt.decode(statement, keys, algorithms=[ALGORITHM])
-    except (JoseError, ValueError, TypeError, KeyError):
+    except (JoseError, ValueError, TypeError, KeyError, RecursionError):
         raise StatementRefused("the signature cannot be verified with the issuer's keys and ES256") from None
+    if token_type is not None and token.header.get("typ") != token_type:
+        raise StatementRefused(f"its type (typ) must be {token_type}")
     claims = token.claims
     issued, expires, present = claims.get("iat"), claims.get("exp"), int(now.timestamp())
     subject, statement_id = claims.get("sub"), claims.get("jti")

@@ -80,8 +80,9 @@ class ServiceClient:
         try:
             async with self._session().post(self._token_endpoint, data=form) as answer:
                 body = await answer.json(content_type=None)
-                if answer.status != 200:
-                    raise CallFailed(f"token for {scope}", answer.status, body.get("error"))
+                if answer.status != 200 or not isinstance(body, dict) or "access_token" not in body:
+                    error = body.get("error") if isinstance(body, dict) else None
+                    raise CallFailed(f"token for {scope}", answer.status, error)
         except (aiohttp.ClientError, TimeoutError, ValueError) as fault:
             raise CallFailed(f"token for {scope} ({type(fault).__name__})") from None
         token = _Token(body["access_token"], now + timedelta(seconds=body["expires_in"]) - _RENEW_BEFORE_EXPIRY)
@@ -105,8 +106,11 @@ class ServiceClient:
         headers = {"Authorization": f"Bearer {await self._token(scope)}"}
         try:
             async with self._session().request(
-                method, self._base_url + path, json=body, params=query, headers=headers
+                method, self._base_url + path, json=body, params=query, headers=headers, allow_redirects=False
             ) as answer:
+                if answer.status == 401:
+                    # The other side's key may have changed; the next call asks for a new token.
+                    self._tokens.pop(scope, None)
                 return answer.status, await answer.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, ValueError) as fault:
             raise CallFailed(f"{method} for {scope} ({type(fault).__name__})") from None

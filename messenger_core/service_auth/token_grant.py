@@ -24,6 +24,7 @@ from messenger_core.service_auth.assertions import (
 ACCESS_TOKEN_LIFETIME = timedelta(minutes=5)
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 GRANT_TYPE = "client_credentials"
+_TOKEN_TYPE = "at+jwt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +171,7 @@ class TokenAuthority:
             "exp": issued + int(ACCESS_TOKEN_LIFETIME.total_seconds()),
             "jti": secrets.token_urlsafe(16),
         }
-        return sign_statement(self.key, claims, token_type="at+jwt")
+        return sign_statement(self.key, claims, token_type=_TOKEN_TYPE)
 
     def check_access(self, authorization: str | None, scope: str, now: datetime) -> Caller:
         """Checks the ``Authorization`` header of a call.
@@ -189,6 +190,7 @@ class TokenAuthority:
                 audience=self.issuer,
                 now=now,
                 max_lifetime=ACCESS_TOKEN_LIFETIME,
+                token_type=_TOKEN_TYPE,
             )
         except StatementRefused as refusal:
             raise AccessRefused("invalid_token", f"access token: {refusal}", 401) from None
