@@ -48,13 +48,34 @@ class KeyLogin:
 '''
 
 
-@dataclass(frozen=True)
+@dataclass
 class Homeserver:
-    """A running homeserver and the key that opens it."""
+    """A homeserver and the key that opens it."""
 
     url: str
     key: ECKey
     key_file: Path
+    folder: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def command(self) -> list[str]:
+        """How it is started."""
+        return [sys.executable, "-m", "synapse.app.homeserver", "-c", str(self.folder / "homeserver.yaml")]
+
+    def start(self) -> None:
+        """Starts it and waits until it answers."""
+        log = self.folder / "log"
+        # Synapse runs in the folder itself, so that it finds the login module there.
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(self.command, cwd=self.folder, stdout=output, stderr=output)
+        _wait_for(f"{self.url}/health", self.process, log)
+
+    def stop(self) -> None:
+        """Stops it."""
+        assert self.process is not None
+        self.process.terminate()
+        self.process.wait(_START_TIMEOUT_S)
 
 
 def _settings(folder: Path, url: str, port: int, key: ECKey) -> dict[str, object]:
@@ -88,19 +109,12 @@ def homeserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Homeserver]
     port = unused_port()
     url = f"http://127.0.0.1:{port}"
     (folder / "key_login.py").write_text(_LOGIN_MODULE)
-    path = folder / "homeserver.yaml"
-    path.write_text(yaml.safe_dump(_settings(folder, url, port, key)))
-    command = [sys.executable, "-m", "synapse.app.homeserver", "-c", str(path)]
-    # Synapse runs in the folder itself, so that it finds the module there.
-    subprocess.run([*command, "--generate-keys"], check=True, cwd=folder, capture_output=True)
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, cwd=folder, stdout=log, stderr=log)
-    try:
-        _wait_for(f"{url}/health", process, folder / "log")
-        yield Homeserver(url, key, key_file)
-    finally:
-        process.terminate()
-        process.wait(_START_TIMEOUT_S)
+    (folder / "homeserver.yaml").write_text(yaml.safe_dump(_settings(folder, url, port, key)))
+    homeserver = Homeserver(url, key, key_file, folder)
+    subprocess.run([*homeserver.command, "--generate-keys"], check=True, cwd=folder, capture_output=True)
+    homeserver.start()
+    yield homeserver
+    homeserver.stop()
 
 
 def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:

@@ -21,6 +21,7 @@ from messenger_core.matrix import (
     SendFailed,
     SessionSettings,
 )
+from messenger_core.matrix.media_ledger import is_media_address
 from messenger_core.matrix.tables import session_tables
 from messenger_core.settings import SettingsError
 from sandbox.encrypted_client import EncryptedClient, run_client
@@ -255,6 +256,59 @@ async def test_an_invitation_whose_handling_fails_is_tried_again_and_holds_up_no
         await asyncio.gather(task, return_exceptions=True)
     async with running(settings, engine):
         await person.wait_until_in(answer["room_id"], settings.user_id)
+
+
+async def test_a_restart_of_the_homeserver_is_waited_out(
+    homeserver: Homeserver, person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine, tmp_path: Path
+) -> None:
+    async with running(settings, engine) as service:
+        room = await shared_room(person, settings)
+        await person.send_text(room, "before")
+        await person.wait_for(lambda seen: seen.body == "answer to before", "the first answer")
+        await person.close()
+        await asyncio.to_thread(homeserver.stop)
+        with pytest.raises(SendFailed):
+            await service.session.send(room, {"msgtype": "m.text", "body": "nobody is there"}, key="away")
+        await asyncio.sleep(1)
+        await asyncio.to_thread(homeserver.start)
+        async with run_client(homeserver.url, person.signed_in, tmp_path / "person") as again:
+            await again.wait_until_in(room, settings.user_id)
+            await again.send_text(room, "after")
+            await again.wait_for(lambda seen: seen.body == "answer to after", "the answer after the restart")
+
+
+async def test_an_ended_token_leads_to_a_new_sign_in(
+    person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine, homeserver: Homeserver
+) -> None:
+    async with running(settings, engine):
+        room = await shared_room(person, settings)
+        device_id = (settings.store_directory / "device_id").read_text()
+        # Signing in again on the same device ends the session's token.
+        await sign_in_with_key(
+            homeserver.url, user_id=settings.user_id, client_id="tester", key=homeserver.key, device_id=device_id
+        )
+        await person.send_text(room, "are you there?")
+        await person.wait_for(lambda seen: seen.body == "answer to are you there?", "the answer with a new token")
+
+
+async def test_a_member_can_be_removed(person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine) -> None:
+    async with running(settings, engine) as service:
+        room = await service.session.create_room("removal", invite=[person.signed_in.user_id])
+        await person.wait_for_invitation(settings.user_id)
+        await person.join(room)
+        await service.session.remove(room, person.signed_in.user_id)
+        await service.session.remove(room, person.signed_in.user_id)
+        assert (await service.session.members(room))[person.signed_in.user_id] == "leave"
+
+
+@pytest.mark.parametrize(
+    "mxc", ["mxc://x/../../../../_matrix/client/v3/account/whoami", "mxc://x/a?b=c", "mxc://x", "https://x/y", 7, None]
+)
+async def test_what_is_no_media_address_is_neither_asked_for_nor_noted(engine: AsyncEngine, mxc: object) -> None:
+    ledger = MediaLedger(engine)
+    assert not is_media_address(mxc)
+    await ledger.record(str(mxc), "!room:x", datetime.now(UTC))
+    assert await ledger.used_before(datetime.now(UTC) + timedelta(minutes=1)) == {}
 
 
 async def test_nothing_is_sent_in_clear(

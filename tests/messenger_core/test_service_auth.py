@@ -1,5 +1,6 @@
 """Service-to-service sign-in, over real HTTP: what is granted, and a table of everything that is refused."""
 
+import base64
 import secrets
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -159,6 +160,56 @@ async def test_an_assertion_is_used_once(service: Service) -> None:
 async def test_a_wrong_token_request_is_refused(service: Service, changed: dict[str, str], error: str) -> None:
     status, body = await ask(service, **changed)
     assert (status, body["error"]) == (401 if error == "invalid_client" else 400, error)
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("multipart/form-data", b"x"),
+        ("multipart/form-data; boundary=x", b"--x\r\nbroken"),
+        ("application/json", b"{}"),
+        ("application/x-www-form-urlencoded; charset=bogus", b"grant_type=x"),
+        ("application/x-www-form-urlencoded", b"grant_type=\xff\xfe&scope=%ff"),
+        ("application/x-www-form-urlencoded", b""),
+    ],
+)
+async def test_a_body_that_is_no_form_is_a_bad_request(service: Service, content_type: str, body: bytes) -> None:
+    headers = {"Content-Type": content_type}
+    async with aiohttp.ClientSession() as http, http.post(service.token_endpoint, data=body, headers=headers) as answer:
+        assert answer.status == 400
+        assert (await answer.json())["error"] in {"invalid_request", "unsupported_grant_type"}
+
+
+async def test_a_deeply_nested_assertion_is_refused(service: Service) -> None:
+    nested = base64.urlsafe_b64encode(b"[" * 100_000).decode()
+    status, body = await ask(service, client_assertion=f"a.{nested}.b")
+    assert (status, body["error"]) == (401, "invalid_client")
+
+
+async def test_an_own_signature_of_another_purpose_is_no_access_token(service: Service) -> None:
+    now = int(datetime.now(UTC).timestamp())
+    claims = {"iss": service.url, "aud": service.url, "sub": "tester", "scope": "read", "iat": now, "exp": now + 60}
+    for token_type, status in (("at+jwt", 200), ("search+jwt", 401)):
+        token = sign_statement(OWN_KEY, {**claims, "jti": "1"}, token_type=token_type)
+        headers = {"Authorization": f"Bearer {token}"}
+        async with aiohttp.ClientSession() as http, http.get(f"{service.url}/whoami", headers=headers) as answer:
+            assert answer.status == status
+
+
+async def test_health_says_whether_the_component_can_work() -> None:
+    async def broken() -> bool:
+        raise RuntimeError("no database")
+
+    async def away() -> bool:
+        return False
+
+    for check, status in ((None, 200), (broken, 503), (away, 503)):
+        async with (
+            TestServer(new_application(check)) as server,
+            aiohttp.ClientSession() as http,
+            http.get(server.make_url("/health")) as answer,
+        ):
+            assert answer.status == status
 
 
 def claims_at(service: Service, moment: datetime, **changed: object) -> dict[str, Any]:

@@ -45,6 +45,8 @@ def fault(tmp_path: Path, text: str) -> str:
         ("listen: {port: 80}\nurl: http://example.org", ["url: 'http://example.org' is not allowed", "https://"]),
         ("listen: {port: 80}\ndatabase: mysql://x", ["database: 'mysql://x'", "sqlite:///PATH", "postgresql://"]),
         ("listen: {port: 80}\nkey_file: /nowhere/key", ["key_file", "/nowhere/key", "no such file"]),
+        ("listen: {port: 80}\nurl: http://localhost.evil.example", ["url:", "https://"]),
+        ("listen: {port: 80}\nurl: http://127.0.0.1@evil.example", ["url:", "without user"]),
         ("listen: {port: 80}\nuser: bot", ["user: 'bot'", "@name:server.example"]),
         ("listen: {port: 80}\nlisten_on: 1", ["listen_on: unknown key", "allowed here: database, key_file, listen"]),
         ("listen: {port: 80, ip: 1}", ["listen.ip: unknown key; allowed here: host, port"]),
@@ -78,6 +80,12 @@ def test_a_rule_about_several_keys_is_told_in_its_own_words(tmp_path: Path) -> N
     path.write_text("one: 1\nother: 1")
     with pytest.raises(SettingsError, match=r"^pair\.yaml: other: must not be the same as one$"):
         load_settings(Pair, path)
+
+
+def test_a_password_in_a_database_address_is_refused_and_not_repeated(tmp_path: Path) -> None:
+    message = fault(tmp_path, "listen: {port: 80}\ndatabase: postgresql://hek:geheim@127.0.0.1/hek")
+    assert "PGPASSFILE" in message
+    assert "geheim" not in message
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
