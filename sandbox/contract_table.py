@@ -14,7 +14,7 @@ TOKEN_ENDPOINTS: dict[Component, str] = {
     "bot": "/oauth2/token",
 }
 OPEN = "open"
-"""No access token: the body proves who calls."""
+"""No access token: anybody may ask, or the body proves who calls."""
 PERSONAL = "personal"
 """No machine's call: the person herself proves who she is."""
 
@@ -56,6 +56,8 @@ CALLS = (
     Call(_D, "GET", "/reachable", "reachability:read"),
     Call(_D, "POST", "/people-search", "directory:search"),
     Call(_D, "GET", "/tim-authenticate", PERSONAL),
+    Call(_D, "GET", "/metadata", OPEN),
+    Call(_D, "GET", "/.well-known/jwks.json", OPEN),
     Call(_D, "GET", "/fdv/search/HealthcareService", PERSONAL),
     Call(_B, "GET", "/v1/retention/due", "erasure:act"),
     Call(_B, "POST", "/v1/retention/erase", "erasure:act"),

@@ -111,7 +111,7 @@ def own_folder(folder: Folder) -> IO[str]:
     Raises:
         AlreadyRunning: if another process owns it.
     """
-    folder.path.mkdir(parents=True, exist_ok=True)
+    folder.path.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = (folder.path / "lock").open("a")
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

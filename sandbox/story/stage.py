@@ -165,11 +165,16 @@ class Stage:
         return {event.content["file"]["url"] for event in seen if event.room_id in wanted and "file" in event.content}
 
     def bot_holds(self, room_id: str) -> int:
-        """How many messages of a room the bot's database holds."""
+        """How many rows about a room's messages and files the bot's database holds."""
         path = self.ready.database["bot"].removeprefix("sqlite:///")
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=20)) as connection:
-            query = "SELECT count(*) FROM matrix_journal WHERE room_id = ?"
-            return int(connection.execute(query, (room_id,)).fetchone()[0])
+            queries = (
+                "SELECT count(*) FROM matrix_journal WHERE room_id = ?",
+                "SELECT count(*) FROM matrix_media WHERE room_id = ?",
+                "SELECT count(*) FROM ticket_message WHERE room_id = ?",
+                "SELECT count(*) FROM relayed_copy WHERE room_id = ?",
+            )
+            return sum(int(connection.execute(query, (room_id,)).fetchone()[0]) for query in queries)
 
     # -- machines -----------------------------------------------------------------------------------------------------
 
