@@ -44,6 +44,8 @@ async def problems(request: web.Request, handler: Handler) -> web.StreamResponse
         return await handler(request)
     except Problem as fault:
         return problem_response(fault)
+    except (web.RequestPayloadError, UnicodeDecodeError):
+        return problem_response(Problem(400, "unreadable-body", "The body cannot be read as its headers describe it."))
     except web.HTTPException as fault:
         if fault.status < 400:
             raise
@@ -85,27 +87,30 @@ class GuardedRoutes:
 
     async def _token(self, request: web.Request) -> web.Response:
         try:
-            form = await _form(request)
+            form = await read_form(request)
             body: Mapping[str, object] = await self._authority.grant(
                 form, self._clients, self._replays, datetime.now(UTC)
             )
+        except Problem as fault:
+            refusal = TokenRefused("invalid_request", fault.detail)
+            return web.json_response(refusal.body(), status=400, headers={"Cache-Control": "no-store"})
         except TokenRefused as refusal:
             return web.json_response(refusal.body(), status=refusal.status, headers={"Cache-Control": "no-store"})
         return web.json_response(body, headers={"Cache-Control": "no-store"})
 
 
-async def _form(request: web.Request) -> dict[str, str]:
+async def read_form(request: web.Request) -> dict[str, str]:
     """The fields of a form.
 
     Raises:
-        TokenRefused: if the body is not one.
+        Problem: 400 if the body is not one.
     """
     if request.content_type != "application/x-www-form-urlencoded":
-        raise TokenRefused("invalid_request", "the body must be application/x-www-form-urlencoded")
+        raise Problem(400, "invalid-form", "The body must be application/x-www-form-urlencoded.")
     try:
         return {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
     except (ValueError, LookupError):
-        raise TokenRefused("invalid_request", "the body is not a form in a known character set") from None
+        raise Problem(400, "invalid-form", "The body is not a form in a known character set.") from None
 
 
 def new_application(check: Callable[[], Awaitable[bool]] | None = None) -> web.Application:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, TypeVar, get_args
 from urllib.parse import urlsplit
@@ -48,7 +49,7 @@ def _loopback_or_https(url: str) -> str:
 def _database_url(url: str) -> str:
     if urlsplit(url).password is not None:
         raise ValueError("a password does not belong here; put it into the file that PGPASSFILE names")
-    if url.startswith(("sqlite:///", "postgresql://")):
+    if re.fullmatch(r"sqlite:///.+|postgresql://[^/]*/.+", url):
         return url
     raise ValueError("allowed are sqlite:///PATH and postgresql://USER@HOST:PORT/NAME")
 
@@ -60,8 +61,26 @@ def _user_id(value: str) -> str:
     return value
 
 
+def _listen_host(host: str) -> str:
+    if host == "localhost":
+        return host
+    try:
+        ip_address(host)
+    except ValueError:
+        raise ValueError("an IP address of this machine is needed, such as 127.0.0.1, ::1 or 0.0.0.0") from None
+    return host
+
+
+def _secret_file(path: Path) -> Path:
+    if not path.read_text(encoding="utf-8", errors="replace").strip():
+        raise ValueError("the secret file is empty")
+    return path
+
+
 ExistingFile = Annotated[Path, AfterValidator(_existing_file)]
 """A file that must be there at start, such as a key."""
+SecretFile = Annotated[ExistingFile, AfterValidator(_secret_file)]
+"""A file that holds a secret as text."""
 BaseUrl = Annotated[str, AfterValidator(_loopback_or_https)]
 """An https address, or http on loopback; without a slash at its end."""
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
@@ -73,7 +92,7 @@ UserId = Annotated[str, AfterValidator(_user_id)]
 class ListenAddress(Settings):
     """Where a component's HTTP server listens."""
 
-    host: str = Field(default="127.0.0.1", description="an address of this machine; loopback behind a reverse proxy")
+    host: Annotated[str, AfterValidator(_listen_host)] = "127.0.0.1"
     port: int = Field(ge=1, le=65535)
 
 

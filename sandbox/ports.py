@@ -31,9 +31,18 @@ def _choose(taken: set[int]) -> int:
             return port
 
 
+def _read(path: Path) -> dict[str, int]:
+    """The ports of the last start; a damaged file counts as none, since new ports do no harm."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return {name: port for name, port in content.items() if isinstance(port, int)} if isinstance(content, dict) else {}
+
+
 def keep_ports(names: Sequence[str], path: Path) -> dict[str, int]:
     """A free port a name: those of ``path`` where they are still free, new ones for the rest; written back."""
-    kept: dict[str, int] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    kept = _read(path)
     ports: dict[str, int] = {}
     for name in names:
         port = kept.get(name)

@@ -63,7 +63,14 @@ class MatrixSession:
 
     async def _open(self) -> None:
         store = self._settings.store_directory
-        store.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            store.mkdir(mode=0o700, parents=True, exist_ok=True)
+            store.chmod(0o700)
+        except OSError as fault:
+            raise SettingsError(
+                f"session.store_directory: '{store}' cannot be used ({fault.strerror}); "
+                "name a folder that this user may make or that is its own"
+            ) from None
         self._resources.callback(lock_store(store).close)
         device_id = own_device_id(store)
         client = GuardedClient(

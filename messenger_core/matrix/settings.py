@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from messenger_core.settings import BaseUrl, ExistingFile, Settings, UserId
+from messenger_core.service_auth.keys import PrivateKeyFile
+from messenger_core.settings import BaseUrl, SecretFile, Settings, UserId
 
 
 class SessionSettings(Settings):
@@ -23,6 +24,6 @@ class SessionSettings(Settings):
     homeserver: BaseUrl
     user_id: UserId
     client_id: str
-    key_file: ExistingFile
+    key_file: PrivateKeyFile
     store_directory: Path
-    store_key_file: ExistingFile
+    store_key_file: SecretFile

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet
+from pydantic import AfterValidator
 
-from messenger_core.settings import SettingsError
+from messenger_core.settings import ExistingFile, SettingsError
 
 ALGORITHM = "ES256"
 _CURVE = "P-256"
@@ -82,3 +84,22 @@ def read_jwks(path: Path) -> KeySet:
         return parse_jwks(json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, OSError) as fault:
         raise SettingsError(f"{path}: is not a public JWK set: {fault}") from None
+
+
+def _checked(read: Callable[[Path], object]) -> AfterValidator:
+    """Reads the file once when the settings are checked, so that a fault names the setting."""
+
+    def check(path: Path) -> Path:
+        try:
+            read(path)
+        except SettingsError as fault:
+            raise ValueError(str(fault).removeprefix(f"{path}: ")) from None
+        return path
+
+    return AfterValidator(check)
+
+
+PrivateKeyFile = Annotated[ExistingFile, _checked(read_private_key)]
+"""A setting that names a private JWK."""
+JwksFile = Annotated[ExistingFile, _checked(read_jwks)]
+"""A setting that names a public JWK set."""

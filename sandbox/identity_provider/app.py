@@ -12,7 +12,7 @@ import jinja2
 from aiohttp import web
 
 from messenger_core.catalogue import Catalogue
-from messenger_core.http_service import new_application
+from messenger_core.http_service import new_application, read_form
 from messenger_core.problem import Problem, parse_body
 from messenger_core.service_auth.keys import read_private_key
 from messenger_core.settings import read_secret
@@ -113,8 +113,8 @@ class ProviderRoutes:
         )
 
     async def _sign_in(self, request: web.Request) -> web.Response:
-        form = await request.post()
-        request_id, chosen, pin = (str(form.get(name, "")) for name in ("request", "person", "pin"))
+        form = await read_form(request)
+        request_id, chosen, pin = (form.get(name, "") for name in ("request", "person", "pin"))
         now = _now()
         if not self._provider.is_open(request_id, now):
             return self._pages.page("refused.html", 400, "expired-title", Error("expired"))
@@ -139,7 +139,7 @@ class ProviderRoutes:
                 return _redirect(self._provider.answer(request_id, subject, now))
 
     async def _token(self, request: web.Request) -> web.Response:
-        form = {key: value for key, value in (await request.post()).items() if isinstance(value, str)}
+        form = await read_form(request)
         headers = {"Cache-Control": "no-store"}
         try:
             return web.json_response(
