@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -15,6 +16,7 @@ from synapse_modules.adapters.present import now_ms
 from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.adapters.synapse_private import SynapsePrivate
 from synapse_modules.adapters.wire_names import WireRoomId
+from synapse_modules.rules.reach import Room
 from synapse_modules.store.audit import AuditEntry, AuditLog
 from synapse_modules.store.erasable_events import ErasableEvents
 from synapse_modules.store.rooms import Rooms
@@ -58,15 +60,17 @@ class ErasureCalls:
     async def erase(self, request: MachineRequest) -> dict[str, Any]:
         """Erases what was received before a moment; may be repeated until nothing remains."""
         wanted = parse_body(_Erasure, request.body)
-        media_ids = [self._local_media_id(mxc, place) for place, mxc in enumerate(wanted.media)]
         room = await self._register.find(wanted.room_id)
         if room is None or room.kind not in _OWN_ROOMS:
             raise Problem(409, "not-erasable", "Only messages of support, team and service rooms are erased.")
+        media_ids = await self._erasable_media(wanted.media, room)
         if media_ids and not self._synapse.has_media:
             raise Problem(503, "no-media-here", "This process keeps no files; send the call to the one that does.")
         if media_ids:
             await self._synapse.delete_media(media_ids)
         await self._erase_messages(wanted.room_id, wanted.before)
+        # Also when nothing was left to purge: an earlier call may have been interrupted between the two.
+        await self._events.clear_leftovers(wanted.room_id)
         remaining_media = await self._events.known_media(media_ids)
         if media_ids:
             remaining_media |= self._synapse.media_on_disk(media_ids)
@@ -76,16 +80,19 @@ class ErasureCalls:
         )
         return {"remaining_events": len(remaining_events), "remaining_media": len(remaining_media)}
 
-    def _local_media_id(self, mxc: str, place: int) -> str:
-        form = _MXC.fullmatch(mxc)
-        if form is None or form[1] != self._api.server_name:
-            errors = [{"field": f"media.{place}", "detail": "a file of this homeserver is expected: mxc://SERVER/ID"}]
-            raise Problem(400, "invalid-body", "The request's body is not as described; see errors.", errors)
-        return form[2]
+    async def _erasable_media(self, media: Sequence[str], room: Room) -> list[str]:
+        """The files that are ours to delete.
+
+        What people write in a message names its files, so a name may be anything: files of other homeservers, or of a
+        practice's chat. Those are left alone and hinder nothing.
+        """
+        forms = [_MXC.fullmatch(mxc) for mxc in media]
+        ours = dict.fromkeys(form[2] for form in forms if form is not None and form[1] == self._api.server_name)
+        spared = await self._events.media_of_others(list(ours), room.insured_user_id)
+        return [media_id for media_id in ours if media_id not in spared]
 
     async def _erase_messages(self, room_id: str, before: int) -> None:
-        doomed = await self._events.received_before(room_id, before)
-        if not doomed:
+        if not await self._events.received_before(room_id, before):
             return
         place = await self._events.first_to_keep(room_id, before)
         if place is None:
@@ -105,4 +112,3 @@ class ErasureCalls:
             )
             place = await self._events.place_of(marker.event_id)
         await self._synapse.purge_before(room_id, place)
-        await self._events.clear_leftovers(doomed)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from messenger_core.account_kinds import AccountKind
 from synapse_modules.store.interaction import Database, Transaction, placeholders
 
-_BATCH = 500
+_INSURERS_KINDS = frozenset({AccountKind.AGENT.value, AccountKind.SERVICE.value})
 # Rows of events that Synapse's purge does not know of, by the name of the column that holds the event's id.
 _LEFTOVERS = (
     ("stream_ordering_to_exterm", "event_id"),
@@ -72,21 +73,35 @@ class ErasableEvents:
 
         return await self._database.run("hek_place_of", work)
 
-    async def clear_leftovers(self, event_ids: Sequence[str]) -> None:
-        """Deletes what still names events that are gone; those that are not gone keep everything."""
-        for start in range(0, len(event_ids), _BATCH):
-            await self._clear_batch(tuple(event_ids[start : start + _BATCH]))
+    async def clear_leftovers(self, room_id: str) -> None:
+        """Deletes what still names events of a room that are gone; running it again changes nothing."""
 
-    async def _clear_batch(self, event_ids: tuple[str, ...]) -> None:
         def work(txn: Transaction) -> None:
-            known = f"SELECT event_id FROM events WHERE event_id IN ({placeholders(event_ids)})"  # noqa: S608
-            txn.execute(known, event_ids)
-            kept = {row[0] for row in txn.fetchall()}
-            gone = tuple(event_id for event_id in event_ids if event_id not in kept)
             for table, column in _LEFTOVERS:
-                txn.execute(f"DELETE FROM {table} WHERE {column} IN ({placeholders(gone)})", gone)  # noqa: S608
+                txn.execute(
+                    f"DELETE FROM {table} WHERE room_id = ?"  # noqa: S608 - our own names
+                    f" AND {column} NOT IN (SELECT event_id FROM events WHERE room_id = ?)",
+                    (room_id, room_id),
+                )
 
         await self._database.run("hek_clear_leftovers", work)
+
+    async def media_of_others(self, media_ids: Sequence[str], insured_user_id: str | None) -> set[str]:
+        """Which of some local files were uploaded by neither a room's insured person nor the insurer."""
+
+        def work(txn: Transaction) -> set[str]:
+            txn.execute(
+                "SELECT m.media_id, m.user_id, a.kind FROM local_media_repository m"  # noqa: S608 - placeholders only
+                f" LEFT JOIN hek_account a ON a.user_id = m.user_id WHERE m.media_id IN ({placeholders(media_ids)})",
+                tuple(media_ids),
+            )
+            return {
+                media_id
+                for media_id, uploader, kind in txn.fetchall()
+                if kind not in _INSURERS_KINDS and (uploader is None or uploader != insured_user_id)
+            }
+
+        return await self._database.run("hek_media_of_others", work)
 
     async def known_media(self, media_ids: Sequence[str]) -> set[str]:
         """Which of some local files Synapse still lists."""

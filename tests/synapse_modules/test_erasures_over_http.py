@@ -108,12 +108,33 @@ async def test_chats_with_practices_are_not_the_insurers_to_erase(homeserver: Ho
     assert homeserver.rows("SELECT 1 FROM local_media_repository WHERE media_id = ?", media_id) == [(1,)]
 
 
-async def test_addresses_of_other_files_are_refused(homeserver: Homeserver) -> None:
-    _, _, room = await support_room(homeserver)
-    for mxc in ("mxc://elsewhere.example/abc", "mxc://hek.test/../../etc/passwd", "abc"):
-        status, answer = await erase(homeserver, room, 0, mxc)
-        assert (status, answer["errors"][0]["field"]) == (400, "media.0")
-    assert await erase(homeserver, room, 0, "mxc://hek.test/unknown") == (
-        200,
-        {"remaining_events": 0, "remaining_media": 0},
-    )
+async def test_what_a_person_names_beyond_her_conversation_survives_and_hinders_nothing(homeserver: Homeserver) -> None:
+    person, _, room = await support_room(homeserver)
+    practice = await homeserver.practice_device(await homeserver.new_practice("Praxis"))
+    named, own = await upload(homeserver, practice), await upload(homeserver, person)
+    await homeserver.send(person, room)
+    foreign = ("mxc://elsewhere.example/abc", "mxc://hek.test/../../etc/passwd", "abc", "mxc://hek.test/unknown")
+    answer = await erase(homeserver, room, now_ms() + 1, *foreign, named, own)
+    assert answer == (200, {"remaining_events": 0, "remaining_media": 0})
+    query = "SELECT 1 FROM local_media_repository WHERE media_id = ?"
+    assert homeserver.rows(query, named.rpartition("/")[2]) == [(1,)]
+    assert homeserver.rows(query, own.rpartition("/")[2]) == []
+    address = f"{homeserver.base}/_matrix/client/v1/media/download/{named.removeprefix('mxc://')}"
+    headers = {"Authorization": f"Bearer {practice.access_token}"}
+    async with aiohttp.ClientSession(headers=headers) as http, http.get(address) as download:
+        assert await download.read() == b"encrypted file"
+
+
+async def test_media_of_a_wrong_type_are_refused(homeserver: Homeserver) -> None:
+    body = {"room_id": "!r:hek.test", "before": 0, "media": [7]}
+    status, answer = await homeserver.machine("retention", "erasure:act", "POST", "/v1/erasures", body)
+    assert (status, answer["errors"][0]["field"]) == (400, "media.0")
+
+
+async def test_what_an_interrupted_erasure_left_is_cleared_by_the_next(homeserver: Homeserver) -> None:
+    person, _, room = await support_room(homeserver)
+    leftover = "INSERT INTO threads (room_id, thread_id, latest_event_id, topological_ordering, stream_ordering)"
+    homeserver.change_row(f"{leftover} VALUES (?, '$gone', '$gone', 1, 1)", room)
+    assert (await erase(homeserver, room, 0))[0] == 200
+    assert homeserver.rows("SELECT 1 FROM threads WHERE room_id = ?", room) == []
+    assert (await homeserver.send(person, room))[0] == 200

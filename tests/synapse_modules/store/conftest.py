@@ -21,15 +21,15 @@ _SYNAPSE_TABLES = (
     "CREATE TABLE users (name TEXT PRIMARY KEY, locked BOOLEAN NOT NULL DEFAULT FALSE)",
     "CREATE TABLE user_external_ids (auth_provider TEXT, external_id TEXT, user_id TEXT)",
     "CREATE TABLE local_current_membership (room_id TEXT, user_id TEXT, membership TEXT)",
-    "CREATE TABLE local_media_repository (media_id TEXT)",
+    "CREATE TABLE local_media_repository (media_id TEXT, user_id TEXT)",
     "CREATE TABLE events (event_id TEXT, room_id TEXT, type TEXT, sender TEXT, state_key TEXT, received_ts BIGINT,"
     " depth BIGINT, stream_ordering BIGINT)",
-    "CREATE TABLE stream_ordering_to_exterm (event_id TEXT)",
-    "CREATE TABLE event_txn_id_device_id (event_id TEXT)",
-    "CREATE TABLE event_reports (event_id TEXT)",
-    "CREATE TABLE receipts_linearized (event_id TEXT)",
-    "CREATE TABLE threads (thread_id TEXT)",
-    "CREATE TABLE thread_subscriptions (event_id TEXT)",
+    "CREATE TABLE stream_ordering_to_exterm (room_id TEXT, event_id TEXT)",
+    "CREATE TABLE event_txn_id_device_id (room_id TEXT, event_id TEXT)",
+    "CREATE TABLE event_reports (room_id TEXT, event_id TEXT)",
+    "CREATE TABLE receipts_linearized (room_id TEXT, event_id TEXT)",
+    "CREATE TABLE threads (room_id TEXT, thread_id TEXT)",
+    "CREATE TABLE thread_subscriptions (room_id TEXT, event_id TEXT)",
 )
 
 

@@ -195,12 +195,14 @@ async def test_leftovers_of_events_that_are_gone_are_cleared_and_of_others_kept(
     await database.execute(
         event.format("'$kept', '!r:t', 'm.room.encrypted', NULL, 10, 5, 50"),
         event.format("'$fork', '!r:t', 'm.room.encrypted', NULL, 11, 4, 51"),
-        "INSERT INTO receipts_linearized (event_id) VALUES ('$gone'), ('$kept')",
-        "INSERT INTO threads (thread_id) VALUES ('$gone'), ('$kept')",
-        "INSERT INTO local_media_repository (media_id) VALUES ('abc')",
+        "INSERT INTO receipts_linearized (room_id, event_id)"
+        " VALUES ('!r:t', '$gone'), ('!r:t', '$kept'), ('!x:t', '$x')",
+        "INSERT INTO threads (room_id, thread_id) VALUES ('!r:t', '$gone'), ('!r:t', '$kept')",
+        "INSERT INTO local_media_repository (media_id, user_id) VALUES ('abc', '@praxis:t')",
     )
-    await events.clear_leftovers(["$gone", "$kept"])
-    assert await database.rows("SELECT event_id FROM receipts_linearized") == [("$kept",)]
+    for _ in range(2):
+        await events.clear_leftovers("!r:t")
+    assert await database.rows("SELECT event_id FROM receipts_linearized ORDER BY event_id") == [("$kept",), ("$x",)]
     assert await database.rows("SELECT thread_id FROM threads") == [("$kept",)]
     assert await events.received_before("!r:t", 11) == ["$kept"]
     first = await events.first_to_keep("!r:t", 10)
@@ -209,6 +211,19 @@ async def test_leftovers_of_events_that_are_gone_are_cleared_and_of_others_kept(
     assert await events.first_to_keep("!r:t", 12) is None
     assert await events.known_media(["abc", "xyz"]) == {"abc"}
     assert await events.known_media([]) == set()
+
+
+async def test_files_are_the_insurers_or_the_persons_or_others(database: Any) -> None:
+    accounts, events = await insured(database), ErasableEvents(database)
+    for user_id, kind in (("@agent.berg:t", AccountKind.AGENT), ("@praxis:t", AccountKind.PRACTICE)):
+        await accounts.reserve(Account(user_id, kind, AccountState.PENDING, "Name"), unique="user_id", at=1)
+    await database.execute(
+        "INSERT INTO local_media_repository (media_id, user_id) VALUES"
+        f" ('hers', '{ERIKA}'), ('agents', '@agent.berg:t'), ('practices', '@praxis:t'), ('nobodys', NULL)"
+    )
+    named = ["hers", "agents", "practices", "nobodys", "unknown"]
+    assert await events.media_of_others(named, ERIKA) == {"practices", "nobodys"}
+    assert await events.media_of_others(named, None) == {"hers", "practices", "nobodys"}
 
 
 async def test_the_audit_log_takes_every_line(database: Any) -> None:
