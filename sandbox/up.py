@@ -181,7 +181,7 @@ async def _live(folder: Folder, processes: Processes, ready_file: Path, *, story
     async with asyncio.TaskGroup() as group:
         watch = group.create_task(processes.watch())
         if story:
-            welcome.say("\nThe story:")
+            welcome.say("\nThe story, with people and practices of its own, so that those above stay yours to try:")
             await _play_story(folder)
             welcome.say("\nEverything runs. Stop it with Ctrl-C.")
         await watch

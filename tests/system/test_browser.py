@@ -108,6 +108,13 @@ async def test_a_wrong_pin_is_told_and_can_be_mended(page: Page, sandbox: Sandbo
     await confirm(page)
 
 
+async def test_whoever_does_not_say_how_is_asked(page: Page, sandbox: Sandbox, client: str) -> None:
+    await page.goto(f"{sandbox.ready['homeserver']}/_matrix/client/v3/login/sso/redirect?redirectUrl={client}")
+    assert not await violations(page)
+    await page.get_by_role("link", name="GesundheitsID", exact=True).click()
+    await page.get_by_label("PIN").wait_for()
+
+
 @pytest.mark.parametrize(("name", "reason"), [("otto", "HEK"), ("lena", "elektronische")])
 async def test_a_refusal_is_a_page_that_says_what_to_do(
     page: Page, sandbox: Sandbox, client: str, name: str, reason: str
