@@ -38,9 +38,9 @@ class KeySignIn:
         api.register_password_auth_provider_callbacks(auth_checkers={(LOGIN_TYPE, ("assertion",)): self.check})
 
     async def check(self, username: str, _login_type: str, login: dict[str, Any]) -> tuple[str, None] | None:
-        """Called at a sign-in of this type; None refuses it. A locked account is refused by Synapse itself."""
+        """Called at a sign-in of this type; None refuses it."""
         user_id = username if username.startswith("@") else self._api.get_qualified_user_id(username)
-        account = await self._made_account(user_id)
+        account = await self._live_account(user_id)
         client = self._client(account) if account is not None else None
         assertion = login.get("assertion")
         if account is None or client is None or not isinstance(assertion, str):
@@ -62,13 +62,13 @@ class KeySignIn:
         fresh = await self._statements.use_once(client.client_id, statement.statement_id, statement.expires_at, now())
         return (user_id, None) if fresh else None
 
-    async def _made_account(self, user_id: str) -> Account | None:
-        """The account; one of the settings is waited for while it is made, right after the homeserver's start."""
+    async def _live_account(self, user_id: str) -> Account | None:
+        """The account if it is live; one of the settings is waited for while it is made, right after the start."""
         localpart = user_id[1:].partition(":")[0]
         for _ in range(_MOST_POLLS):
             account = await self._accounts.find(user_id)
             if account is not None and account.state is not AccountState.PENDING:
-                return account
+                return account if account.state is AccountState.LIVE else None
             if localpart not in self._client_of:
                 return None
             await self._api.sleep(_POLL_S)

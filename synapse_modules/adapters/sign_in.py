@@ -15,6 +15,7 @@ from synapse_modules.adapters.account_maker import AccountMaker
 from synapse_modules.adapters.present import now, now_ms
 from synapse_modules.adapters.synapse_database import SynapseDatabase
 from synapse_modules.rules.admission import (
+    AdmittedAgent,
     RefusalReason,
     Refused,
     claimed_kvnr,
@@ -139,7 +140,6 @@ class GesundheitsIdSignIn(_Mapping):
                 kvnr_sealed=self._vault.seal(decision.kvnr, user_id),
             ),
             unique="kvnr_hash",
-            at=now_ms(),
         )
         return _attributes(account.user_id, decision.display_name)
 
@@ -163,13 +163,21 @@ class StaffSignIn(_Mapping):
         decision = decide_agent(userinfo)
         if isinstance(decision, Refused):
             raise await self._refuse(decision.reason)
-        user_id = self._api.get_qualified_user_id(agent_localpart(decision.preferred_username))
-        account = await self._accounts.find(user_id)
+        external_id = self.get_remote_user_id(userinfo)
+        account = await self._accounts.find_by_external_id(self._provider, external_id)
+        if account is None:
+            # A staff name may be given to somebody else one day; the account stays with whom it was made for.
+            account = await self._accounts.find(self._user_id(decision))
+            if account is not None and await self._accounts.has_external_id(account.user_id, self._provider):
+                raise await self._refuse(RefusalReason.STAFF_NAME_NOT_VALID)
         if account is not None and account.state is AccountState.LOCKED:
             raise await self._refuse(RefusalReason.ACCOUNT_LOCKED)
         if account is not None and account.kind is AccountKind.AGENT:
-            await self._welcome_back(account, self.get_remote_user_id(userinfo), decision.display_name)
+            await self._welcome_back(account, external_id, decision.display_name)
         return {}
+
+    def _user_id(self, agent: AdmittedAgent) -> str:
+        return self._api.get_qualified_user_id(agent_localpart(agent.preferred_username))
 
     async def map_user_attributes(self, userinfo: Claims, _token: Token, failures: int) -> UserAttributeDict:
         """Called at the first sign-in: writes the account down as pending and names it.
@@ -180,9 +188,9 @@ class StaffSignIn(_Mapping):
         decision = decide_agent(userinfo)
         if isinstance(decision, Refused) or failures:
             raise await self._refuse(RefusalReason.STAFF_NAME_NOT_VALID)
-        user_id = self._api.get_qualified_user_id(agent_localpart(decision.preferred_username))
+        user_id = self._user_id(decision)
         account = Account(user_id, AccountKind.AGENT, AccountState.PENDING, decision.display_name)
-        await self._accounts.reserve(account, unique="user_id", at=now_ms())
+        await self._accounts.reserve(account, unique="user_id")
         return _attributes(user_id, decision.display_name)
 
 
