@@ -27,7 +27,7 @@ class AccountMaker:
         Returns:
             What was written down of it before this call.
         """
-        reserved = await self._accounts.reserve(wanted, unique=unique, at=now_ms())
+        reserved = await self._accounts.reserve(wanted, unique=unique)
         if not await self._accounts.is_registered(reserved.user_id):
             localpart = reserved.user_id[1:].partition(":")[0]
             try:

@@ -8,6 +8,9 @@ from synapse_modules.adapters.synapse_private import SynapsePrivate
 from synapse_modules.store.accounts import Accounts
 from synapse_modules.store.memberships import Memberships
 
+# The table may change while Synapse is told, so it is looked at again; what is still open then, the next round does.
+_MOST_LOOKS = 3
+
 
 class Locks:
     """Applies locks; safe to be run at any time and again."""
@@ -19,9 +22,12 @@ class Locks:
 
     async def apply(self) -> None:
         """Brings Synapse's locks in line with the table."""
-        for lock in await self._accounts.locks_to_apply():
-            await self._synapse.set_locked(lock.user_id, locked=lock.locked)
-            await self._accounts.lock_is_applied(lock)
+        for _ in range(_MOST_LOOKS):
+            locks = await self._accounts.locks_to_apply()
+            for lock in locks:
+                await self._synapse.set_locked(lock.user_id, locked=lock.locked)
+            if not locks:
+                return
 
     async def apply_what_is_due(self) -> None:
         """Locks the accounts whose membership has ended by now."""

@@ -60,7 +60,7 @@ class MembershipCalls:
         """Locks at once if the day has come; a later day is stored, and locked when it comes."""
         wanted = parse_body(_End, request.body)
         kvnr_hash = self._hash(wanted.kvnr)
-        await self._memberships.end(kvnr_hash, on=wanted.on, reason=wanted.reason, today=berlin_day(now()), at=now_ms())
+        await self._memberships.end(kvnr_hash, on=wanted.on, today=berlin_day(now()), at=now_ms())
         await self._locks.apply()
         await self._written_down("membership-end", wanted.reason, request, kvnr_hash)
         return _ACCEPTED

@@ -5,7 +5,6 @@ from __future__ import annotations
 from synapse.module_api import ModuleApi
 
 from messenger_core.account_kinds import RoomKind
-from synapse_modules.adapters.present import now_ms
 from synapse_modules.rules.reach import Room
 from synapse_modules.rules.room_form import read_marker
 from synapse_modules.store.rooms import Rooms
@@ -27,7 +26,7 @@ class RoomRegister:
         room = await self._rooms.find(room_id) or await self._read(room_id)
         if room is None or room.kind is not RoomKind.REQUEST:
             return room
-        is_accepted = await self._rooms.accept_if_both_joined(room_id, at=now_ms())
+        is_accepted = await self._rooms.accept_if_both_joined(room_id)
         return Room(room_id, RoomKind.CARE, room.insured_user_id) if is_accepted else room
 
     async def _read(self, room_id: str) -> Room | None:

@@ -84,10 +84,6 @@ class Accounts:
         """The account of an insured person."""
         return await self._find("kvnr_hash", kvnr_hash)
 
-    async def find_by_telematik_id(self, telematik_id: str) -> Account | None:
-        """The account of a practice."""
-        return await self._find("telematik_id", telematik_id)
-
     async def _find(self, column: str, value: str) -> Account | None:
         return await self._database.run("hek_account", lambda txn: select_account(txn, column, value))
 
@@ -109,18 +105,17 @@ class Accounts:
 
         return await self._database.run("hek_parties", work)
 
-    async def reserve(self, account: Account, *, unique: str, at: int) -> Account:
+    async def reserve(self, account: Account, *, unique: str) -> Account:
         """Writes a pending account down, or returns the one that is there.
 
         Args:
             account: what it will be.
             unique: the column that tells whether it is there: ``user_id``, ``kvnr_hash`` or ``telematik_id``.
-            at: the present moment in milliseconds.
         """
 
         def work(txn: Transaction) -> Account:
             txn.execute(
-                f"INSERT INTO hek_account ({_COLUMNS}, created_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
+                f"INSERT INTO hek_account ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"  # noqa: S608
                 " ON CONFLICT DO NOTHING",
                 (
                     account.user_id,
@@ -132,7 +127,6 @@ class Accounts:
                     account.telematik_id,
                     account.jwks,
                     DEFAULT_MONTHS if account.kind is AccountKind.INSURED else None,
-                    at,
                 ),
             )
             found = select_account(txn, unique, str(getattr(account, unique)))
@@ -203,27 +197,33 @@ class Accounts:
         await self._database.run("hek_set_locked", work)
 
     async def locks_to_apply(self) -> list[LockToApply]:
-        """The accounts whose lock in Synapse is not what the table says."""
+        """The accounts whose lock in Synapse is not what the table says; Synapse's own row is compared.
+
+        A note of ours that a lock was applied could be overtaken by another process or an administrator.
+        """
 
         def work(txn: Transaction) -> list[LockToApply]:
             txn.execute(
-                "SELECT user_id, state FROM hek_account WHERE (state = ? AND lock_applied = 0)"
-                " OR (state = ? AND lock_applied = 1) ORDER BY user_id",
+                "SELECT a.user_id, a.state FROM hek_account a JOIN users u ON u.name = a.user_id"
+                " WHERE (a.state = ? AND NOT u.locked) OR (a.state = ? AND u.locked) ORDER BY a.user_id",
                 (AccountState.LOCKED.value, AccountState.LIVE.value),
             )
             return [LockToApply(user_id, state == AccountState.LOCKED) for user_id, state in txn.fetchall()]
 
         return await self._database.run("hek_locks_to_apply", work)
 
-    async def lock_is_applied(self, lock: LockToApply) -> None:
-        """Notes that Synapse has it."""
+    async def find_by_external_id(self, provider: str, external_id: str) -> Account | None:
+        """The account that Synapse signs somebody of a provider in to."""
 
-        def work(txn: Transaction) -> None:
+        def work(txn: Transaction) -> Account | None:
             txn.execute(
-                "UPDATE hek_account SET lock_applied = ? WHERE user_id = ?", (1 if lock.locked else 0, lock.user_id)
+                "SELECT user_id FROM user_external_ids WHERE auth_provider = ? AND external_id = ?",
+                (provider, external_id),
             )
+            row = txn.fetchone()
+            return select_account(txn, "user_id", row[0]) if row else None
 
-        await self._database.run("hek_lock_is_applied", work)
+        return await self._database.run("hek_account_of_external_id", work)
 
     async def has_external_id(self, user_id: str, provider: str) -> bool:
         """Whether Synapse finds the account by a sign-in of a provider."""

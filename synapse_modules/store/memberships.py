@@ -36,15 +36,15 @@ class Memberships:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def end(self, kvnr_hash: str, *, on: date, reason: str, today: date, at: int) -> None:
+    async def end(self, kvnr_hash: str, *, on: date, today: date, at: int) -> None:
         """Writes the end of a membership down, with what follows for the account; repeating it changes nothing."""
 
         def work(txn: Transaction) -> None:
             before = _ends_on(txn, kvnr_hash)
             txn.execute(
-                "INSERT INTO hek_membership_end (kvnr_hash, ends_on, reason, recorded_at) VALUES (?, ?, ?, ?)"
-                " ON CONFLICT (kvnr_hash) DO UPDATE SET ends_on = excluded.ends_on, reason = excluded.reason",
-                (kvnr_hash, on.isoformat(), reason, at),
+                "INSERT INTO hek_membership_end (kvnr_hash, ends_on) VALUES (?, ?)"
+                " ON CONFLICT (kvnr_hash) DO UPDATE SET ends_on = excluded.ends_on",
+                (kvnr_hash, on.isoformat()),
             )
             account = _made_account(txn, kvnr_hash)
             if account is None:

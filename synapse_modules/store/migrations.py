@@ -11,20 +11,16 @@ _ACCOUNTS_ROOMS_AND_MACHINES = (
         user_id TEXT NOT NULL PRIMARY KEY,
         kind TEXT NOT NULL,
         state TEXT NOT NULL,
-        lock_applied INTEGER NOT NULL DEFAULT 0,
         display_name TEXT NOT NULL,
         kvnr_hash TEXT UNIQUE,
         kvnr_sealed TEXT,
         telematik_id TEXT UNIQUE,
         jwks TEXT,
-        retention_months INTEGER,
-        created_at BIGINT NOT NULL
+        retention_months INTEGER
     )""",
     """CREATE TABLE hek_membership_end (
         kvnr_hash TEXT NOT NULL PRIMARY KEY,
-        ends_on TEXT NOT NULL,
-        reason TEXT NOT NULL,
-        recorded_at BIGINT NOT NULL
+        ends_on TEXT NOT NULL
     )""",
     """CREATE TABLE hek_change (
         version BIGINT NOT NULL PRIMARY KEY,
@@ -39,8 +35,7 @@ _ACCOUNTS_ROOMS_AND_MACHINES = (
         room_id TEXT NOT NULL PRIMARY KEY,
         kind TEXT NOT NULL,
         insured_user_id TEXT,
-        created_at BIGINT NOT NULL,
-        accepted_at BIGINT
+        created_at BIGINT NOT NULL
     )""",
     "CREATE TABLE hek_reachable (user_id TEXT NOT NULL PRIMARY KEY)",
     "CREATE TABLE hek_reachability (version BIGINT NOT NULL, confirmed_at BIGINT NOT NULL)",

@@ -50,7 +50,7 @@ class Rooms:
 
         await self._database.run("hek_add_room", work)
 
-    async def accept_if_both_joined(self, room_id: str, *, at: int) -> bool:
+    async def accept_if_both_joined(self, room_id: str) -> bool:
         """Turns a request into a care room once the person and a practice have joined; whether it is one now."""
 
         def work(txn: Transaction) -> bool:
@@ -62,8 +62,8 @@ class Rooms:
             if not {AccountKind.INSURED, AccountKind.PRACTICE} <= {row[0] for row in txn.fetchall()}:
                 return False
             txn.execute(
-                "UPDATE hek_room SET kind = ?, accepted_at = ? WHERE room_id = ? AND kind = ?",
-                (RoomKind.CARE.value, at, room_id, RoomKind.REQUEST.value),
+                "UPDATE hek_room SET kind = ? WHERE room_id = ? AND kind = ?",
+                (RoomKind.CARE.value, room_id, RoomKind.REQUEST.value),
             )
             return True
 

@@ -26,7 +26,7 @@ ERIKA = "@erika:t"
 async def insured(database: Any, user_id: str = ERIKA, kvnr_hash: str = "hash") -> Accounts:
     accounts = Accounts(database)
     wanted = Account(user_id, AccountKind.INSURED, AccountState.PENDING, "Erika", kvnr_hash=kvnr_hash, kvnr_sealed="s")
-    await accounts.reserve(wanted, unique="kvnr_hash", at=1)
+    await accounts.reserve(wanted, unique="kvnr_hash")
     await database.execute(f"INSERT INTO users (name) VALUES ('{user_id}')")
     await accounts.make_live(user_id, at=2)
     return accounts
@@ -46,8 +46,8 @@ async def test_a_reservation_is_found_again_and_goes_live_once(database: Any) ->
     accounts = Accounts(database)
     first = Account("@one:t", AccountKind.INSURED, AccountState.PENDING, "Erika", kvnr_hash="h", kvnr_sealed="s")
     second = Account("@two:t", AccountKind.INSURED, AccountState.PENDING, "Erika", kvnr_hash="h", kvnr_sealed="s")
-    assert (await accounts.reserve(first, unique="kvnr_hash", at=1)).user_id == "@one:t"
-    assert (await accounts.reserve(second, unique="kvnr_hash", at=2)).user_id == "@one:t"
+    assert (await accounts.reserve(first, unique="kvnr_hash")).user_id == "@one:t"
+    assert (await accounts.reserve(second, unique="kvnr_hash")).user_id == "@one:t"
     assert await accounts.is_reserved("@one:t")
     assert not await accounts.is_reserved("@two:t")
     await accounts.make_live("@one:t", at=3)
@@ -75,10 +75,10 @@ async def test_parties_are_what_the_rules_need(database: Any) -> None:
 async def test_a_membership_ends_and_does_not_end_after_all(database: Any) -> None:
     accounts, memberships = await insured(database), Memberships(database)
     for _ in range(2):
-        await memberships.end("hash", on=TODAY, reason="other", today=TODAY, at=5)
+        await memberships.end("hash", on=TODAY, today=TODAY, at=5)
     [lock] = await accounts.locks_to_apply()
     assert (lock.user_id, lock.locked) == (ERIKA, True)
-    await accounts.lock_is_applied(lock)
+    await database.execute(f"UPDATE users SET locked = TRUE WHERE name = '{ERIKA}'")
     assert await accounts.locks_to_apply() == []
     for _ in range(2):
         await memberships.undo("hash", at=6)
@@ -92,7 +92,7 @@ async def test_an_announced_end_locks_when_its_day_has_come(database: Any) -> No
     await insured(database)
     memberships = Memberships(database)
     for _ in range(2):
-        await memberships.end("hash", on=date(2026, 12, 1), reason="other", today=TODAY, at=5)
+        await memberships.end("hash", on=date(2026, 12, 1), today=TODAY, at=5)
     await memberships.lock_ended(today=date(2026, 11, 30), at=6)
     assert await whats(database) == ["account-made", "announced"]
     for _ in range(2):
@@ -103,8 +103,8 @@ async def test_an_announced_end_locks_when_its_day_has_come(database: Any) -> No
 async def test_an_end_that_moves_into_the_future_opens_the_account_again(database: Any) -> None:
     await insured(database)
     memberships = Memberships(database)
-    await memberships.end("hash", on=TODAY, reason="other", today=TODAY, at=5)
-    await memberships.end("hash", on=date(2027, 1, 1), reason="other", today=TODAY, at=6)
+    await memberships.end("hash", on=TODAY, today=TODAY, at=5)
+    await memberships.end("hash", on=date(2027, 1, 1), today=TODAY, at=6)
     assert await whats(database) == ["account-made", "locked", "undone", "announced"]
     status = await memberships.status("hash")
     assert (status.ends_on, status.has_account) == (date(2027, 1, 1), True)
@@ -112,7 +112,7 @@ async def test_an_end_that_moves_into_the_future_opens_the_account_again(databas
 
 async def test_the_end_of_an_unknown_persons_membership_is_remembered(database: Any) -> None:
     memberships = Memberships(database)
-    await memberships.end("stranger", on=TODAY, reason="deceased", today=TODAY, at=5)
+    await memberships.end("stranger", on=TODAY, today=TODAY, at=5)
     status = await memberships.status("stranger")
     assert (status.ends_on, status.has_account) == (TODAY, False)
     assert await whats(database) == []
@@ -151,17 +151,17 @@ async def test_a_statement_is_used_once_until_it_is_forgotten(database: Any) -> 
 async def test_a_request_becomes_a_care_room_when_both_sides_have_joined(database: Any) -> None:
     accounts, rooms = await insured(database), Rooms(database)
     practice = Account("@praxis:t", AccountKind.PRACTICE, AccountState.PENDING, "Praxis", telematik_id="1-2", jwks="{}")
-    await accounts.reserve(practice, unique="telematik_id", at=1)
+    await accounts.reserve(practice, unique="telematik_id")
     room = Room("!r:t", RoomKind.REQUEST, ERIKA)
     for _ in range(2):
         await rooms.add(room, created_at=100)
     member = "INSERT INTO local_current_membership (room_id, user_id, membership) VALUES ('!r:t', '{}', '{}')"
     await database.execute(member.format(ERIKA, "join"), member.format("@praxis:t", "invite"))
-    assert not await rooms.accept_if_both_joined("!r:t", at=5)
+    assert not await rooms.accept_if_both_joined("!r:t")
     assert await rooms.present("!r:t", AccountKind.PRACTICE, invited=False) == []
     assert await rooms.present("!r:t", AccountKind.PRACTICE, invited=True) == ["@praxis:t"]
     await database.execute("UPDATE local_current_membership SET membership = 'join'")
-    assert await rooms.accept_if_both_joined("!r:t", at=6)
+    assert await rooms.accept_if_both_joined("!r:t")
     assert await rooms.find("!r:t") == Room("!r:t", RoomKind.CARE, ERIKA)
     assert await rooms.membership("!r:t", ERIKA) == "join"
     assert await rooms.membership("!r:t", "@x:t") is None
@@ -216,7 +216,7 @@ async def test_leftovers_of_events_that_are_gone_are_cleared_and_of_others_kept(
 async def test_files_are_the_insurers_or_the_persons_or_others(database: Any) -> None:
     accounts, events = await insured(database), ErasableEvents(database)
     for user_id, kind in (("@agent.berg:t", AccountKind.AGENT), ("@praxis:t", AccountKind.PRACTICE)):
-        await accounts.reserve(Account(user_id, kind, AccountState.PENDING, "Name"), unique="user_id", at=1)
+        await accounts.reserve(Account(user_id, kind, AccountState.PENDING, "Name"), unique="user_id")
     await database.execute(
         "INSERT INTO local_media_repository (media_id, user_id) VALUES"
         f" ('hers', '{ERIKA}'), ('agents', '@agent.berg:t'), ('practices', '@praxis:t'), ('nobodys', NULL)"
@@ -243,4 +243,24 @@ async def test_a_period_is_written_for_insured_people_alone(database: Any) -> No
     assert found is not None
     assert found.retention_months is None
     assert not await accounts.set_retention("@nobody:t", 3)
-    assert not await accounts.has_external_id(ERIKA, "oidc-gesundheitsid")
+
+
+async def test_locks_follow_synapses_own_row_and_pending_accounts_are_left_alone(database: Any) -> None:
+    accounts = await insured(database)
+    await database.execute("UPDATE users SET locked = TRUE")
+    assert [(lock.user_id, lock.locked) for lock in await accounts.locks_to_apply()] == [(ERIKA, False)]
+    await accounts.set_locked(ERIKA, locked=True, at=3)
+    assert await accounts.locks_to_apply() == []
+    await database.execute("UPDATE users SET locked = FALSE")
+    assert [(lock.user_id, lock.locked) for lock in await accounts.locks_to_apply()] == [(ERIKA, True)]
+    await database.execute("UPDATE hek_account SET state = 'pending'", "UPDATE users SET locked = TRUE")
+    assert await accounts.locks_to_apply() == []
+
+
+async def test_an_account_is_found_by_what_its_provider_calls_it(database: Any) -> None:
+    accounts = await insured(database)
+    assert not await accounts.has_external_id(ERIKA, "oidc-staff")
+    await database.execute(f"INSERT INTO user_external_ids VALUES ('oidc-staff', 'sub', '{ERIKA}')")
+    assert await accounts.has_external_id(ERIKA, "oidc-staff")
+    assert await accounts.find_by_external_id("oidc-staff", "sub") == await accounts.find(ERIKA)
+    assert await accounts.find_by_external_id("oidc-gesundheitsid", "sub") is None
