@@ -36,6 +36,7 @@ class ReachabilityWatch:
                 await self._reachability.apply(await self._client.reachable(since), at=now_ms())
             except OutOfStep:
                 whole_set = True
+                await self._api.sleep(_BREATH_S)
             except Exception as fault:  # noqa: BLE001 - the watch must outlive every fault
                 if pause == _FIRST_PAUSE_S:
                     reason = str(fault) if isinstance(fault, DirectoryFault) else fault_without_text(fault)
