@@ -136,9 +136,11 @@ class RoomGate:
         )
 
     async def user_may_send_state_event(
-        self, user_id: str, room_id: str, event_type: str, _state_key: str, _content: dict[str, Any]
+        self, user_id: str, room_id: str, event_type: str, _state_key: str, content: dict[str, Any]
     ) -> Verdict:
-        """Called when a client sends state into a room that is made."""
+        """Called when a client sends state into a room that is made, with what it wrote."""
+        if event_type == "m.room.member":
+            self._judge(reach.check_member_state(content))
         parties = await self._accounts.parties([user_id])
         return self._judge(reach.check_state(parties[user_id], await self._register.find(room_id), event_type))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -24,6 +24,7 @@ _STATE_FIXED = frozenset(
         "m.room.tombstone",
     }
 )
+_MEMBER_KEYS = frozenset({"membership", "displayname", "avatar_url", "is_direct"})
 
 
 class Refusal(StrEnum):
@@ -114,6 +115,8 @@ def _plan_of_insured(
     [invitee] = invitees
     if invitee.user_id == house.support and invitee.may_act(AccountKind.SERVICE):
         return RoomPlan(RoomKind.SUPPORT, creator.user_id)
+    if invitee.user_id == house.service and invitee.may_act(AccountKind.SERVICE):
+        return RoomPlan(RoomKind.SERVICE, creator.user_id)
     if not reachability_known:
         return Refusal.TRY_LATER
     if invitee.may_act(AccountKind.PRACTICE) and invitee.reachable:
@@ -162,7 +165,8 @@ def check_invitation(
             writes_to_house = is_persons_room and invitee.user_id == house.support
             allowed = writes_to_house or (inviter.user_id == house.support and invites_person)
         case RoomKind.SERVICE:
-            allowed = inviter.user_id == house.service and invites_person
+            writes_to_house = is_persons_room and invitee.user_id == house.service
+            allowed = writes_to_house or (inviter.user_id == house.service and invites_person)
         case RoomKind.TEAM:
             allowed = inviter.user_id == house.support and invitee.may_act(AccountKind.AGENT)
     return None if allowed else Refusal.NOT_REACHABLE
@@ -204,11 +208,30 @@ def check_state(sender: Party, room: Room | None, event_type: str) -> Refusal | 
     return None
 
 
+def check_member_state(content: Mapping[str, object]) -> Refusal | None:
+    """Whether a client may write a member's state with such a content; None if so.
+
+    State is not encrypted, so what could carry words (``reason``, keys of the client's own) is refused. Names and
+    pictures are let through here because Synapse replaces them with those of the profile.
+    """
+    if not content.keys() <= _MEMBER_KEYS or not isinstance(content.get("is_direct", False), bool):
+        return Refusal.STATE_FIXED
+    return None
+
+
 def may_name_rooms(user: Party) -> bool:
     """Whether an account may give a room an alias, a name or a topic."""
     return user.may_act(AccountKind.SERVICE)
 
 
 def is_hidden_from(found: Party, asking: Party) -> bool:
-    """Whether a search hides an account: insured people always, everything from accounts without rights."""
-    return found.kind is AccountKind.INSURED or found.kind is None or not found.live or not asking.live
+    """Whether a search hides an account.
+
+    Insured people are hidden always, administrators from everybody but administrators since they are in no
+    conversation, and everything from accounts without rights.
+    """
+    if found.kind is None or not found.live or not asking.live:
+        return True
+    return found.kind is AccountKind.INSURED or (
+        found.kind is AccountKind.ADMIN and asking.kind is not AccountKind.ADMIN
+    )

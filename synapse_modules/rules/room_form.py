@@ -156,6 +156,8 @@ def power_levels(kind: RoomKind, creator: str, house: House) -> dict[str, Any]:
     users = {creator: _HIGHEST}
     if kind is RoomKind.SUPPORT:
         users[house.support] = _HIGHEST
+    if kind is RoomKind.SERVICE:
+        users[house.service] = _HIGHEST
     remove = _HIGHEST if kind is RoomKind.TEAM else _NOBODY
     return {
         "users": users,

@@ -53,7 +53,7 @@ async def test_the_refusal_does_not_tell_who_somebody_is(homeserver: Homeserver)
     answers = [
         await homeserver.create_room(person, user_id)
         for user_id in (
-            other.user_id, unlisted.user_id, agent.user_id, OPERATOR, SERVICE, "@nobody:hek.test", person.user_id
+            other.user_id, unlisted.user_id, agent.user_id, OPERATOR, "@nobody:hek.test", person.user_id
         )
     ]  # fmt: skip
     assert {status for status, _ in answers} == {403}
@@ -173,6 +173,34 @@ async def test_a_person_writes_to_hek_and_hek_to_her(homeserver: Homeserver) -> 
         assert (await homeserver.send(person, made["room_id"]))[0] == 200
         rows = homeserver.rows("SELECT kind, insured_user_id FROM hek_room WHERE room_id = ?", made["room_id"])
         assert rows == [(kind, person.user_id)]
+
+
+async def test_a_person_writes_to_the_service_account_that_she_finds(homeserver: Homeserver) -> None:
+    person, service = await homeserver.new_person(), await homeserver.own_account(SERVICE, "retention")
+    status, made = await homeserver.create_room(person, SERVICE)
+    assert status == 200, made
+    room = made["room_id"]
+    assert await homeserver.join(service, room) == 200
+    for sender in (person, service):
+        assert (await homeserver.send(sender, room))[0] == 200
+    levels = await homeserver.state(person, room, "m.room.power_levels")
+    assert levels["users"][SERVICE] == 100
+    rows = homeserver.rows("SELECT kind, insured_user_id FROM hek_room WHERE room_id = ?", room)
+    assert rows == [("service", person.user_id)]
+    assert (await homeserver.invite(person, room, SUPPORT))[0] == 403
+
+
+async def test_no_words_of_a_persons_own_get_into_her_membership(homeserver: Homeserver) -> None:
+    person, device, _, room = await homeserver.care_room()
+    path = f"/rooms/{quote(room)}/state/m.room.member/{quote(person.user_id)}"
+    body = {"membership": "join", "displayname": "Rückenschmerzen", "avatar_url": "mxc://hek.test/abc"}
+    assert (await homeserver.call(person, "PUT", path, body))[0] == 200
+    for worded in ({"reason": "Befund"}, {"note": "Befund"}):
+        assert (await homeserver.call(person, "PUT", path, body | worded))[0] == 403
+    member = await homeserver.state(device, room, f"m.room.member/{quote(person.user_id)}")
+    assert member["displayname"] == "Erika Muster"
+    assert member.get("avatar_url") is None
+    assert "reason" not in member
 
 
 async def test_team_rooms_are_for_agents_alone(homeserver: Homeserver) -> None:

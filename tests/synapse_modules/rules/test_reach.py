@@ -17,6 +17,7 @@ from synapse_modules.rules.reach import (
     RoomPlan,
     check_invitation,
     check_join,
+    check_member_state,
     check_message,
     check_state,
     is_hidden_from,
@@ -51,7 +52,8 @@ def locked(party: Party) -> Party:
         (ERIKA, [], Refusal.ONE_INVITEE),
         (ERIKA, [SOMMER, WINTER], Refusal.ONE_INVITEE),
         (ERIKA, [locked(SOMMER)], Refusal.NOT_REACHABLE),
-        (ERIKA, [SERVICE], Refusal.NOT_REACHABLE),
+        (ERIKA, [SERVICE], RoomPlan(RoomKind.SERVICE, ERIKA.user_id)),
+        (ERIKA, [locked(SERVICE)], Refusal.NOT_REACHABLE),
         (locked(ERIKA), [SOMMER], Refusal.NO_RIGHTS),
         (WINTER, [ERIKA], RoomPlan(RoomKind.REQUEST, ERIKA.user_id)),
         (WINTER, [locked(ERIKA)], Refusal.NOT_REACHABLE),
@@ -76,7 +78,7 @@ def test_an_insured_person_cannot_tell_unreachable_people_apart(known: bool) -> 
     answers = {
         plan_room(ERIKA, [invitee], HOUSE, reachability_known=known)
         for invitee in EVERYBODY
-        if invitee not in (SOMMER, HEK)
+        if invitee not in (SOMMER, HEK, SERVICE)
     }
     assert answers == {Refusal.NOT_REACHABLE if known else Refusal.TRY_LATER}
 
@@ -84,6 +86,7 @@ def test_an_insured_person_cannot_tell_unreachable_people_apart(known: bool) -> 
 def test_while_reachability_is_unknown_only_hek_is_reached() -> None:
     assert plan_room(ERIKA, [SOMMER], HOUSE, reachability_known=False) is Refusal.TRY_LATER
     assert plan_room(ERIKA, [HEK], HOUSE, reachability_known=False) == RoomPlan(RoomKind.SUPPORT, ERIKA.user_id)
+    assert plan_room(ERIKA, [SERVICE], HOUSE, reachability_known=False) == RoomPlan(RoomKind.SERVICE, ERIKA.user_id)
 
 
 @given(parties, st.lists(parties, max_size=3), st.booleans())
@@ -111,6 +114,7 @@ def test_who_is_invited_where_over_all_combinations() -> None:
     assert allowed == chats | {
         (RoomKind.SUPPORT, ERIKA.user_id, HEK.user_id),
         (RoomKind.SUPPORT, HEK.user_id, ERIKA.user_id),
+        (RoomKind.SERVICE, ERIKA.user_id, SERVICE.user_id),
         (RoomKind.SERVICE, SERVICE.user_id, ERIKA.user_id),
         (RoomKind.TEAM, HEK.user_id, BERG.user_id),
     }
@@ -165,6 +169,19 @@ def test_only_service_accounts_send_state_and_never_what_protects_a_room() -> No
         assert check_state(HEK, support, event_type) is Refusal.STATE_FIXED
     for user in (ERIKA, SOMMER, BERG, ADMIN):
         assert check_state(user, support, "m.room.name") is Refusal.STATE_FIXED
+
+
+@pytest.mark.parametrize("key", ["reason", "de.example.note"])
+def test_a_members_state_carries_no_words_of_its_sender(key: str) -> None:
+    ordinary = {"membership": "invite", "displayname": "Erika", "avatar_url": None, "is_direct": True}
+    assert check_member_state(ordinary) is None
+    assert check_member_state(ordinary | {key: "Rückenschmerzen"}) is Refusal.STATE_FIXED
+    assert check_member_state(ordinary | {"is_direct": "Rückenschmerzen"}) is Refusal.STATE_FIXED
+
+
+@given(parties)
+def test_administrators_are_found_by_administrators_alone(asking: Party) -> None:
+    assert is_hidden_from(ADMIN, asking) is (asking is not ADMIN)
 
 
 @given(parties)

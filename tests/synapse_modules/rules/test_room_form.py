@@ -96,3 +96,5 @@ def test_nobody_can_rewrite_the_powers_and_only_teams_can_remove_members(kind: R
     assert can_remove is (kind is RoomKind.TEAM)
     if kind is RoomKind.SUPPORT:
         assert levels["users"][HOUSE.support] >= levels["state_default"]
+    if kind is RoomKind.SERVICE:
+        assert levels["users"][HOUSE.service] >= levels["state_default"]
