@@ -83,6 +83,9 @@ def decide(conversation: Conversation, incoming: Incoming, topics: Sequence[Topi
         return Decision(replace(conversation, topic=None), Placement.COMMAND, tell=Text.TOPICS)
     if conversation.ticket_open:
         return Decision(conversation, Placement.RELAYED)
+    if conversation.topic not in {topic.key for topic in topics}:
+        # The operator may have taken the topic out of the settings since; no team would answer it.
+        conversation = replace(conversation, topic=None)
     return _before_ticket(conversation, incoming, topics)
 
 

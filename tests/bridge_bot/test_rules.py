@@ -83,9 +83,20 @@ def test_the_topics_can_be_listed_again_but_not_changed_while_a_ticket_is_open()
     assert decide(Conversation(ticket_open=True), Incoming("!Topic"), TOPICS).tell is Text.TICKET_STILL_OPEN
 
 
-@given(st.lists(st.one_of(st.none(), st.sampled_from(["1", "2", "!thema", "Krankengeld", "7"]), st.text())))
-def test_a_conversation_never_loses_a_message_and_keeps_their_order(texts: list[str | None]) -> None:
-    conversation = Conversation()
+def test_a_topic_that_the_operator_took_out_is_asked_for_again_and_the_message_is_kept() -> None:
+    first = decide(Conversation(topic="zahnersatz"), Incoming("Guten Tag"), TOPICS)
+    assert (first.placement, first.tell, first.open_ticket) == (Placement.KEPT, Text.CHOOSE_TOPIC_FIRST, None)
+    assert first.conversation == Conversation(kept=1)
+
+
+@given(
+    st.lists(st.one_of(st.none(), st.sampled_from(["1", "2", "!thema", "Krankengeld", "7"]), st.text())),
+    st.sampled_from([None, "krankengeld", "zahnersatz"]),
+)
+def test_a_conversation_never_loses_a_message_and_keeps_their_order(
+    texts: list[str | None], stored: str | None
+) -> None:
+    conversation = Conversation(topic=stored)
     kept: list[int] = []
     relayed: list[int] = []
     expected: list[int] = []
@@ -94,6 +105,7 @@ def test_a_conversation_never_loses_a_message_and_keeps_their_order(texts: list[
         decision = decide(conversation, Incoming(text), TOPICS)
         conversation = decision.conversation
         if decision.open_ticket is not None:
+            assert decision.open_ticket in {topic.key for topic in TOPICS}
             relayed += kept
             kept = []
         if decision.placement is Placement.KEPT:
