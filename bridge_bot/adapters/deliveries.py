@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from bridge_bot.adapters.clock import Clock
@@ -29,10 +30,12 @@ from bridge_bot.store.support_rooms import RoomState, SupportRooms
 from bridge_bot.store.team_rooms import TeamRooms
 from bridge_bot.store.ticket_rows import Message
 from bridge_bot.store.tickets import Tickets
-from messenger_core.matrix import FileToSend, ReceivedEvent, SendFailed
+from messenger_core.matrix import FileToSend, FileUnreadable, ReceivedEvent, SendFailed
 
-FILE_GIVEN_UP_AFTER = timedelta(minutes=15)
-"""How long a file that cannot be fetched is tried before both sides are told."""
+_NEVER_TAKEN = frozenset({"M_TOO_LARGE", "M_BAD_JSON"})
+"""Refusals of the content itself: sent again, it would be refused again."""
+
+logger = logging.getLogger(__name__)
 
 
 class NotYet(Exception):  # noqa: N818 - reads as what happened
@@ -79,10 +82,29 @@ class Deliveries:
 
         Raises:
             NotYet: if something that it needs is missing.
-            SendFailed: if the homeserver refused.
+            SendFailed: if the homeserver refused, and may take it later.
             CallFailed: if the homeserver cannot be asked who the person is.
         """
-        await self._send[row.queued.kind](row)
+        try:
+            await self._send[row.queued.kind](row)
+        except SendFailed as refusal:
+            # A ticket cannot do without its thread: that is tried again.
+            if refusal.errcode not in _NEVER_TAKEN or row.queued.kind is Kind.ROOT:
+                raise
+            # Kept, it would hold up everything behind it for ever.
+            await self._give_up(row)
+
+    async def _give_up(self, row: OutboxRow) -> None:
+        """Settles what the homeserver will never take, and tells the side that wrote it."""
+        if row.queued.kind is Kind.RELAY_OUT:
+            await self._outbox.not_relayed(row, self._clock(), then=[self._follow_up(row, "answer_not_taken")])
+        elif row.queued.kind is Kind.RELAY_IN:
+            to_person = self._to_writer(row, "message_not_taken_person")
+            then = [self._follow_up(row, "message_not_taken"), to_person]
+            await self._outbox.not_relayed(row, self._clock(), then=then)
+        else:
+            logger.error("a row of kind %s is given up: the homeserver never takes it", row.queued.kind)
+            await self._outbox.drop(row)
 
     async def _say(self, row: OutboxRow) -> None:
         room_id = await self._room_of_person(row)
@@ -182,9 +204,8 @@ class Deliveries:
     ) -> None:
         try:
             file = await self._download(message)
-        except SendFailed:
-            if self._clock() - row.created_at < FILE_GIVEN_UP_AFTER:
-                raise
+        except FileUnreadable:
+            # Any other failure is an outage, which is waited out: the file is still there afterwards.
             await self._outbox.not_relayed(row, self._clock(), then=self._file_lost(row))
             return
         copies: list[Sent] = []
@@ -219,14 +240,13 @@ class Deliveries:
     def _file_lost(self, row: OutboxRow) -> list[Queued]:
         if row.queued.kind is Kind.RELAY_OUT:
             return [self._follow_up(row, "file_not_sent")]
-        to_person = Queued(
-            Kind.SAY,
-            f"{row.queued.key} lost",
-            ticket_id=row.queued.ticket_id,
-            user_id=row.queued.user_id,
-            text="file_not_readable_person",
-        )
-        return [self._follow_up(row, "file_not_readable"), to_person]
+        return [self._follow_up(row, "file_not_readable"), self._to_writer(row, "file_not_readable_person")]
+
+    @staticmethod
+    def _to_writer(row: OutboxRow, text: str) -> Queued:
+        """What the person is told about a message of hers that did not reach the team."""
+        key = f"{row.queued.key} lost"
+        return Queued(Kind.SAY, key, ticket_id=row.queued.ticket_id, user_id=row.queued.user_id, text=text)
 
     @staticmethod
     def _follow_up(row: OutboxRow, text: str) -> Queued:
