@@ -16,7 +16,6 @@ from messenger_core.service_auth.client import CallFailed
 
 logger = logging.getLogger(__name__)
 
-MEMBERSHIP_ENDED = "membership-ended"
 _WAIT_S = 25
 _PAUSE_S = 5.0
 
@@ -68,7 +67,9 @@ class AccountChanges:
     async def _apply(self, change: Change) -> None:
         if change.what == "account-made" and change.kind == AccountKind.AGENT:
             await self._team_rooms.agent_made(change.user_id)
+        elif change.what == "locked" and change.kind == AccountKind.AGENT:
+            await self._team_rooms.agent_locked(change.user_id)
         elif change.what == "locked" and change.kind == AccountKind.INSURED:
             async with self._desk:
-                await self._tickets.membership_ended(change.user_id, self._clock(), reason=MEMBERSHIP_ENDED)
+                await self._tickets.membership_ended(change.user_id, self._clock())
             self._wake()

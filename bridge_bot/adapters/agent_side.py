@@ -77,4 +77,4 @@ class AgentSide:
         if waits and not close.reason:
             await self._tickets.take_note(message, ticket, self._clock(), notice="close_needs_reason")
             return
-        await self._tickets.close(message, ticket, self._clock(), reason=close.reason or None)
+        await self._tickets.close(message, ticket, self._clock())

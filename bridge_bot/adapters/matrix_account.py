@@ -62,6 +62,10 @@ class MatrixAccount(Protocol):
         """Invites somebody who is not in the room yet."""
         ...
 
+    async def remove(self, room_id: str, user_id: str) -> None:
+        """Removes a member or takes an invitation back."""
+        ...
+
     async def members(self, room_id: str) -> dict[str, str]:
         """User id to membership."""
         ...

@@ -1,4 +1,4 @@
-"""Makes each team's room of the present quarter and invites its agents."""
+"""Makes each team's room of the present quarter, invites its agents and removes whoever is none any more."""
 
 from __future__ import annotations
 
@@ -35,6 +35,8 @@ class TeamRoomKeeper:
         self._clock = clock
         self._to_invite: set[tuple[str, str]] = set()
         self._kept: set[tuple[str, str]] = set()
+        self._to_remove: set[tuple[str, str]] = set()
+        self._cleared: set[str] = set()
 
     async def keep(self) -> None:
         """Makes what is missing; cheap when nothing is. What fails is tried again at the next call."""
@@ -45,7 +47,9 @@ class TeamRoomKeeper:
                     await self._keep_room(team, quarter)
                 except HOMESERVER_FAULTS as fault:
                     logger.warning("the room of team %s is not ready: %s", team, reason_of(fault))
+        await self._clear_rooms()
         await self._invite_all()
+        await self._remove_all()
 
     async def agent_made(self, user_id: str) -> None:
         """An agent's account exists now; the agent is invited to the rooms of all their teams."""
@@ -55,6 +59,13 @@ class TeamRoomKeeper:
             if user_id in agents and room_id is not None:
                 self._to_invite.add((room_id, user_id))
         await self._invite_all()
+
+    async def agent_locked(self, user_id: str) -> None:
+        """An agent's account was locked; the agent leaves all team rooms, those of past quarters as well."""
+        for _, room_id in await self._rooms.all_rooms():
+            self._to_invite.discard((room_id, user_id))
+            self._to_remove.add((room_id, user_id))
+        await self._remove_all()
 
     async def _keep_room(self, team: str, quarter: str) -> None:
         room_id = await self._rooms.room_of(team, quarter)
@@ -68,6 +79,36 @@ class TeamRoomKeeper:
             await self._rooms.record(team, quarter, room_id)
         self._to_invite |= {(room_id, agent) for agent in self._agents[team]}
         self._kept.add((team, quarter))
+
+    async def _clear_rooms(self) -> None:
+        """Looks once, after each start, for members of old and new rooms whom the settings or a lock took out."""
+        for team, room_id in await self._rooms.all_rooms():
+            if room_id in self._cleared:
+                continue
+            try:
+                members = await self._account.members(room_id)
+                for user_id in sorted(members.keys() - {self._account.user_id}):
+                    if members[user_id] in {"join", "invite"} and not await self._belongs(team, user_id):
+                        self._to_remove.add((room_id, user_id))
+            except HOMESERVER_FAULTS as fault:
+                logger.warning("the members of a room of team %s are not known yet: %s", team, reason_of(fault))
+                continue
+            self._cleared.add(room_id)
+
+    async def _belongs(self, team: str, user_id: str) -> bool:
+        if user_id not in self._agents.get(team, frozenset()):
+            return False
+        found = await self._homeserver.account(user_id)
+        return found is not None and found.kind is AccountKind.AGENT and not found.locked
+
+    async def _remove_all(self) -> None:
+        for room_id, user_id in sorted(self._to_remove):
+            try:
+                await self._account.remove(room_id, user_id)
+            except HOMESERVER_FAULTS as fault:
+                logger.warning("somebody is not removed from a team's room yet: %s", reason_of(fault))
+                continue
+            self._to_remove.discard((room_id, user_id))
 
     async def _invite_all(self) -> None:
         for room_id, agent in sorted(self._to_invite):

@@ -47,7 +47,6 @@ TICKET = sa.Table(
     sa.Column("room_id", sa.Text),
     sa.Column("root_event_id", sa.Text, unique=True),
     sa.Column("closed_at", sa.BigInteger),
-    sa.Column("closed_reason", sa.Text),
     # Whether the agents were told, since the last message or answer, that notes stay internal.
     sa.Column("note_hinted", sa.Boolean, nullable=False, default=False),
     sqlite_autoincrement=True,

@@ -27,6 +27,12 @@ class TeamRooms:
         async with self._engine.connect() as connection:
             return (await connection.execute(query)).scalar_one_or_none()
 
+    async def all_rooms(self) -> list[tuple[str, str]]:
+        """Every team room that was ever made, as team and room id."""
+        query = sa.select(TEAM_ROOM.c.team, TEAM_ROOM.c.room_id).order_by(TEAM_ROOM.c.quarter, TEAM_ROOM.c.team)
+        async with self._engine.connect() as connection:
+            return [(row.team, row.room_id) for row in await connection.execute(query)]
+
     async def team_of(self, room_id: str) -> str | None:
         """The team whose room this is or was, None if it is no team room."""
         query = sa.select(TEAM_ROOM.c.team).where(TEAM_ROOM.c.room_id == room_id)

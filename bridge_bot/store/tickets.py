@@ -97,12 +97,12 @@ class Tickets:
                 await self._hint(connection, ticket, hinted=True)
             await queue(self._engine, connection, [row], at)
 
-    async def close(self, message: Message, ticket: Ticket, at: datetime, *, reason: str | None) -> None:
-        """An agent closed the ticket; ``reason`` is given if a block of the person's messages has no answer."""
+    async def close(self, message: Message, ticket: Ticket, at: datetime) -> None:
+        """An agent closed the ticket; a reason, which can be about a person's health, stays in the thread alone."""
         async with self._engine.begin() as connection:
             if not await self._insert(connection, message, "note", ticket, keep_content=False):
                 return
-            if await self._close(connection, ticket, at, reason, notice="ticket_closed"):
+            if await self._close(connection, ticket, at, notice="ticket_closed"):
                 farewell = Queued(
                     Kind.SAY,
                     f"closed {message.event_id}",
@@ -112,14 +112,14 @@ class Tickets:
                 )
                 await queue(self._engine, connection, [farewell], at)
 
-    async def membership_ended(self, user_id: str, at: datetime, *, reason: str) -> None:
+    async def membership_ended(self, user_id: str, at: datetime) -> None:
         """Closes the person's open ticket and drops what waited for a topic."""
         async with self._engine.begin() as connection:
             kept = sa.and_(MESSAGE.c.sender == user_id, MESSAGE.c.direction == "in", MESSAGE.c.ticket_id.is_(None))
             await connection.execute(MESSAGE.update().where(kept).values(direction="lapsed", pending_content=None))
             ticket = await open_ticket(connection, user_id)
             if ticket is not None:
-                await self._close(connection, ticket, at, reason, notice="ticket_closed_membership")
+                await self._close(connection, ticket, at, notice="ticket_closed_membership")
 
     async def _insert(
         self,
@@ -143,11 +143,9 @@ class Tickets:
     async def _hint(connection: AsyncConnection, ticket: Ticket, *, hinted: bool) -> None:
         await connection.execute(TICKET.update().where(TICKET.c.id == ticket.id).values(note_hinted=hinted))
 
-    async def _close(
-        self, connection: AsyncConnection, ticket: Ticket, at: datetime, reason: str | None, *, notice: str
-    ) -> bool:
+    async def _close(self, connection: AsyncConnection, ticket: Ticket, at: datetime, *, notice: str) -> bool:
         still_open = sa.and_(TICKET.c.id == ticket.id, TICKET.c.closed_at.is_(None))
-        closing = TICKET.update().where(still_open).values(closed_at=to_milliseconds(at), closed_reason=reason)
+        closing = TICKET.update().where(still_open).values(closed_at=to_milliseconds(at))
         if (await connection.execute(closing)).rowcount != 1:
             return False
         person = CONVERSATION.c.user_id == ticket.user_id

@@ -42,7 +42,6 @@ def upgrade() -> None:
         sa.Column("room_id", sa.Text),
         sa.Column("root_event_id", sa.Text, unique=True),
         sa.Column("closed_at", sa.BigInteger),
-        sa.Column("closed_reason", sa.Text),
         sa.Column("note_hinted", sa.Boolean, nullable=False),
         sqlite_autoincrement=True,
     )
