@@ -7,7 +7,11 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
+import asyncpg
+import sqlalchemy as sa
 from aiohttp import web
+from alembic.util import CommandError
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bridge_bot.adapters.account_changes import AccountChanges
@@ -35,13 +39,14 @@ from bridge_bot.store.tables import USED_STATEMENT
 from bridge_bot.store.team_rooms import TeamRooms
 from bridge_bot.store.tickets import Tickets
 from messenger_core.catalogue import Catalogue
-from messenger_core.database import UsedStatements, open_database
+from messenger_core.database import UsedStatements, answers, open_database
 from messenger_core.http_service import TOKEN_PATH, GuardedRoutes, new_application, serve_until_stopped
 from messenger_core.log import fault_without_text
 from messenger_core.matrix import MatrixSession, MediaLedger
 from messenger_core.service_auth.client import ServiceClient
 from messenger_core.service_auth.keys import read_jwks, read_private_key
 from messenger_core.service_auth.token_grant import Client, TokenAuthority
+from messenger_core.settings import ListenAddress, SettingsError
 
 logger = logging.getLogger(__name__)
 
@@ -70,7 +75,7 @@ def http_application(settings: BotSettings, engine: AsyncEngine) -> web.Applicat
     Raises:
         SettingsError: if a key file does not hold a key.
     """
-    app = new_application()
+    app = new_application(lambda: answers(engine))
     authority = TokenAuthority(
         issuer=settings.public_url,
         token_endpoint=settings.public_url + TOKEN_PATH,
@@ -160,13 +165,40 @@ class Messenger:
         self.courier.wake()
 
 
+async def _open_database(url: str) -> AsyncEngine:
+    try:
+        return await open_database(url, PACKAGE)
+    except (OSError, SQLAlchemyError, CommandError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
+        shown = sa.make_url(url).render_as_string(hide_password=True)
+        raise SettingsError(
+            f"database: {shown!r} cannot be opened ({type(fault).__name__}); "
+            "allowed is a database that exists and that this user may change, "
+            "or a file in a folder that this user can write"
+        ) from None
+
+
+async def serve(app: web.Application, listen: ListenAddress) -> None:
+    """Serves until stopped.
+
+    Raises:
+        SettingsError: if the address cannot be used.
+    """
+    try:
+        await serve_until_stopped(app, listen)
+    except OSError as fault:
+        raise SettingsError(
+            f"listen: {listen.host} port {listen.port} cannot be used ({fault.strerror}); "
+            "allowed is a free port of this machine"
+        ) from None
+
+
 async def run(settings: BotSettings) -> None:
     """Runs until SIGTERM or SIGINT.
 
     Raises:
-        SettingsError: if the settings or the homeserver do not allow it.
+        SettingsError: if the settings, the database, the address or the homeserver do not allow it.
     """
-    engine = await open_database(settings.database, PACKAGE)
+    engine = await _open_database(settings.database)
     machine = settings.homeserver_machine
     client = ServiceClient(
         client_id=machine.client_id,
@@ -179,7 +211,7 @@ async def run(settings: BotSettings) -> None:
         async with client, MatrixSession(settings.session, engine) as session:
             messenger = Messenger(settings, engine, session, Homeserver(client), lambda: datetime.now(UTC))
             await _together(
-                serve_until_stopped(app, settings.listen),
+                serve(app, settings.listen),
                 session.run(messenger.inbound),
                 messenger.courier.run(),
                 messenger.changes.run(),
@@ -200,6 +232,9 @@ async def _together(*parts: Awaitable[None]) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
     for task in done:
         fault = task.exception()
+        if isinstance(fault, SettingsError):
+            # The command line says it in one line.
+            raise fault
         if fault is not None:
             logger.error("the messenger stops: %s", fault_without_text(fault))
             raise fault
@@ -207,7 +242,7 @@ async def _together(*parts: Awaitable[None]) -> None:
 
 async def report(settings: BotSettings, as_of: datetime, report_format: str, write: Callable[[str], object]) -> None:
     """Writes the report on the 24-hour promise, from the database alone."""
-    engine = await open_database(settings.database, PACKAGE)
+    engine = await _open_database(settings.database)
     try:
         write(FORMATS[report_format](await PromiseReport(engine).rows(as_of), as_of))
     finally:
