@@ -40,7 +40,6 @@ class TeamSettings(Settings):
     """A team of agents and who is in it."""
 
     name: Name
-    title: str = Field(min_length=1)
     agents: list[UserId] = Field(default=[])
 
 

@@ -30,7 +30,7 @@ def is_fit(
         account: the support account.
 
     Returns:
-        True if the room is encrypted, nobody else is in it or invited, and the account has the power to delete.
+        True if the room is encrypted, nobody else is in it or invited, and the account has a moderator's power.
     """
     if not encryption or not encryption.get("algorithm"):
         return False

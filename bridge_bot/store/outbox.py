@@ -101,11 +101,6 @@ class Outbox:
         self._engine = engine
         self._own_user_id = own_user_id
 
-    async def add(self, row: Queued, at: datetime) -> None:
-        """Adds one row."""
-        async with self._engine.begin() as connection:
-            await queue(self._engine, connection, [row], at)
-
     async def lanes(self) -> list[str]:
         """The lanes that have rows."""
         query = sa.select(OUTBOX.c.lane).group_by(OUTBOX.c.lane).order_by(sa.func.min(OUTBOX.c.id))

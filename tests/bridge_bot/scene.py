@@ -15,9 +15,9 @@ from bridge_bot.app import Messenger
 from bridge_bot.settings import BotSettings
 from bridge_bot.store.outbox import Outbox
 from messenger_core.account_kinds import AccountKind
-from messenger_core.matrix import FileToSend, Invitation, ReceivedEvent, SendFailed, SentFile
+from messenger_core.matrix import FileToSend, FileUnreadable, Invitation, ReceivedEvent, SendFailed, SentFile
 from messenger_core.service_auth.client import CallFailed, ServiceClient
-from messenger_core.service_auth.keys import generate_private_key
+from messenger_core.service_auth.keys import generate_private_key, write_private_key
 
 BOT = "@hek:hek.localhost"
 ERIKA = "@erika:hek.localhost"
@@ -68,11 +68,15 @@ class RecordedAccount:
         self.joined: list[str] = []
         self.left: list[str] = []
         self.refusing: set[str] = set()
+        self.too_large: set[str] = set()
+        self.media_down = False
         self.kill_after_send = False
 
     def _take(self, room_id: str, content: Mapping[str, Any], key: str, file: FileToSend | None) -> str:
         if room_id in self.refusing:
             raise SendFailed("the homeserver refused")
+        if content["body"] in self.too_large:
+            raise SendFailed("the homeserver refused", "M_TOO_LARGE")
         if (room_id, key) not in self.by_key:
             event_id = f"$sent{len(self.taken)}"
             self.by_key[room_id, key] = event_id
@@ -91,10 +95,12 @@ class RecordedAccount:
         return SentFile(self._take(room_id, content, key, file), "mxc://hek.localhost/copy")
 
     async def download(self, event: ReceivedEvent) -> FileToSend:
+        if self.media_down:
+            raise SendFailed("a file cannot be fetched: 502")
         try:
             return self.files[event.content["file"]["url"]]
         except KeyError:
-            raise SendFailed("a file cannot be fetched: 404") from None
+            raise FileUnreadable("a file cannot be fetched: 404") from None
 
     async def redact(self, room_id: str, event_id: str, *, key: str) -> None:
         self.redacted.append((room_id, event_id))
@@ -114,6 +120,9 @@ class RecordedAccount:
 
     async def invite(self, room_id: str, user_id: str) -> None:
         self.rooms[room_id].setdefault(user_id, "invite")
+
+    async def remove(self, room_id: str, user_id: str) -> None:
+        self.rooms[room_id][user_id] = "leave"
 
     async def members(self, room_id: str) -> dict[str, str]:
         return dict(self.rooms[room_id])
@@ -216,7 +225,7 @@ class Scene:
 
     async def file(self, sender: str, name: str, *, room: str = HERS, thread: str | None = None, body: str = "") -> str:
         """A file, with a caption if ``body`` is given, and all that follows."""
-        url = f"mxc://hek.localhost/{name}"
+        url = f"mxc://hek.localhost/{Path(name).stem}"
         self.account.files[url] = FileToSend(name.encode(), name, "application/pdf")
         content = {"msgtype": "m.file", "body": body or name, "filename": name, "file": {"url": url}}
         event_id = await self.receive(room, sender, content, thread=thread)
@@ -259,8 +268,10 @@ def settings_in(folder: Path) -> dict[str, Any]:
     """Settings values with keys in a folder."""
     keys = folder / "keys"
     keys.mkdir(exist_ok=True)
-    for name in ("signing", "account", "machine", "store"):
-        (keys / name).write_text("not read by these tests", encoding="utf-8")
+    for name in ("signing", "account", "machine"):
+        if not (keys / name).exists():
+            write_private_key(generate_private_key(), keys / name)
+    (keys / "store").write_text("not read by these tests", encoding="utf-8")
     return {
         "listen": {"port": 8471},
         "public_url": "http://127.0.0.1:8471",
@@ -276,8 +287,8 @@ def settings_in(folder: Path) -> dict[str, Any]:
         },
         "homeserver_machine": {"url": "http://127.0.0.1:1", "key_file": str(keys / "machine")},
         "teams": [
-            {"name": "leistungen", "title": "Leistungen", "agents": [BERG]},
-            {"name": "mitgliedschaft", "title": "Mitgliedschaft", "agents": [BERG, TAL]},
+            {"name": "leistungen", "agents": [BERG]},
+            {"name": "mitgliedschaft", "agents": [BERG, TAL]},
         ],
         "topics": [
             {"key": "krankengeld", "team": "leistungen", "title_de": "Krankengeld", "title_en": "Sick pay"},

@@ -6,7 +6,6 @@ from datetime import timedelta
 
 import pytest
 
-from bridge_bot.adapters.deliveries import FILE_GIVEN_UP_AFTER
 from bridge_bot.adapters.homeserver import Account, Change
 from bridge_bot.store.promise_report import PromiseReport
 from messenger_core.account_kinds import AccountKind
@@ -161,16 +160,37 @@ async def test_files_go_both_ways_with_their_captions(scene: Scene) -> None:
     assert scene.said_in(HERS)[-1] == "Info.pdf"
 
 
-async def test_a_file_that_cannot_be_fetched_holds_others_up_for_a_while_and_then_both_sides_are_told(
-    scene: Scene,
-) -> None:
+async def test_a_file_is_waited_for_as_long_as_the_outage_lasts(scene: Scene) -> None:
+    await scene.ticket()
+    scene.account.media_down = True
+    await scene.file(ERIKA, "Attest.pdf")
+    scene.pass_time(days=2)
+    await scene.settle()
+    assert not any("konnte nicht geöffnet werden" in body for body in scene.said_in(HERS))
+    scene.account.media_down = False
+    await scene.settle()
+    assert scene.said_in(scene.team_room)[-1] == "Attest.pdf"
+
+
+async def test_what_is_too_large_to_be_relayed_is_told_to_its_writer_and_holds_nothing_up(scene: Scene) -> None:
+    root = await scene.ticket()
+    scene.account.too_large |= {"Sehr lang", "Auch lang\n\nIhre HEK"}
+    await scene.text(ERIKA, "Sehr lang")
+    await scene.text(ERIKA, "Danach")
+    assert "zu groß" in scene.said_in(HERS)[-1]
+    assert "Danach" in scene.said_in(scene.team_room)
+    assert any("ist zu groß und kann hier nicht gezeigt werden" in body for body in scene.said_in(scene.team_room))
+    await scene.text(BERG, "!antwort Auch lang", room=scene.team_room, thread=root)
+    assert "Antwort nicht zugestellt: Sie ist zu groß" in scene.said_in(scene.team_room)[-1]
+    await scene.text(BERG, "!antwort Kurz", room=scene.team_room, thread=root)
+    assert scene.said_in(HERS)[-1] == "Kurz\n\nIhre HEK"
+
+
+async def test_a_file_that_does_not_exist_is_told_to_both_sides_and_holds_nothing_up(scene: Scene) -> None:
     await scene.ticket()
     lost = {"msgtype": "m.file", "body": "x.pdf", "file": {"url": "mxc://hek.localhost/gone"}}
     await scene.receive(HERS, ERIKA, lost)
     await scene.text(ERIKA, "Danach")
-    assert "Danach" not in scene.said_in(scene.team_room)
-    scene.now += FILE_GIVEN_UP_AFTER
-    await scene.settle()
     team = scene.said_in(scene.team_room)
     assert "Danach" in team
     assert any("konnte nicht geöffnet werden" in body for body in team)
@@ -287,6 +307,32 @@ async def test_an_agent_without_an_account_is_invited_when_it_is_made(scene: Sce
     await scene.settle()
     assert rooms[membership_room][TAL] == "invite"
     assert TAL not in rooms[scene.team_room]
+
+
+async def test_whom_the_settings_name_no_more_is_removed_at_the_next_start_from_old_rooms_too(scene: Scene) -> None:
+    membership_room = "!team-mitgliedschaft-2026q4:hek.localhost"
+    scene.pass_time(days=60)
+    await scene.settle()
+    rooms = scene.account.rooms
+    newer = "!team-mitgliedschaft-2027q1:hek.localhost"
+    rooms[newer][BERG] = "join"
+    teams = [team.model_copy(update={"agents": [TAL]}) for team in scene.settings.teams]
+    scene.settings = scene.settings.model_copy(update={"teams": teams})
+    scene.start()
+    await scene.settle()
+    assert [rooms[room][BERG] for room in (membership_room, newer)] == ["leave", "leave"]
+    assert rooms[newer][BOT] == "join"
+
+
+async def test_a_locked_agent_is_removed_from_every_team_room_and_not_invited_again(scene: Scene) -> None:
+    scene.account.rooms[scene.team_room][BERG] = "join"
+    scene.homeserver.accounts[BERG] = Account(AccountKind.AGENT, "Berg", locked=True)
+    scene.homeserver.stream.append(Change(user_id=BERG, kind="agent", what="locked"))
+    await scene.settle()
+    scene.start()
+    await scene.settle()
+    rooms = (scene.team_room, "!team-mitgliedschaft-2026q4:hek.localhost")
+    assert [scene.account.rooms[room][BERG] for room in rooms] == ["leave", "leave"]
 
 
 async def test_a_strangers_room_under_the_teams_alias_is_not_used(scene: Scene) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import unused_port
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bridge_bot.app import http_application
 from bridge_bot.settings import BotSettings
@@ -65,7 +66,7 @@ async def test_retention_learns_what_is_due_erases_it_and_proves_it(api: Api) ->
     status, due = await call(api, "GET", "/v1/retention/due", query=before)
     assert status == 200
     assert {room["room_id"] for room in due["rooms"]} == {"!erika:hek.localhost", api.scene.team_room}
-    assert [room["media"] for room in due["rooms"]] == [["mxc://hek.localhost/Attest.pdf"], []]
+    assert [room["media"] for room in due["rooms"]] == [["mxc://hek.localhost/Attest"], []]
     held = await call(api, "GET", "/v1/retention/held", query=before)
     assert held[1]["tickets"] == 1
     erased = await call(api, "POST", "/v1/retention/erase", body={"before": 1795474800000})
@@ -102,3 +103,12 @@ async def test_nobody_is_served_without_a_token_and_no_other_scope_is_given(api:
             assert answer.status == 200
     with pytest.raises(CallFailed):
         await api.client.call("GET", "/v1/retention/held", scope="retention:act")
+
+
+async def test_health_is_503_while_the_database_does_not_answer(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(_engine: AsyncEngine) -> None:
+        raise OSError("the database is away")
+
+    monkeypatch.setattr(AsyncEngine, "connect", away)
+    async with ClientSession() as http, http.get(f"{api.address}/health") as answer:
+        assert answer.status == 503

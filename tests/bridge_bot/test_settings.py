@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +11,14 @@ from typing import Any
 
 import pytest
 import yaml
+from aiohttp import web
 
 from bridge_bot.__main__ import main
+from bridge_bot.app import serve
 from bridge_bot.rules.conversation import Text
 from bridge_bot.settings import BotSettings
 from messenger_core.catalogue import Catalogue
-from messenger_core.settings import SettingsError, check_settings
+from messenger_core.settings import ListenAddress, SettingsError, check_settings
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "bridge_bot.yaml"
 
@@ -33,7 +36,7 @@ def test_the_example_file_has_two_teams_and_five_topics_and_only_known_keys(sett
     [
         ({"teams": []}, ["teams", "at least 1"]),
         ({"promise_hours": 48}, ["promise_hours: unknown key", "allowed here"]),
-        ({"teams": [{"name": "Team A", "title": "A"}]}, ["teams.0.name", "Team A"]),
+        ({"teams": [{"name": "Team A"}]}, ["teams.0.name", "Team A"]),
         (
             {"topics": [{"key": "a", "team": "fehlt", "title_de": "A", "title_en": "A"}]},
             ["the team 'fehlt' of topic 'a' does not exist", "leistungen, mitgliedschaft"],
@@ -61,6 +64,25 @@ def test_a_process_with_wrong_settings_ends_with_code_2_and_no_traceback(tmp_pat
     assert ended.returncode == 2
     assert "bot.yaml: public_url: 'http://example.org' is not allowed" in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_a_database_that_cannot_be_opened_is_one_line_and_code_2(
+    settings_values: dict[str, Any], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "bot.yaml"
+    config.write_text(yaml.safe_dump(settings_values | {"database": "sqlite:////nowhere/b.db"}), encoding="utf-8")
+    assert main(["report", "--config", str(config)]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("database: 'sqlite:////nowhere/b.db' cannot be opened")
+
+
+async def test_a_port_in_use_is_a_settings_error_that_names_it() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(SettingsError, match=f"listen: 127.0.0.1 port {port} cannot be used"):
+            await serve(web.Application(), ListenAddress(host="127.0.0.1", port=port))
 
 
 @pytest.mark.parametrize("report_format", ["table", "json", "csv"])

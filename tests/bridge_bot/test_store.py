@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +13,10 @@ from sqlalchemy.engine import Connection
 
 from bridge_bot.settings import BotSettings
 from bridge_bot.store.erasure import Amount, Erasure
-from bridge_bot.store.outbox import Kind, Outbox, Queued, Sent
+from bridge_bot.store.outbox import Outbox, Sent
 from bridge_bot.store.tables import METADATA, SESSION
+from bridge_bot.store.ticket_rows import Message
+from bridge_bot.store.tickets import Tickets
 from messenger_core.database import open_database
 from messenger_core.matrix import MediaLedger
 from messenger_core.matrix.journal import Journal
@@ -52,7 +55,7 @@ async def test_a_conversation_is_erased_with_all_its_traces_and_the_younger_stay
 
     due = {room.room_id: room for room in await erasure.due(border)}
     assert set(due) == {HERS, scene.team_room}
-    in_rooms = {HERS: {"Attest.pdf"}, scene.team_room: {"Notiz.pdf"}}
+    in_rooms = {HERS: {"Attest"}, scene.team_room: {"Notiz"}}
     assert {key: {mxc.rsplit("/", 1)[1] for mxc in room.media} for key, room in due.items()} == in_rooms
     received = {HERS: 3, scene.team_room: 3}
     for room_id, room in due.items():
@@ -72,6 +75,54 @@ async def test_a_conversation_is_erased_with_all_its_traces_and_the_younger_stay
     await engine.dispose()
 
 
+async def test_what_the_journal_alone_knows_is_due_held_and_erased_each_event_once(
+    database_url: str, settings_values: dict[str, Any]
+) -> None:
+    engine = await open_database(database_url, "bridge_bot")
+    scene = Scene(engine, BotSettings.model_validate(settings_values))
+    await scene.settle()
+    scene.fit_room()
+    await scene.invited()
+    both = await scene.text(ERIKA, "Guten Tag")
+    erasure, journal = Erasure(engine, MediaLedger(engine)), Journal(engine, BOT)
+    border = START + timedelta(days=1)
+    before = await erasure.held(border)
+    await journal.record(both, HERS, START, "settled")
+    await journal.record("$no-key", HERS, START, "waiting_key", {"type": "m.room.encrypted"})
+    await journal.record("$reaction", scene.team_room, START, "settled")
+    await journal.record("$elsewhere", "!elsewhere:hek.localhost", START, "settled")
+    assert await erasure.held(border) == replace(before, messages=before.messages + 2)
+    due = {room.room_id: room.messages for room in await erasure.due(border)}
+    assert due == {HERS: before.messages + 1, scene.team_room: 1}
+    assert await erasure.erase(border) == replace(before, messages=before.messages + 2)
+    assert await erasure.due(border) == []
+    await engine.dispose()
+
+
+async def test_a_room_is_named_even_if_the_homeservers_clock_put_its_event_on_the_other_side(scene: Scene) -> None:
+    scene.fit_room()
+    await scene.invited()
+    erasure, journal = Erasure(scene.engine, MediaLedger(scene.engine)), Journal(scene.engine, BOT)
+    border, next_border = START + timedelta(days=90), START + timedelta(days=180)
+    await erasure.erase(START + timedelta(days=1))
+    # Dated after the moment here, received before it there: to be erased now.
+    await journal.record("$after", HERS, border + timedelta(seconds=30), "settled")
+    assert [(room.room_id, room.messages) for room in await erasure.due(border)] == [(HERS, 0)]
+    # Dated before the moment here, received after it there: it survives, and is erased the next time.
+    await journal.record("$before", scene.team_room, border - timedelta(seconds=30), "settled")
+    assert await erasure.held(border) == Amount(0, 0, 0)
+    await erasure.erase(border)
+    assert {room.room_id for room in await erasure.due(next_border)} == {HERS, scene.team_room}
+
+
+async def test_why_an_agent_closed_a_ticket_stays_in_the_thread_alone(scene: Scene) -> None:
+    root = await scene.ticket()
+    await scene.text(BERG, "!schliessen Widerspruch-zum-Attest", room=scene.team_room, thread=root)
+    async with scene.engine.connect() as connection:
+        for table in METADATA.sorted_tables:
+            assert "Widerspruch-zum-Attest" not in str((await connection.execute(sa.select(table))).all())
+
+
 async def test_texts_are_held_only_until_they_are_relayed(scene: Scene) -> None:
     pending = sa.text("SELECT count(*) FROM ticket_message WHERE pending_content IS NOT NULL")
 
@@ -88,13 +139,13 @@ async def test_texts_are_held_only_until_they_are_relayed(scene: Scene) -> None:
 
 
 async def test_a_row_of_the_outbox_is_added_once_and_leaves_in_order(scene: Scene) -> None:
-    outbox = Outbox(scene.engine, BOT)
-    first = Queued(Kind.ROOM, "one", room_id="!a", text="not_in_thread")
-    for queued in (first, first, Queued(Kind.ROOM, "two", room_id="!a", text="not_in_thread")):
-        await outbox.add(queued, START)
+    outbox, tickets = Outbox(scene.engine, BOT), Tickets(scene.engine)
+    for event_id in ("$one", "$one", "$two"):
+        note = Message(event_id, "!a", BERG, START, {})
+        await tickets.take_note(note, None, START, notice="not_in_thread")
     keys = []
     while (row := await outbox.first("room !a")) is not None:
         keys.append(row.queued.key)
         await outbox.said(row, Sent(f"$of-{row.queued.key}", "!a"), START)
-    assert keys == ["one", "two"]
+    assert keys == ["notice $one", "notice $two"]
     assert await outbox.lanes() == []
