@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messenger_core.catalogue import Catalogue
-from messenger_core.database import open_database
+from messenger_core.database import answers, open_database
 from messenger_core.http_service import TOKEN_PATH, new_application, serve_until_stopped
 from messenger_core.log import fault_without_text
 from messenger_core.matrix import MatrixSession
@@ -52,7 +52,8 @@ async def _database(settings: RetentionSettings) -> AsyncIterator[AsyncEngine]:
         engine = await open_database(settings.database, "retention")
     except (OSError, SQLAlchemyError) as fault:
         raise SettingsError(
-            f"database: {settings.database!r} cannot be opened ({type(fault).__name__}): "
+            # The address is not repeated: a part of it that was meant as a password would be shown.
+            f"database: it cannot be opened ({type(fault).__name__}): "
             "its folder or server must exist and let this user write"
         ) from None
     try:
@@ -99,7 +100,6 @@ async def run_jobs(
                         homeserver,
                         Bot(bot_client),
                         Erasures(engine),
-                        as_of=as_of,
                         before=erase_before(as_of, settings.support_years),
                         progress=progress,
                     )
@@ -157,16 +157,17 @@ async def run(settings: RetentionSettings) -> None:
         desk = Desk(session, Homeserver(homeserver_client), offers=offers, rooms=rooms, wishes=wishes, wording=wording)
         conversation = Conversation(session, desk, offers=offers, rooms=rooms, wishes=wishes, wording=wording)
         await _until_one_ends(
-            _serve(settings.listen),
+            # Served only now: before the session is up, nobody is answered.
+            _serve(settings.listen, engine),
             session.run(conversation),
             desk.run(),
             _nightly(settings),
         )
 
 
-async def _serve(listen: ListenAddress) -> None:
+async def _serve(listen: ListenAddress, engine: AsyncEngine) -> None:
     try:
-        await serve_until_stopped(new_application(), listen)
+        await serve_until_stopped(new_application(lambda: answers(engine)), listen)
     except OSError as fault:
         raise SettingsError(
             f"listen: {listen.host} port {listen.port} cannot be listened on ({fault.strerror}); choose a free port"

@@ -51,8 +51,8 @@ class Conversation:
 
     async def handle(self, event: ReceivedEvent) -> None:
         """Handles one event; only the insured person's own in the person's own service room counts."""
-        if event.type == "m.room.member" and event.content.get("membership") == "join":
-            await self._joined(event)
+        if event.type == "m.room.member" and event.content.get("membership") in {"join", "leave"}:
+            await self._came_or_went(event)
         if event.type != "m.room.message" or event.content.get("msgtype") == "m.notice":
             return
         for invitation in await self._rooms.invitations():
@@ -73,9 +73,9 @@ class Conversation:
             await self._say(event, self._wording.text("help"))
         self._desk.wake.set()
 
-    async def _joined(self, event: ReceivedEvent) -> None:
+    async def _came_or_went(self, event: ReceivedEvent) -> None:
         if event.state_key == event.sender == await self._rooms.person_of(event.room_id):
-            await self._desk.has_joined(event.sender)
+            await self._desk.has_come_or_gone(event.sender)
 
     async def _answer(self, event: ReceivedEvent, reply: Leave | Keep) -> None:
         async with self._desk.sending:

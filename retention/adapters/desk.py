@@ -25,7 +25,7 @@ from retention.store.service_rooms import ServiceRooms
 logger = logging.getLogger(__name__)
 
 _POLL_S = 1.0
-# The session reports at once that a person has joined; this is only for what it may have missed.
+# The session reports at once that a person has joined or declined; this is only for what it may have missed.
 _LOOK_AGAIN_S = 3600.0
 
 
@@ -134,31 +134,60 @@ class Desk:
         await self._account.send(wish.room_id, notice(text), key=f"period {wish.event_id}")
         await self._wishes.done(wish.event_id)
 
-    async def _service_room(self, user_id: str) -> tuple[str, bool]:
-        """The person's service room, made if there is none, with the person invited; and whether she is in it."""
+    async def _service_room(self, user_id: str) -> str:
+        """The person's service room, made with her as invited if there is none."""
         reserved = await self._rooms.reserve(user_id, datetime.now(UTC))
         room_id = reserved.room_id
         if room_id is None:
             room_id = await self._account.create_room(reserved.alias, invite=[user_id])
             await self._rooms.made(reserved.alias, room_id)
-        await self._account.invite(room_id, user_id)
-        return room_id, (await self._account.members(room_id)).get(user_id) == "join"
+        return room_id
 
-    async def has_joined(self, user_id: str) -> None:
-        """The person came into the service room; what waited for that is done now."""
+    async def _room_with_invited(self, offer: Offer) -> tuple[str, str]:
+        """The service room with the person invited, at most once an offer, and her membership there.
+
+        ``leave`` means that she declined or left after she was invited for this offer.
+        """
+        before = (await self._rooms.reserve(offer.user_id, datetime.now(UTC))).room_id
+        invited = offer.invited_at is not None or before is None
+        if offer.invited_at is None:
+            # First, since after a kill nobody could tell a refusal of this invitation from an older one.
+            await self._offers.begin_inviting(offer.id, datetime.now(UTC))
+        room_id = before or await self._service_room(offer.user_id)
+        membership = (await self._account.members(room_id)).get(offer.user_id)
+        if membership is None or (membership not in {"join", "invite"} and not invited):
+            await self._invite(offer, room_id)
+            membership = (await self._account.members(room_id)).get(offer.user_id)
+        return room_id, membership or "leave"
+
+    async def _invite(self, offer: Offer, room_id: str) -> None:
+        try:
+            await self._account.invite(room_id, offer.user_id)
+        except SendFailed:
+            await self._offers.not_invited(offer.id)
+            raise
+
+    async def has_come_or_gone(self, user_id: str) -> None:
+        """The person came into the service room, left it, or declined; what waited for that is done now."""
         offer = await self._offers.live(user_id)
         if offer is not None:
             self._patience.succeeded(f"offer {offer.id}")
         self.wake.set()
 
     async def _send(self, offer: Offer) -> None:
-        """Sends an offer once the person has joined: only then are the keys of all her devices known."""
+        """Sends an offer once the person has joined: only then are the keys of all her devices known.
+
+        Who declines the invitation or leaves has answered, and is not invited again before another offer.
+        """
         if not await self._homeserver.is_reachable_insured(offer.user_id):
             await self._offers.withdraw(offer.id)
             return
-        room_id, joined = await self._service_room(offer.user_id)
-        if not joined:
+        room_id, membership = await self._room_with_invited(offer)
+        if membership == "invite":
             raise _NotJoinedYet
+        if membership != "join":
+            await self._offers.invitation_declined(offer.id)
+            return
         async with self.sending:
             await self._put_before(offer, room_id)
 
@@ -174,7 +203,7 @@ class Desk:
         """
         offer = await self._offers.live(user_id)
         if offer is not None and offer.state is OfferState.TO_SEND and offer.sending_since is not None:
-            room_id, _ = await self._service_room(user_id)
+            room_id = await self._service_room(user_id)
             await self._put_before(offer, room_id)
             offer = await self._offers.live(user_id)
         return offer if offer is not None and offer.state is OfferState.OPEN else None
@@ -194,7 +223,7 @@ class Desk:
             forgotten, refused = _sorted(results, left, as_done="not-a-member")
             await self._offers.forgotten(offer.id, forgotten, refused)
             offer = await self._offers.live(offer.user_id) or offer
-        room_id, _ = await self._service_room(offer.user_id)
+        room_id = await self._service_room(offer.user_id)
         await self._account.send(room_id, notice(self._wording.result(offer)), key=f"result {offer.id}")
         await self._offers.done(offer.id)
 

@@ -20,6 +20,7 @@ class ErasureResult:
     Attributes:
         before: everything in support that is older was due; milliseconds since 1970.
         rooms: rooms in which something was due.
+        erased_rooms: rooms of which the homeserver confirmed now that nothing remains there.
         messages: messages that were due, by the bot's account.
         media: files that were due.
         remains: one line for each thing that is not erased; empty if all is done.
@@ -27,13 +28,14 @@ class ErasureResult:
 
     before: int
     rooms: int
+    erased_rooms: int
     messages: int
     media: int
     remains: tuple[str, ...]
 
 
 async def erase_due(
-    homeserver: Homeserver, bot: Bot, erasures: Erasures, *, as_of: datetime, before: datetime, progress: Progress
+    homeserver: Homeserver, bot: Bot, erasures: Erasures, *, before: datetime, progress: Progress
 ) -> ErasureResult:
     """Erases everything in support from before a moment, and finishes an erasure that was interrupted.
 
@@ -50,12 +52,13 @@ async def erase_due(
     messages, media = sum(room.messages for room in due), sum(len(room.media) for room in due)
     progress(f"erasures: before {shown(before)}: {messages} messages and {media} files due in {len(due)} rooms")
     if not due and interrupted is None and (await bot.held(before)).nothing:
-        return ErasureResult(to_milliseconds(before), 0, 0, 0, ())
-    running = await erasures.begin(as_of=as_of, before=before, rooms=due)
+        return ErasureResult(to_milliseconds(before), 0, 0, 0, 0, ())
+    running = await erasures.begin(before=before, rooms=due)
     remains = await _erase_at_homeserver(homeserver, erasures, running, progress)
+    erased_rooms = len(running.due) - len(remains)
     if not remains:
         remains = await _erase_at_bot(bot, erasures, running, progress)
-    return ErasureResult(to_milliseconds(running.before), len(due), messages, media, tuple(remains))
+    return ErasureResult(to_milliseconds(running.before), len(due), erased_rooms, messages, media, tuple(remains))
 
 
 async def _erase_at_homeserver(

@@ -18,11 +18,10 @@ from retention.store.tables import erasure, erasure_proof, erasure_room
 
 
 class ErasureState(StrEnum):
-    """Where one room of an erasure stands; ``done`` means that homeserver and bot hold nothing more."""
+    """Where one room of an erasure stands; its row is gone when the erasure is finished."""
 
     DUE = "due"
     HOMESERVER_DONE = "homeserver_done"
-    DONE = "done"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +65,7 @@ class Erasures:
         due = tuple(DueRoom(room.room_id, room.messages, tuple(room.media)) for room in rooms)
         return Erasure(row.id, from_milliseconds(row.before), due)
 
-    async def begin(self, *, as_of: datetime, before: datetime, rooms: Sequence[DueRoom]) -> Erasure:
+    async def begin(self, *, before: datetime, rooms: Sequence[DueRoom]) -> Erasure:
         """Begins an erasure, or extends the interrupted one to a later moment and to what is due by now."""
         async with self._engine.begin() as connection:
             # One of two processes that begin at once inserts; the other finds its row.
@@ -74,7 +73,6 @@ class Erasures:
                 insert_into(self._engine, erasure)
                 .values(
                     id=secrets.token_hex(12),
-                    as_of=to_milliseconds(as_of),
                     before=to_milliseconds(before),
                     state="running",
                 )
@@ -85,7 +83,7 @@ class Erasures:
             await connection.execute(
                 erasure.update()
                 .where(erasure.c.id == running.id, erasure.c.before < to_milliseconds(before))
-                .values(before=to_milliseconds(before), as_of=to_milliseconds(as_of))
+                .values(before=to_milliseconds(before))
             )
             for room in rooms:
                 content = {"state": ErasureState.DUE, "messages": room.messages, "media": list(room.media)}
@@ -108,16 +106,14 @@ class Erasures:
             )
 
     async def finish(self, finished: Erasure, now: datetime) -> bool:
-        """Closes an erasure and seals one row of proof a room; the addresses of its files are dropped.
+        """Closes an erasure and seals one row of proof a room; which rooms and files they were is forgotten.
 
         Returns:
             False if another process closed it in the meantime.
         """
         async with self._engine.begin() as connection:
             closed = await connection.execute(
-                erasure.update()
-                .where(erasure.c.id == finished.id, erasure.c.state == "running")
-                .values(state="done", finished_at=to_milliseconds(now))
+                erasure.update().where(erasure.c.id == finished.id, erasure.c.state == "running").values(state="done")
             )
             if closed.rowcount != 1:
                 return False
@@ -136,11 +132,8 @@ class Erasures:
                     finished.id, room, messages, media, to_milliseconds(finished.before), to_milliseconds(now)
                 )
                 await self._seal(connection, row.text())
-            await connection.execute(
-                erasure_room.update()
-                .where(erasure_room.c.erasure_id == finished.id)
-                .values(state=ErasureState.DONE, media=[])
-            )
+            # The proof names rooms by their hash alone; rows with their ids beside it would give them away.
+            await connection.execute(erasure_room.delete().where(erasure_room.c.erasure_id == finished.id))
             return True
 
     async def _seal(self, connection: AsyncConnection, content: str) -> None:

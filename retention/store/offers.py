@@ -35,6 +35,7 @@ class Offer:
     id: str
     user_id: str
     state: OfferState
+    invited_at: int | None
     sending_since: int | None
     answer_event_id: str | None
     answered_at: int | None
@@ -72,7 +73,6 @@ class Offers:
                     user_id=user_id,
                     month=month,
                     state=OfferState.TO_SEND,
-                    as_of=to_milliseconds(as_of),
                     made_at=to_milliseconds(now),
                 )
                 .on_conflict_do_nothing()
@@ -153,6 +153,7 @@ class Offers:
                 row.id,
                 row.user_id,
                 OfferState(row.state),
+                row.invited_at,
                 row.sending_since,
                 row.answer_event_id,
                 row.answered_at,
@@ -160,6 +161,18 @@ class Offers:
             )
             for row in found.values()
         ]
+
+    async def begin_inviting(self, offer_id: str, now: datetime) -> None:
+        """Notes that the person is invited for this offer."""
+        await self._update(offer_id, OfferState.TO_SEND, invited_at=to_milliseconds(now))
+
+    async def not_invited(self, offer_id: str) -> None:
+        """The homeserver did not take the invitation."""
+        await self._update(offer_id, OfferState.TO_SEND, invited_at=None)
+
+    async def invitation_declined(self, offer_id: str) -> None:
+        """The person does not want to be asked; her rooms stay as they are, and may be offered in another month."""
+        await self._update(offer_id, OfferState.TO_SEND, state=OfferState.DECLINED)
 
     async def begin_sending(self, offer_id: str, now: datetime) -> None:
         """Notes when the offer was sent first; a repetition does not move that moment."""

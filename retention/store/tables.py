@@ -9,7 +9,7 @@ from messenger_core.matrix.tables import session_tables
 metadata = sa.MetaData()
 session = session_tables(metadata)
 
-# Times are milliseconds since 1970. ``as_of`` is the moment that a job was asked for; all others are real time.
+# Times are milliseconds since 1970.
 offer = sa.Table(
     "offer",
     metadata,
@@ -17,8 +17,9 @@ offer = sa.Table(
     sa.Column("user_id", sa.Text, nullable=False),
     sa.Column("month", sa.Text, nullable=False),
     sa.Column("state", sa.Text, nullable=False, index=True),
-    sa.Column("as_of", sa.BigInteger, nullable=False),
     sa.Column("made_at", sa.BigInteger, nullable=False),
+    # Stored before she is invited: who has left after that has answered, and is not invited again.
+    sa.Column("invited_at", sa.BigInteger),
     # Only what she writes after this moment can be an answer to the offer.
     sa.Column("sending_since", sa.BigInteger),
     sa.Column("answer_event_id", sa.Text, unique=True),
@@ -76,10 +77,8 @@ erasure = sa.Table(
     "erasure",
     metadata,
     sa.Column("id", sa.Text, primary_key=True),
-    sa.Column("as_of", sa.BigInteger, nullable=False),
     sa.Column("before", sa.BigInteger, nullable=False),
     sa.Column("state", sa.Text, nullable=False),
-    sa.Column("finished_at", sa.BigInteger),
 )
 sa.Index(
     "erasure_one_running",

@@ -84,6 +84,7 @@ class HomeserverStandIn:
         events: room to the moments of its messages.
         media: all files.
         undeletable: rooms or files that stay.
+        erasures: each call for a room, and up to which moment it was.
         down: paths that answer 503.
     """
 
@@ -96,6 +97,7 @@ class HomeserverStandIn:
     events: dict[str, list[int]] = field(default_factory=dict)
     media: set[str] = field(default_factory=set)
     undeletable: set[str] = field(default_factory=set)
+    erasures: list[tuple[str, int]] = field(default_factory=list)
     down: set[str] = field(default_factory=set)
     page_size: int = 2
 
@@ -178,6 +180,7 @@ class HomeserverStandIn:
         body = parse_body(_Erase, await request.read())
         if body.room_id not in self.events:
             raise Problem(409, "not-erasable", "not one of ours")
+        self.erasures.append((body.room_id, body.before))
         if body.room_id not in self.undeletable:
             self.events[body.room_id] = [at for at in self.events[body.room_id] if at >= body.before]
         self.media -= {mxc for mxc in body.media if mxc not in self.undeletable}
@@ -196,7 +199,7 @@ class BotStandIn:
     messages: list[tuple[str, int]] = field(default_factory=list)
     media: list[tuple[str, str, int]] = field(default_factory=list)
     holds_on: bool = False
-    erase_calls: int = 0
+    erased_before: list[int] = field(default_factory=list)
     down: bool = False
 
     def routes(self, routes: GuardedRoutes) -> None:
@@ -227,8 +230,8 @@ class BotStandIn:
         )
 
     async def _erase(self, request: web.Request, _caller: Caller) -> web.Response:
-        self.erase_calls += 1
         before = parse_body(_Before, await request.read()).before
+        self.erased_before.append(before)
         erased = self._counts(before)
         if not self.holds_on:
             self.messages = [row for row in self.messages if row[-1] >= before]
@@ -299,6 +302,8 @@ class RecordingAccount:
         rooms: room id to memberships.
         clear: rooms without encryption.
         accepts: whether invited people join at once.
+        invited: each room and person that was invited, in order.
+        refuses_invitations: whether the homeserver takes no invitation.
         sent: key to (room, text); the same key is sent once, as the homeserver does it.
     """
 
@@ -307,6 +312,8 @@ class RecordingAccount:
     aliases: dict[str, str] = field(default_factory=dict)
     clear: set[str] = field(default_factory=set)
     accepts: bool = True
+    invited: list[tuple[str, str]] = field(default_factory=list)
+    refuses_invitations: bool = False
     sent: dict[str, tuple[str, str]] = field(default_factory=dict)
     sent_at: dict[str, datetime] = field(default_factory=dict)
 
@@ -321,6 +328,7 @@ class RecordingAccount:
     async def create_room(self, alias_localpart: str, *, invite: Sequence[str] = ()) -> str:
         room_id = self.aliases.setdefault(alias_localpart, f"!{len(self.aliases)}service:x")
         if room_id not in self.rooms:
+            self.invited += [(room_id, user_id) for user_id in invite]
             self.rooms[room_id] = {self.user_id: "join"} | dict.fromkeys(invite, "join" if self.accepts else "invite")
         return room_id
 
@@ -333,7 +341,10 @@ class RecordingAccount:
         self.rooms[room_id][self.user_id] = "leave"
 
     async def invite(self, room_id: str, user_id: str) -> None:
+        if self.refuses_invitations:
+            raise SendFailed("the homeserver refused: M_LIMIT_EXCEEDED")
         if self.rooms[room_id].get(user_id) not in {"join", "invite"}:
+            self.invited.append((room_id, user_id))
             self.rooms[room_id][user_id] = "join" if self.accepts else "invite"
 
     async def members(self, room_id: str) -> dict[str, str]:

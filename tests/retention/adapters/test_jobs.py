@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.settings import load_settings
 from retention.app import BOTH_JOBS, check_proof, run_jobs
-from retention.rules.moments import parse_as_of
+from retention.rules.moments import erase_before, parse_as_of
 from retention.settings import RetentionSettings
 from retention.store.offers import Offers
 from tests.retention.stand_ins import BotStandIn, HomeserverStandIn, serving, write_settings
@@ -63,7 +63,8 @@ async def test_idle_rooms_of_all_pages_become_one_offer_a_person(world: World, e
 async def test_old_conversations_are_erased_on_both_sides_and_young_ones_stay(world: World) -> None:
     summary = await world.run()
     assert summary["done"] is True
-    assert summary["erasures"] | {"before": 0} == {"before": 0, "rooms": 2, "messages": 3, "media": 2, "remains": ()}
+    counts = {"rooms": 2, "erased_rooms": 2, "messages": 3, "media": 2, "remains": ()}
+    assert summary["erasures"] == {"before": to_milliseconds(erase_before(AS_OF, 5))} | counts
     assert world.homeserver.events == {ROOM: [YOUNG], TEAM: []}
     assert world.homeserver.media == {"mxc://x/young"}
     assert world.bot.messages == [(ROOM, YOUNG)]
@@ -76,7 +77,7 @@ async def test_what_is_younger_than_five_years_is_left_alone(world: World) -> No
     summary = await world.run("2031-11-24")
     assert summary["erasures"]["rooms"] == 0
     assert world.homeserver.events[ROOM] == [OLD, OLD, YOUNG]
-    assert world.bot.erase_calls == 0
+    assert world.bot.erased_before == []
     assert (await check_proof(world.settings))[1].rows == 0
 
 
@@ -86,7 +87,7 @@ async def test_the_bot_keeps_its_list_until_the_homeserver_has_erased_everything
     summary = await world.run()
     assert summary["done"] is False
     assert len(summary["erasures"]["remains"]) == 1
-    assert world.bot.erase_calls == 0
+    assert world.bot.erased_before == []
     assert (await check_proof(world.settings))[1].rows == 0
     world.homeserver.undeletable = set()
     assert (await world.run())["done"] is True
@@ -94,11 +95,27 @@ async def test_the_bot_keeps_its_list_until_the_homeserver_has_erased_everything
     assert (await check_proof(world.settings))[1].rows == 2
 
 
-async def test_one_room_that_fails_does_not_stop_the_others(world: World) -> None:
-    del world.homeserver.events[ROOM]
+async def test_one_room_that_is_refused_is_named_and_the_others_are_erased(world: World) -> None:
+    refused = world.homeserver.events.pop(ROOM)
     summary = await world.run()
     assert "not-erasable" in summary["erasures"]["remains"][0]
+    assert "409" in summary["erasures"]["remains"][0]
+    assert (summary["done"], summary["erasures"]["erased_rooms"]) == (False, 1)
     assert world.homeserver.events == {TEAM: []}
+    assert world.bot.erased_before == []
+    world.homeserver.events[ROOM] = refused
+    assert (await world.run())["erasures"]["erased_rooms"] == 2
+
+
+async def test_the_homeserver_erases_up_to_the_same_moment_as_the_bot(world: World) -> None:
+    world.homeserver.undeletable = {ROOM}
+    await world.run()
+    world.homeserver.undeletable = set()
+    await world.run("2031-11-27")
+    before = to_milliseconds(parse_as_of("2026-11-27"))
+    assert {moment for _, moment in world.homeserver.erasures[-2:]} == {before}
+    assert world.bot.erased_before == [before]
+    assert (world.homeserver.events, world.bot.messages) == ({ROOM: [], TEAM: []}, [])
 
 
 async def test_nothing_is_proved_while_the_bot_still_holds_something(world: World) -> None:

@@ -150,6 +150,59 @@ async def test_the_offer_is_sent_when_she_has_joined_since_only_then_her_devices
     assert len(service.account.texts("offer ")) == 1
 
 
+async def _declines(service: Service) -> None:
+    service.account.rooms[service.service_room][ERIKA] = "leave"
+    gone = service.event("", type="m.room.member", state_key=ERIKA, content={"membership": "leave"})
+    await service.conversation.handle(gone)
+    await service.work()
+
+
+async def test_who_declines_the_invitation_is_not_invited_again_until_another_months_offer(service: Service) -> None:
+    service.account.accepts = False
+    await service.offer()
+    await service.work()
+    once = [(service.service_room, ERIKA)]
+    await _declines(service)
+    service.start_anew()
+    await service.work()
+    assert (service.account.invited, await service.offers.unfinished()) == (once, [])
+    await service.offer(as_of=JUNE)
+    await service.work()
+    assert service.account.invited == once * 2
+    await _declines(service)
+    service.start_anew()
+    await service.work()
+    assert (service.account.invited, service.account.sent) == (once * 2, {})
+
+
+async def test_who_left_after_her_answer_is_not_invited_for_the_result(service: Service) -> None:
+    await service.offer()
+    await service.work()
+    service.homeserver.down = {"care-rooms/forget"}
+    await service.says("VERLASSEN")
+    await _declines(service)
+    service.homeserver.down = set()
+    service.start_anew()
+    await service.work()
+    assert service.present() == dict.fromkeys(STAYED, "forgotten")
+    assert len(service.account.invited) == 1
+    assert await service.offers.unfinished() == []
+
+
+async def test_an_invitation_that_the_homeserver_did_not_take_is_no_refusal(service: Service) -> None:
+    await service.offer()
+    await service.work()
+    await service.says("BEHALTEN")
+    await _declines(service)
+    service.account.refuses_invitations = True
+    await service.offer(IdleRoom(FIRST, 9000), as_of=JUNE)
+    await service.work()
+    service.account.refuses_invitations = False
+    service.start_anew()
+    await service.work()
+    assert len(service.account.texts("offer ")) == 2
+
+
 async def test_next_month_the_same_room_is_used_and_a_person_who_left_it_is_invited_again(service: Service) -> None:
     await service.offer()
     await service.work()

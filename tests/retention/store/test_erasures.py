@@ -17,7 +17,7 @@ ROOM, OTHER = DueRoom("!support:x", 3, ("mxc://x/a", "mxc://x/b")), DueRoom("!te
 
 async def test_an_interrupted_erasure_is_found_with_what_is_still_due(engine: AsyncEngine) -> None:
     erasures = Erasures(engine)
-    begun = await erasures.begin(as_of=AS_OF, before=BEFORE, rooms=[ROOM, OTHER])
+    begun = await erasures.begin(before=BEFORE, rooms=[ROOM, OTHER])
     await erasures.homeserver_done(begun.id, OTHER.room_id)
     running = await erasures.running()
     assert running is not None
@@ -26,24 +26,24 @@ async def test_an_interrupted_erasure_is_found_with_what_is_still_due(engine: As
 
 async def test_a_later_run_extends_the_interrupted_one_and_never_shortens_it(engine: AsyncEngine) -> None:
     erasures = Erasures(engine)
-    first = await erasures.begin(as_of=AS_OF, before=BEFORE, rooms=[ROOM])
-    later = await erasures.begin(as_of=AS_OF, before=LATER, rooms=[OTHER])
+    first = await erasures.begin(before=BEFORE, rooms=[ROOM])
+    later = await erasures.begin(before=LATER, rooms=[OTHER])
     assert (later.id, later.before, later.due) == (first.id, LATER, (ROOM, OTHER))
-    assert (await erasures.begin(as_of=AS_OF, before=BEFORE, rooms=[])).before == LATER
+    assert (await erasures.begin(before=BEFORE, rooms=[])).before == LATER
 
 
 async def test_two_runs_at_once_are_one_erasure_with_one_proof(engine: AsyncEngine) -> None:
     both = [Erasures(engine), Erasures(engine)]
-    begun = await asyncio.gather(*(each.begin(as_of=AS_OF, before=BEFORE, rooms=[ROOM]) for each in both))
+    begun = await asyncio.gather(*(each.begin(before=BEFORE, rooms=[ROOM]) for each in both))
     assert begun[0].id == begun[1].id
     closed = [await each.finish(begun[0], AS_OF) for each in both]
     assert closed == [True, False]
     assert len(await both[0].proof()) == 1
 
 
-async def test_a_finished_erasure_is_sealed_without_content_and_drops_the_addresses(engine: AsyncEngine) -> None:
+async def test_a_finished_erasure_is_sealed_without_content_and_forgets_rooms_and_files(engine: AsyncEngine) -> None:
     erasures = Erasures(engine)
-    begun = await erasures.begin(as_of=AS_OF, before=BEFORE, rooms=[ROOM, OTHER])
+    begun = await erasures.begin(before=BEFORE, rooms=[ROOM, OTHER])
     assert await erasures.finish(begun, AS_OF)
     assert await erasures.running() is None
     rows = await erasures.proof()
@@ -58,20 +58,20 @@ async def test_a_finished_erasure_is_sealed_without_content_and_drops_the_addres
         "erased_at": to_milliseconds(AS_OF),
     }
     async with engine.connect() as connection:
-        assert {str(row.media) for row in await connection.execute(erasure_room.select())} == {"[]"}
+        assert (await connection.execute(erasure_room.select())).all() == []
 
 
 async def test_the_chain_goes_on_from_one_erasure_to_the_next(engine: AsyncEngine) -> None:
     erasures = Erasures(engine)
     for rooms in ([ROOM], [], [OTHER]):
-        assert await erasures.finish(await erasures.begin(as_of=AS_OF, before=BEFORE, rooms=rooms), AS_OF)
+        assert await erasures.finish(await erasures.begin(before=BEFORE, rooms=rooms), AS_OF)
     assert check_chain(await erasures.proof()).rows == 3
 
 
 async def test_a_changed_row_in_the_database_breaks_the_chain(engine: AsyncEngine) -> None:
     erasures = Erasures(engine)
     for _ in range(2):
-        await erasures.finish(await erasures.begin(as_of=AS_OF, before=BEFORE, rooms=[ROOM]), AS_OF)
+        await erasures.finish(await erasures.begin(before=BEFORE, rooms=[ROOM]), AS_OF)
     async with engine.begin() as connection:
         forged = erasure_proof.update().where(erasure_proof.c.number == 1).values(content="{}")
         await connection.execute(forged)

@@ -19,8 +19,8 @@ def upgrade() -> None:
         sa.Column("user_id", sa.Text, nullable=False),
         sa.Column("month", sa.Text, nullable=False),
         sa.Column("state", sa.Text, nullable=False, index=True),
-        sa.Column("as_of", sa.BigInteger, nullable=False),
         sa.Column("made_at", sa.BigInteger, nullable=False),
+        sa.Column("invited_at", sa.BigInteger),
         sa.Column("sending_since", sa.BigInteger),
         sa.Column("answer_event_id", sa.Text, unique=True),
         sa.Column("answered_at", sa.BigInteger),
@@ -61,10 +61,8 @@ def upgrade() -> None:
     op.create_table(
         "erasure",
         sa.Column("id", sa.Text, primary_key=True),
-        sa.Column("as_of", sa.BigInteger, nullable=False),
         sa.Column("before", sa.BigInteger, nullable=False),
         sa.Column("state", sa.Text, nullable=False),
-        sa.Column("finished_at", sa.BigInteger),
     )
     running = sa.text("state = 'running'")
     op.create_index(
