@@ -9,13 +9,14 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from messenger_core.log import log_to_stderr
+from messenger_core.log import fault_without_text, log_to_stderr
 from messenger_core.settings import SettingsError, load_settings
 from retention import app
 from retention.rules.moments import parse_as_of
 from retention.settings import RetentionSettings
 
 _DONE, _REMAINS, _UNUSABLE = 0, 1, 2
+_FAILED = 1
 _COMMANDS = {
     "run": "the daemon: speaks with insured people, runs both jobs every night at 03:00",
     "offers": "writes the offers to leave old chats that are due",
@@ -68,8 +69,19 @@ def _proof(settings: RetentionSettings) -> int:
     return _DONE
 
 
+def _run(parsed: argparse.Namespace, as_of: datetime) -> int:
+    settings = load_settings(RetentionSettings, parsed.config)
+    if parsed.command == "proof":
+        return _proof(settings)
+    log_to_stderr()
+    if parsed.command == "run":
+        asyncio.run(app.run(settings))
+        return _DONE
+    return _jobs(settings, as_of, (parsed.command,) if parsed.command else app.BOTH_JOBS)
+
+
 def main(arguments: list[str]) -> int:
-    """Runs one command and returns the exit status: 0 done, 1 something remains, 2 cannot be started so."""
+    """Runs one command and returns the exit status: 0 done, 1 something remains or failed, 2 cannot be started so."""
     parsed = _arguments(arguments)
     try:
         as_of = parse_as_of(parsed.as_of) if parsed.as_of else datetime.now(UTC).replace(microsecond=0)
@@ -77,19 +89,15 @@ def main(arguments: list[str]) -> int:
         _say(str(fault))
         return _UNUSABLE
     try:
-        settings = load_settings(RetentionSettings, parsed.config)
-        if parsed.command == "proof":
-            return _proof(settings)
-        log_to_stderr()
-        if parsed.command == "run":
-            asyncio.run(app.run(settings))
-            return _DONE
-        return _jobs(settings, as_of, (parsed.command,) if parsed.command else app.BOTH_JOBS)
+        return _run(parsed, as_of)
     except SettingsError as fault:
         _say(str(fault))
         return _UNUSABLE
     except KeyboardInterrupt:
         return _REMAINS
+    except Exception as fault:  # noqa: BLE001 - a traceback could quote a person's data
+        _say(f"stopped: {fault_without_text(fault)}")
+        return _FAILED
 
 
 if __name__ == "__main__":

@@ -1,14 +1,21 @@
 """The command line as an operator uses it: exit status, one JSON line, and one clear line a fault."""
 
+import asyncio
 import json
 import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
+import aiohttp
 import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from messenger_core.database import open_database
+from messenger_core.settings import SettingsError, load_settings
 from retention.__main__ import main
+from retention.app import _serve, check_proof
+from retention.settings import RetentionSettings
 from tests.retention.stand_ins import write_settings
 
 NOBODY = "http://127.0.0.1:9"
@@ -82,3 +89,56 @@ def test_the_proof_is_checked_and_a_forged_row_is_found(tmp_path: Path, capsys: 
         database.execute("INSERT INTO erasure_proof VALUES (1, 'x', '{}', 'y')")
     assert main(["proof", "--config", path]) == 1
     assert "broken at row 1" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("command", ["run", "erasures", "proof"])
+def test_an_unforeseen_fault_is_status_one_without_its_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    async def fails(*_: object) -> AsyncEngine:
+        raise KeyError("@erika:messenger.example in !room:messenger.example")
+
+    monkeypatch.setattr("retention.app.open_database", fails)
+    assert main([command, "--config", str(write_settings(tmp_path, NOBODY, NOBODY))]) == 1
+    output = capsys.readouterr()
+    assert "stopped: KeyError at " in output.err
+    assert "messenger.example" not in output.out + output.err
+
+
+def test_a_database_that_cannot_be_opened_is_named_without_its_address(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write_settings(tmp_path, NOBODY, NOBODY)
+    settings = load_settings(RetentionSettings, path)
+    unreachable = settings.model_copy(update={"database": "postgresql://hek:geheim@127.0.0.1:9/retention"})
+    with pytest.raises(SettingsError) as fault:
+        asyncio.run(check_proof(unreachable))
+    assert "database: it cannot be opened" in str(fault.value)
+    assert "geheim" not in str(fault.value)
+
+
+async def test_health_is_503_while_the_database_does_not_answer(tmp_path: Path) -> None:
+    settings = load_settings(RetentionSettings, write_settings(tmp_path, NOBODY, NOBODY))
+    engine = await open_database(settings.database, "retention")
+    serving = asyncio.create_task(_serve(settings.listen, engine))
+    try:
+        assert await _health(settings) == 200
+        await engine.dispose()
+        (tmp_path / "retention.db").write_bytes(b"no database" * 1000)
+        assert await _health(settings) == 503
+    finally:
+        serving.cancel()
+        await asyncio.gather(serving, return_exceptions=True)
+        await engine.dispose()
+
+
+async def _health(settings: RetentionSettings) -> int:
+    """The status of ``GET /health``, as soon as there is one."""
+    async with aiohttp.ClientSession() as http:
+        for _ in range(100):
+            try:
+                async with http.get(f"http://127.0.0.1:{settings.listen.port}/health") as answer:
+                    return answer.status
+            except aiohttp.ClientConnectionError:
+                await asyncio.sleep(0.05)
+    raise AssertionError("nothing listens")
