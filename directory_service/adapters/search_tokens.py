@@ -11,6 +11,8 @@ from joserfc.jwk import ECKey, KeySet
 from messenger_core.service_auth.assertions import StatementRefused, sign_statement, verify_statement
 
 LIFETIME = timedelta(hours=24)
+# The key also signs access tokens; each kind is known by its type, so that none passes for the other.
+_TOKEN_TYPE = "search+jwt"
 
 
 class SearchTokenRefused(Exception):  # noqa: N818 - reads as what happened
@@ -48,7 +50,7 @@ class SearchTokens:
             "exp": issued + int(LIFETIME.total_seconds()),
             "jti": secrets.token_urlsafe(16),
         }
-        return sign_statement(self.key, claims)
+        return sign_statement(self.key, claims, token_type=_TOKEN_TYPE)
 
     def check(self, authorization: str | None, now: datetime) -> None:
         """Checks the ``Authorization`` header of a search.
@@ -67,6 +69,7 @@ class SearchTokens:
                 audience=self._audience,
                 now=now,
                 max_lifetime=LIFETIME,
+                token_type=_TOKEN_TYPE,
             )
         except StatementRefused:
             raise SearchTokenRefused from None

@@ -32,7 +32,7 @@ class FaultyParameter(ValueError):  # noqa: N818 - reads as what it is
     Attributes:
         parameter: its name, shortened.
         reason: a key of the catalogue: ``unknown``, ``repeated``, ``only-true``, ``count``, ``include``, ``no-word``,
-            ``too-many-words`` or ``page``.
+            ``unprintable``, ``too-many-words`` or ``page``.
     """
 
     def __init__(self, parameter: str, reason: str) -> None:
@@ -138,6 +138,9 @@ def _with_postcode(search: FhirSearch, parameter: str, value: str) -> FhirSearch
 def _with_specialty(search: FhirSearch, parameter: str, value: str) -> FhirSearch:
     if not value:
         raise FaultyParameter(parameter, "no-word")
+    if not value.isprintable():
+        # Codes are compared as they are; a database may refuse such characters instead of finding nothing.
+        raise FaultyParameter(parameter, "unprintable")
     specialties = (*search.search.specialties, _codes(value))
     return replace(search, search=replace(search.search, specialties=specialties))
 

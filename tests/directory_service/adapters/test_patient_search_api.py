@@ -1,12 +1,16 @@
 """Patients' clients search by FHIR: bundles in gematik's shape, errors as OperationOutcome."""
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 
 import pytest
 
-from directory_service.adapters.search_tokens import SearchTokens
+from directory_service.adapters.client_registry import PRACTICE_SCOPE
+from directory_service.adapters.search_tokens import SearchTokenRefused, SearchTokens
+from messenger_core.service_auth.assertions import sign_statement
+from messenger_core.service_auth.token_grant import AccessRefused, TokenAuthority
 from tests.directory_service.bench import ERIKA, KEYS, PROFILE, SOMMER, Directory
 
 ACCOUNT = f"practice-{SOMMER[2:]}:messenger.example"
@@ -179,3 +183,33 @@ async def test_the_capability_statement_names_what_can_be_searched(directory: Di
         name = parameter["name"]
         value = {"organization.active": "true", "specialty": "ALLG"}.get(name, "20")
         assert (await search(directory, [(name, value)]))[0] == 200
+
+
+async def test_a_specialty_with_characters_that_a_database_refuses_is_a_fault_of_the_caller(
+    directory: Directory,
+) -> None:
+    status, outcome = await search(directory, [("specialty", "\x00")])
+    assert (status, outcome["resourceType"]) == (400, "OperationOutcome")
+    assert "specialty" in json.dumps(outcome)
+
+
+async def test_an_access_token_is_no_search_token_and_the_reverse(directory: Directory) -> None:
+    """One key signs both; even with the other's issuer and audience the type tells them apart."""
+    now = datetime.now(UTC)
+    tokens = SearchTokens(directory.url, KEYS.signing)
+    issued = int(now.timestamp())
+    claims: dict[str, object] = {"sub": ERIKA, "iat": issued, "exp": issued + 60, "jti": "x", "scope": PRACTICE_SCOPE}
+    for_search = claims | {"iss": f"{directory.url}/tim-authenticate", "aud": f"{directory.url}/fdv/search"}
+    for_access = claims | {"iss": directory.url, "aud": directory.url}
+
+    def bearer(claims: dict[str, object], token_type: str) -> str:
+        return f"Bearer {sign_statement(KEYS.signing, claims, token_type=token_type)}"
+
+    authority = TokenAuthority(directory.url, f"{directory.url}/oauth2/token", KEYS.signing)
+    tokens.check(bearer(for_search, "search+jwt"), now)
+    assert authority.check_access(bearer(for_access, "at+jwt"), PRACTICE_SCOPE, now).client_id == ERIKA
+    for token_type in ("at+jwt", "JWT", "reachable+jwt"):
+        with pytest.raises(SearchTokenRefused):
+            tokens.check(bearer(for_search, token_type), now)
+    with pytest.raises(AccessRefused):
+        authority.check_access(bearer(for_access, "search+jwt"), PRACTICE_SCOPE, now)

@@ -55,6 +55,8 @@ def test_includes_add_up_and_a_star_means_all() -> None:
         ("location.near", "53.5|10|5|km", "unknown"),
         ("location.address-city:exact", "Hamburg", "unknown"),
         ("_TEXT", "Sommer", "unknown"),
+        ("specialty", "\x00", "unprintable"),
+        ("specialty", f"ALLG,{CODE_SYSTEM}|KA\nRD", "unprintable"),
         ("", "", "unknown"),
         ("organization.active", "false", "only-true"),
         ("organization.active", "", "only-true"),
