@@ -9,7 +9,7 @@ from pathlib import Path
 
 from directory_service.app import run
 from directory_service.settings import DirectorySettings
-from messenger_core.log import log_to_stderr
+from messenger_core.log import fault_without_text, log_to_stderr
 from messenger_core.settings import SettingsError, load_settings
 
 
@@ -17,7 +17,7 @@ def main() -> int:
     """Runs until SIGTERM or SIGINT.
 
     Returns:
-        The exit code: 0, or 2 if the settings cannot be used.
+        The exit code: 0, 2 if the settings cannot be used, 1 for any other failure.
     """
     parser = argparse.ArgumentParser(prog="python -m directory_service", description="The directory of practices.")
     parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="the settings (YAML)")
@@ -28,6 +28,9 @@ def main() -> int:
     except SettingsError as fault:
         print(fault, file=sys.stderr)  # noqa: T201 - the operator at the terminal reads it
         return 2
+    except Exception as fault:  # noqa: BLE001 - a traceback could quote a person's data
+        print(f"stopped: {fault_without_text(fault)}", file=sys.stderr)  # noqa: T201 - as above
+        return 1
     return 0
 
 

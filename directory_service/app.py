@@ -26,7 +26,7 @@ from directory_service.store.reachable_set import ReachableSet
 from directory_service.store.search import PracticeSearch
 from directory_service.store.tables import used_statement
 from messenger_core.catalogue import Catalogue
-from messenger_core.database import UsedStatements, open_database
+from messenger_core.database import UsedStatements, answers, open_database
 from messenger_core.http_service import TOKEN_PATH, GuardedRoutes, new_application, serve_until_stopped
 from messenger_core.service_auth.client import ServiceClient
 from messenger_core.service_auth.keys import public_jwks, read_jwks, read_private_key
@@ -62,7 +62,7 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
         async with homeserver, OpenIdUserinfo(settings.server_names) as userinfo:
             practices, search = PracticeStore(engine), PracticeSearch(engine)
             feed = ReachabilityFeed(ReachableSet(engine))
-            app = new_application()
+            app = new_application(lambda: answers(engine))
             routes = GuardedRoutes(
                 app,
                 TokenAuthority(settings.public_url, settings.public_url + TOKEN_PATH, key),
@@ -97,7 +97,8 @@ async def _open_database(url: str) -> AsyncEngine:
         return await open_database(url, _PACKAGE)
     except (OSError, SQLAlchemyError) as fault:
         raise SettingsError(
-            f"database: {url!r} cannot be opened ({type(fault).__name__}); "
+            # The address is not repeated: a part of it that was meant as a password would be shown.
+            f"database: it cannot be opened ({type(fault).__name__}); "
             "allowed is a database that exists, or a file in a folder that this user can write"
         ) from None
 

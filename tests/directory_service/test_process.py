@@ -9,9 +9,12 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
+import pytest
 import yaml
 from aiohttp.test_utils import unused_port
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from directory_service.__main__ import main
 from directory_service.settings import DirectorySettings
 from tests.directory_service.bench import ERIKA, Directory, HomeserverStandIn, settings_for
 
@@ -73,3 +76,34 @@ async def test_neither_person_nor_search_is_logged_or_stored(tmp_path: Path, hom
         for trace in ("erika", secret, token, "openid-of-user"):
             assert trace.encode() not in kept
     assert "listening" in log.read_text(encoding="utf-8")
+
+
+async def test_health_is_503_while_the_database_does_not_answer(
+    directory: Directory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert await answers(directory.http, directory.url)
+
+    async def fails(_engine: AsyncEngine) -> bool:
+        raise OSError("the database is gone")
+
+    monkeypatch.setattr("directory_service.app.answers", fails)
+    async with directory.http.get(f"{directory.url}/health") as answer:
+        assert answer.status == 503
+
+
+def test_an_unforeseen_fault_is_status_one_without_its_text(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fails(*_: object) -> AsyncEngine:
+        raise KeyError("@erika:messenger.example")
+
+    url = f"http://127.0.0.1:{unused_port()}"
+    values = settings_for(tmp_path, url=url, homeserver=url, database=f"sqlite:///{tmp_path}/d.db")
+    file = tmp_path / "directory_service.yaml"
+    file.write_text(yaml.safe_dump(values), encoding="utf-8")
+    monkeypatch.setattr("directory_service.app.open_database", fails)
+    monkeypatch.setattr(sys, "argv", ["directory_service", "--config", str(file)])
+    assert main() == 1
+    output = capsys.readouterr()
+    assert "stopped: KeyError at " in output.err
+    assert "erika" not in output.out + output.err

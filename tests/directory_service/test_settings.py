@@ -84,7 +84,7 @@ def test_the_process_stops_with_one_line_and_code_2(
     [
         (
             lambda v: v.update(database="sqlite:////nowhere/d.db"),
-            "database: 'sqlite:////nowhere/d.db' cannot be opened",
+            "database: it cannot be opened",
         ),
         (lambda v: v.update(signing_key_file=v["ownership_verifiers"][0]["jwks_file"]), "is not a private"),
         (lambda v: v["ownership_verifiers"][0].update(jwks_file=v["signing_key_file"]), "is not a public JWK set"),
@@ -99,6 +99,16 @@ async def test_what_the_files_hold_is_checked_before_anything_is_served(
             pass
     assert line in str(fault.value)
     assert len(str(fault.value).splitlines()) == 1
+
+
+async def test_a_database_that_cannot_be_opened_is_named_without_its_address(values: dict[str, Any]) -> None:
+    settings = DirectorySettings.model_validate(values)
+    unreachable = settings.model_copy(update={"database": "postgresql://hek:geheim@127.0.0.1:9/directory"})
+    with pytest.raises(SettingsError) as fault:
+        async with open_application(unreachable):
+            pass
+    assert "database: it cannot be opened" in str(fault.value)
+    assert "geheim" not in str(fault.value)
 
 
 def test_the_operators_example_has_every_setting(values: dict[str, Any]) -> None:
