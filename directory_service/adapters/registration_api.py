@@ -94,8 +94,6 @@ class RegistrationApi:
             check_telematik_id(statement.subject)
         except (StatementRefused, ValueError) as refusal:
             raise _refused(str(refusal)) from None
-        if not statement.statement_id.isprintable():
-            raise _refused("its id (jti) holds characters that cannot be printed")
         confirmation = statement.claims.get("cnf")
         confirmed = confirmation.get("jkt") if isinstance(confirmation, dict) else None
         if confirmed != keys.keys[0].thumbprint():

@@ -28,6 +28,7 @@ from directory_service.rules.practice import (
 )
 from directory_service.store.practice_rows import one_practice
 from directory_service.store.tables import audit, practice, practice_specialty, reachability, used_statement
+from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.database import insert_into
 
 
@@ -66,10 +67,6 @@ class Joining:
 def _forms(name: str, address: Address | None) -> dict[str, str]:
     forms = search_forms(name, address)
     return {"all_words": forms.all_words, "name_words": forms.name, "city_words": forms.city}
-
-
-def _milliseconds(moment: datetime) -> int:
-    return int(moment.timestamp() * 1000)
 
 
 class PracticeStore:
@@ -257,5 +254,5 @@ class PracticeStore:
         by: str | None = None,
         consent_text: str | None = None,
     ) -> None:
-        row = {"telematik_id": telematik_id, "at": _milliseconds(now), "what": what, "by": by or telematik_id}
+        row = {"telematik_id": telematik_id, "at": to_milliseconds(now), "what": what, "by": by or telematik_id}
         await connection.execute(audit.insert().values(row | {"consent_text": consent_text}))
