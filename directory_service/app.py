@@ -61,6 +61,7 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
     try:
         async with homeserver, OpenIdUserinfo(settings.server_names) as userinfo:
             practices, search = PracticeStore(engine), PracticeSearch(engine)
+            accounts = PracticeAccounts(homeserver)
             feed = ReachabilityFeed(ReachableSet(engine))
             app = new_application(lambda: answers(engine))
             routes = GuardedRoutes(
@@ -71,11 +72,11 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
             )
             RegistrationApi(
                 practices=practices,
-                accounts=PracticeAccounts(homeserver),
+                accounts=accounts,
                 verifiers=verifiers,
                 audience=settings.public_url,
             ).add_to(app)
-            OwnerApi(practices=practices, specialties=specialties, feed=feed).add_to(routes)
+            OwnerApi(practices=practices, accounts=accounts, specialties=specialties, feed=feed).add_to(routes)
             HomeserverApi(
                 feed=feed, search=search, specialties=specialties, issuer=settings.public_url, key=key
             ).add_to(routes)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
+import logging
+from collections.abc import Awaitable, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -10,14 +11,23 @@ from aiohttp import web
 from pydantic import Field
 
 from directory_service.adapters.client_registry import PRACTICE_SCOPE
+from directory_service.adapters.practice_accounts import (
+    TRIES,
+    PracticeAccounts,
+    account_differs,
+    changed_too_often,
+)
 from directory_service.adapters.reachability_feed import ReachabilityFeed
 from directory_service.rules.plain_text import AddressText, PracticeName
 from directory_service.rules.practice import Address, ChangeRefused, Practice, Profile
 from directory_service.rules.specialties import SpecialtyTable
-from directory_service.store.practices import PracticeStore, UnknownPractice
+from directory_service.store.practices import ChangedMeanwhile, PracticeStore, UnknownPractice
 from messenger_core.http_service import GuardedRoutes
 from messenger_core.problem import Problem, WireModel, parse_body
+from messenger_core.service_auth.client import CallFailed
 from messenger_core.service_auth.token_grant import Caller
+
+logger = logging.getLogger(__name__)
 
 _REFUSALS = {
     "withdrawn": "The practice has withdrawn. To come back, join again (POST /oauth2/register) with a new statement.",
@@ -49,8 +59,16 @@ class _Nothing(WireModel):
 class OwnerApi:
     """``/owner/…``."""
 
-    def __init__(self, *, practices: PracticeStore, specialties: SpecialtyTable, feed: ReachabilityFeed) -> None:
+    def __init__(
+        self,
+        *,
+        practices: PracticeStore,
+        accounts: PracticeAccounts,
+        specialties: SpecialtyTable,
+        feed: ReachabilityFeed,
+    ) -> None:
         self._practices = practices
+        self._accounts = accounts
         self._specialties = specialties
         self._feed = feed
 
@@ -72,7 +90,38 @@ class OwnerApi:
         self._check_specialties(asked.specialties)
         address = Address(asked.address.line, asked.address.postcode, asked.address.city)
         profile = Profile(asked.name, tuple(asked.specialties), address)
-        return await _changed(self._practices.write_profile(caller.client_id, profile, datetime.now(UTC)))
+        return await _changed(self._write_everywhere(caller.client_id, profile))
+
+    async def _write_everywhere(self, telematik_id: str, profile: Profile) -> Practice:
+        """Gives the practice's account its name, then stores the profile.
+
+        In this order nothing is stored while the homeserver is down. The name is sent every time, also if it is the
+        one stored: a request that was interrupted in between has left another one at the homeserver.
+        """
+        for _ in range(TRIES):
+            seen = await self._practices.last_entry(telematik_id)
+            practice, jwks = await self._practices.find(telematik_id), await self._practices.keys(telematik_id)
+            if practice is None or jwks is None:
+                raise UnknownPractice
+            if await self._account(telematik_id, profile.name, jwks) != practice.user_id:
+                raise account_differs()
+            try:
+                return await self._practices.write_profile(telematik_id, profile, datetime.now(UTC), seen=seen)
+            except ChangedMeanwhile:
+                continue
+        raise changed_too_often()
+
+    async def _account(self, telematik_id: str, name: str, jwks: Mapping[str, Any]) -> str:
+        try:
+            return await self._accounts.provide(telematik_id, name, jwks)
+        except CallFailed as fault:
+            logger.warning("a practice could not write its profile: %s", fault)
+            raise Problem(
+                503,
+                "homeserver-unavailable",
+                "The practice's account could not be given this name because the homeserver did not answer as "
+                "expected. The profile was not changed; send the same request again later.",
+            ) from None
 
     async def _choose_visibility(self, request: web.Request, caller: Caller) -> web.Response:
         asked = parse_body(_Visibility, await request.read())

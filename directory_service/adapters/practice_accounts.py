@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
+from messenger_core.problem import Problem
 from messenger_core.service_auth.client import CallFailed, ServiceClient
 
+logger = logging.getLogger(__name__)
+
 _SCOPE = "practice:provision"
+TRIES = 5
+"""How often a change is begun anew because the practice was changed by another request at the same time."""
 _PATH = "/_synapse/client/hek/v1/practices"
 
 
@@ -32,3 +38,16 @@ class PracticeAccounts:
         if not isinstance(user_id, str) or not user_id.startswith("@") or ":" not in user_id:
             raise CallFailed("PUT practices: no user id in the answer")
         return user_id
+
+
+def account_differs() -> Problem:
+    """The answer when the homeserver named an account that is not this practice's."""
+    logger.error("the homeserver named an account that belongs to another practice, or another one than before")
+    return Problem(
+        502, "account-differs", "The homeserver named an unexpected account; the operator has to look at it."
+    )
+
+
+def changed_too_often() -> Problem:
+    """The answer when other requests changed the practice at every try."""
+    return Problem(503, "changed-meanwhile", "Other requests change this practice right now; send this one again.")

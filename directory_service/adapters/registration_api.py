@@ -10,9 +10,16 @@ from typing import Any
 from aiohttp import web
 from joserfc.jwk import KeySet
 
-from directory_service.adapters.practice_accounts import PracticeAccounts
+from directory_service.adapters.practice_accounts import TRIES, PracticeAccounts, account_differs, changed_too_often
 from directory_service.rules.plain_text import PracticeName
-from directory_service.store.practices import AccountDiffers, Joining, PracticeStore, StatementUsed
+from directory_service.rules.practice import Practice
+from directory_service.store.practices import (
+    AccountDiffers,
+    ChangedMeanwhile,
+    Joining,
+    PracticeStore,
+    StatementUsed,
+)
 from messenger_core.identifiers import check_telematik_id
 from messenger_core.problem import Problem, WireModel, parse_body
 from messenger_core.service_auth.assertions import Statement, StatementRefused, unverified_issuer, verify_statement
@@ -56,27 +63,31 @@ class RegistrationApi:
         # change the account's keys. If this process dies in between, the same statement can be sent again.
         if await self._practices.statement_is_used(statement.issuer, statement.statement_id):
             raise _refused("it was used before (jti); ask the verifier for a new one")
-        jwks = public_jwks(*keys)
-        joining = Joining(
-            telematik_id=statement.subject,
-            user_id=await self._account(statement.subject, asked.client_name, jwks),
-            name=asked.client_name,
-            jwks=jwks,
-            verifier=statement.issuer,
-            statement_id=statement.statement_id,
-            expires_at=statement.expires_at,
-        )
-        try:
-            practice = await self._practices.join(joining, now)
-        except StatementUsed:
-            raise _refused("it was used before (jti); ask the verifier for a new one") from None
-        except AccountDiffers:
-            logger.error("the homeserver named an account that belongs to another practice, or another one than before")  # noqa: TRY400
-            raise Problem(
-                502, "account-differs", "The homeserver named an unexpected account; the operator has to look at it."
-            ) from None
+        practice = await self._join(statement, asked.client_name, public_jwks(*keys), now)
         body = {"client_id": practice.telematik_id, "user_id": practice.user_id}
         return web.json_response(body, status=201, headers={"Cache-Control": "no-store"})
+
+    async def _join(self, statement: Statement, name: str, jwks: Mapping[str, Any], now: datetime) -> Practice:
+        for _ in range(TRIES):
+            seen = await self._practices.last_entry(statement.subject)
+            joining = Joining(
+                telematik_id=statement.subject,
+                user_id=await self._account(statement.subject, name, jwks),
+                name=name,
+                jwks=jwks,
+                verifier=statement.issuer,
+                statement_id=statement.statement_id,
+                expires_at=statement.expires_at,
+            )
+            try:
+                return await self._practices.join(joining, now, seen=seen)
+            except ChangedMeanwhile:
+                continue
+            except StatementUsed:
+                raise _refused("it was used before (jti); ask the verifier for a new one") from None
+            except AccountDiffers:
+                raise account_differs() from None
+        raise changed_too_often()
 
     def _verified(self, text: str, keys: KeySet, now: datetime) -> Statement:
         try:

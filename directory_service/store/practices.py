@@ -40,6 +40,10 @@ class AccountDiffers(Exception):  # noqa: N818 - reads as what happened
     """The homeserver named another account for a practice than before, or one that belongs to another practice."""
 
 
+class ChangedMeanwhile(Exception):  # noqa: N818 - reads as what happened
+    """The practice was changed after its caller had looked at it; nothing is changed now."""
+
+
 class UnknownPractice(Exception):  # noqa: N818 - reads as what it is
     """There is no practice with this Telematik-ID."""
 
@@ -87,6 +91,16 @@ class PracticeStore:
             jwks = (await connection.execute(query)).scalar_one_or_none()
         return None if jwks is None else dict(json.loads(jwks))
 
+    async def last_entry(self, telematik_id: str) -> int:
+        """The number of the newest thing that happened to a practice, or 0; it differs after every change.
+
+        Name and keys are at the homeserver as well, and are changed there first. Who changes both reads this number
+        before, and gives it to ``join`` or ``write_profile``: of two at once the second begins anew, so that the
+        homeserver holds at last what is stored here.
+        """
+        async with self._engine.connect() as connection:
+            return await self._last_entry(connection, telematik_id)
+
     async def is_practice(self, user_id: str) -> bool:
         """Whether an account belongs to a practice, whatever its state."""
         async with self._engine.connect() as connection:
@@ -100,10 +114,16 @@ class PracticeStore:
         async with self._engine.connect() as connection:
             return (await connection.execute(used)).first() is not None
 
-    async def join(self, joining: Joining, now: datetime) -> Practice:
+    async def join(self, joining: Joining, now: datetime, *, seen: int | None = None) -> Practice:
         """Takes a practice in, or replaces the name and keys of one that joins again; uses up the statement.
 
+        Args:
+            joining: the statement and what came with it.
+            now: the present moment.
+            seen: its ``last_entry`` before the homeserver was told; None if that was not done.
+
         Raises:
+            ChangedMeanwhile: if something happened since ``seen``; the statement stays usable.
             StatementUsed: if the statement was used before.
             AccountDiffers: if the practice has another account already; nothing is changed then.
         """
@@ -128,18 +148,29 @@ class PracticeStore:
             inserting = insert_into(self._engine, practice).values(new).on_conflict_do_nothing()
             if (await connection.execute(inserting)).rowcount == 0:
                 await self._join_again(connection, joining)
+            await self._check_unchanged(connection, joining.telematik_id, seen)
             await self._note(connection, joining.telematik_id, "joined", now, by=joining.verifier)
             return await self._get(connection, joining.telematik_id)
 
-    async def write_profile(self, telematik_id: str, profile: Profile, now: datetime) -> Practice:
+    async def write_profile(
+        self, telematik_id: str, profile: Profile, now: datetime, *, seen: int | None = None
+    ) -> Practice:
         """Replaces what a practice says about itself.
 
+        Args:
+            telematik_id: which practice.
+            profile: what it says.
+            now: the present moment.
+            seen: its ``last_entry`` before the homeserver was told; None if that was not done.
+
         Raises:
+            ChangedMeanwhile: if something happened since ``seen``.
             UnknownPractice: if there is none.
         """
         address = profile.address
         async with self._engine.begin() as connection:
             await self._hold(connection, telematik_id)
+            await self._check_unchanged(connection, telematik_id, seen)
             await connection.execute(
                 practice.update()
                 .where(practice.c.telematik_id == telematik_id)
@@ -224,6 +255,15 @@ class PracticeStore:
                 **_forms(joining.name, before.address),
             )
         )
+
+    @staticmethod
+    async def _last_entry(connection: AsyncConnection, telematik_id: str) -> int:
+        newest = sa.select(sa.func.coalesce(sa.func.max(audit.c.id), 0)).where(audit.c.telematik_id == telematik_id)
+        return int((await connection.execute(newest)).scalar_one())
+
+    async def _check_unchanged(self, connection: AsyncConnection, telematik_id: str, seen: int | None) -> None:
+        if seen is not None and await self._last_entry(connection, telematik_id) != seen:
+            raise ChangedMeanwhile
 
     @staticmethod
     async def _hold(connection: AsyncConnection, telematik_id: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -70,6 +71,8 @@ class HomeserverStandIn:
 
     Attributes:
         down: whether it fails every call.
+        before_taking: what happens once before the next provision is taken.
+        before_answering: what happens once after the next provision is taken.
         accounts: what was provisioned, by Telematik-ID.
         user_ids: user ids that it gives instead of its own, by Telematik-ID.
         openid: whose each OpenID token is.
@@ -77,6 +80,8 @@ class HomeserverStandIn:
 
     url: str
     down: bool = False
+    before_taking: Callable[[], Awaitable[object]] | None = None
+    before_answering: Callable[[], Awaitable[object]] | None = None
     accounts: dict[str, dict[str, Any]] = field(default_factory=dict)
     user_ids: dict[str, str] = field(default_factory=dict)
     openid: dict[str, str] = field(default_factory=dict)
@@ -94,10 +99,16 @@ class HomeserverStandIn:
         if self.down:
             raise Problem(503, "unavailable", "down for a test")
         asked = await request.json()
+        if self.before_taking is not None:
+            happening, self.before_taking = self.before_taking, None
+            await happening()
         assert set(asked) == {"telematik_id", "display_name", "jwks", "active"}
         parse_jwks(asked["jwks"])
         telematik_id = asked["telematik_id"]
         self.accounts[telematik_id] = asked
+        if self.before_answering is not None:
+            happening, self.before_answering = self.before_answering, None
+            await happening()
         user_id = self.user_ids.get(telematik_id, f"@practice-{telematik_id[2:]}:{SERVER_NAME}")
         return web.json_response({"user_id": user_id})
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from messenger_core.service_auth.client import CallFailed
-from messenger_core.service_auth.keys import generate_private_key
+from messenger_core.service_auth.keys import generate_private_key, public_jwks
 from tests.directory_service.bench import CONSENT, KEYS, PAUSE, PROFILE, SOMMER, WINTER, Directory
 
 WINTER_PROFILE = PROFILE | {"name": "Hausarztpraxis Dr. Winter"}
@@ -30,6 +30,58 @@ async def test_the_profile_written_is_the_profile_read(directory: Directory) -> 
     assert status == 200
     assert {name: written[name] for name in PROFILE} == PROFILE
     assert (await directory.as_practice(key, "GET", "/owner/practice")) == (200, written)
+
+
+async def test_a_new_name_reaches_the_practices_account_and_its_keys_stay(directory: Directory) -> None:
+    key = await directory.practice_joins(profile=None, opts_in=False)
+    for name in ("Praxis Neu", "Praxis Dr. Sommer"):
+        status, _ = await directory.as_practice(key, "PUT", "/owner/practice", changed(name=name))
+        account = directory.homeserver.accounts[SOMMER]
+        assert (status, account["display_name"]) == (200, name)
+        assert (account["jwks"], account["active"]) == (public_jwks(key), True)
+
+
+async def test_while_the_homeserver_is_down_no_profile_is_written(directory: Directory) -> None:
+    key = await directory.practice_joins(opts_in=False)
+    before = await directory.as_practice(key, "GET", "/owner/practice")
+    directory.homeserver.down = True
+    status, answer = await directory.as_practice(key, "PUT", "/owner/practice", changed(name="Praxis Neu"))
+    assert (status, answer["title"]) == (503, "homeserver unavailable")
+    assert await directory.as_practice(key, "GET", "/owner/practice") == before
+    directory.homeserver.down = False
+    assert (await directory.as_practice(key, "PUT", "/owner/practice", changed(name="Praxis Neu")))[0] == 200
+
+
+async def test_an_account_of_another_practice_is_not_taken(directory: Directory) -> None:
+    key = await directory.practice_joins(opts_in=False)
+    directory.homeserver.user_ids[SOMMER] = "@practice-another:messenger.example"
+    status, answer = await directory.as_practice(key, "PUT", "/owner/practice", PROFILE)
+    assert (status, answer["title"]) == (502, "account differs")
+
+
+async def test_a_profile_written_while_the_key_is_replaced_never_brings_the_old_key_back(directory: Directory) -> None:
+    old, new = await directory.practice_joins(opts_in=False), generate_private_key()
+
+    async def replace_key() -> None:
+        assert (await directory.register(directory.statement(SOMMER, new), new))[0] == 201
+
+    directory.homeserver.before_taking = replace_key
+    status, _ = await directory.as_practice(old, "PUT", "/owner/practice", changed(name="Praxis Neu"))
+    account = directory.homeserver.accounts[SOMMER]
+    assert (status, account["display_name"], account["jwks"]) == (200, "Praxis Neu", public_jwks(new))
+
+
+async def test_a_key_replaced_while_a_profile_is_written_is_the_one_at_the_homeserver(directory: Directory) -> None:
+    old, new = await directory.practice_joins(opts_in=False), generate_private_key()
+
+    async def rename() -> None:
+        assert (await directory.as_practice(old, "PUT", "/owner/practice", changed(name="Praxis Neu")))[0] == 200
+
+    directory.homeserver.before_answering = rename
+    assert (await directory.register(directory.statement(SOMMER, new), new, "Praxis Zuletzt"))[0] == 201
+    account = directory.homeserver.accounts[SOMMER]
+    _, own = await directory.as_practice(new, "GET", "/owner/practice")
+    assert (account["display_name"], account["jwks"]) == (own["name"], public_jwks(new))
 
 
 async def test_each_practice_writes_its_own_entry_alone(directory: Directory) -> None:
