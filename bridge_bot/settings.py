@@ -8,7 +8,8 @@ from pydantic import Field, field_validator, model_validator
 
 from bridge_bot.rules.topics import Topic
 from messenger_core.matrix import SessionSettings
-from messenger_core.settings import BaseUrl, DatabaseUrl, ExistingFile, ListenAddress, Settings, UserId
+from messenger_core.service_auth.keys import JwksFile, PrivateKeyFile
+from messenger_core.settings import BaseUrl, DatabaseUrl, ListenAddress, Settings, UserId
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9-]{0,39}$")]
 """A short name: it becomes part of a room's alias."""
@@ -25,14 +26,14 @@ class HomeserverMachine(Settings):
 
     url: BaseUrl
     client_id: str = "bot"
-    key_file: ExistingFile
+    key_file: PrivateKeyFile
 
 
 class ClientSettings(Settings):
     """A machine that may call the messenger's own interface."""
 
     client_id: str = Field(min_length=1)
-    jwks_file: ExistingFile
+    jwks_file: JwksFile
     scopes: list[Literal["erasure:act"]] = Field(min_length=1)
 
 
@@ -69,7 +70,7 @@ class BotSettings(Settings):
     listen: ListenAddress
     public_url: BaseUrl
     database: DatabaseUrl
-    signing_key_file: ExistingFile
+    signing_key_file: PrivateKeyFile
     session: SessionSettings
     homeserver_machine: HomeserverMachine
     clients: list[ClientSettings] = Field(default=[])

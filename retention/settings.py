@@ -5,7 +5,8 @@ from __future__ import annotations
 from pydantic import Field
 
 from messenger_core.matrix import SessionSettings
-from messenger_core.settings import BaseUrl, DatabaseUrl, ExistingFile, ListenAddress, Settings
+from messenger_core.service_auth.keys import PrivateKeyFile
+from messenger_core.settings import BaseUrl, DatabaseUrl, ListenAddress, Settings
 
 
 class ComponentSettings(Settings):
@@ -19,7 +20,7 @@ class ComponentSettings(Settings):
 
     url: BaseUrl
     client_id: str = "retention"
-    key_file: ExistingFile
+    key_file: PrivateKeyFile
 
 
 class RetentionSettings(Settings):

@@ -30,6 +30,7 @@ from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.adapters.sign_in import GesundheitsIdSignIn, StaffSignIn
 from synapse_modules.adapters.synapse_database import SynapseDatabase
 from synapse_modules.adapters.synapse_private import SynapsePrivate
+from synapse_modules.rules.clear_text import membership_without_words
 from synapse_modules.settings import Configuration, load_configuration
 from synapse_modules.store.accounts import Accounts
 from synapse_modules.store.audit import AuditLog
@@ -103,6 +104,7 @@ class HekMessenger:
             api, client=directory, accounts=accounts, house=house, timeout_ms=settings.search_timeout_ms
         )
         synapse.wrap_people_search(search.wrap)
+        synapse.keep_words_out_of_memberships(membership_without_words)
 
         calls: list[Calls] = [
             MembershipCalls(

@@ -13,7 +13,7 @@ from joserfc.jwk import ECKey, KeySet
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from messenger_core.identifiers import check_ik
-from messenger_core.service_auth.keys import read_jwks, read_private_key
+from messenger_core.service_auth.keys import JwksFile, PrivateKeyFile, read_jwks, read_private_key
 from messenger_core.service_auth.token_grant import Client
 from messenger_core.settings import BaseUrl, ExistingFile, Settings, SettingsError, check_settings, load_settings
 from synapse_modules.rules.kvnr_vault import KEY_BYTES, KvnrVault
@@ -30,7 +30,7 @@ class ClientSettings(Settings):
     """A machine that may call the API."""
 
     client_id: str = Field(min_length=1, max_length=255)
-    jwks_file: ExistingFile
+    jwks_file: JwksFile
     scopes: tuple[Scope, ...] = ()
 
 
@@ -48,8 +48,8 @@ class DirectorySettings(Settings):
 
     url: BaseUrl
     client_id: str = "homeserver"
-    key_file: ExistingFile
-    jwks_file: ExistingFile
+    key_file: PrivateKeyFile
+    jwks_file: JwksFile
     max_age_minutes: int = Field(default=60, ge=1, le=24 * 60)
 
 
@@ -57,7 +57,7 @@ class ModuleSettings(Settings):
     """The whole file."""
 
     public_url: BaseUrl
-    signing_key_file: ExistingFile
+    signing_key_file: PrivateKeyFile
     admit_test_numbers: bool = False
     insurer_ik: str
     kvnr_lookup_key_file: ExistingFile

@@ -139,8 +139,6 @@ class RoomGate:
         self, user_id: str, room_id: str, event_type: str, _state_key: str, content: dict[str, Any]
     ) -> Verdict:
         """Called when a client sends state into a room that is made, with what it wrote."""
-        if event_type == "m.room.member":
-            self._judge(reach.check_member_state(content))
         parties = await self._accounts.parties([user_id])
         return self._judge(reach.check_state(parties[user_id], await self._register.find(room_id), event_type))
 
@@ -148,8 +146,11 @@ class RoomGate:
         """Called for every event of a room that is made; decides on facts of our database only."""
         parties = await self._accounts.parties([event.sender])
         room = await self._register.find(event.room_id)
-        check = reach.check_state if event.is_state() else reach.check_message
-        return self._judge(check(parties[event.sender], room, event.type))
+        sender = parties[event.sender]
+        if event.is_state():
+            return self._judge(reach.check_state(sender, room, event.type))
+        # Synapse's own kind of mapping compares its keys with nothing.
+        return self._judge(reach.check_message(sender, room, event.type, dict(event.content)))
 
     async def check_username_for_spam(self, profile: UserProfile, requester_id: str) -> bool:
         """Called for every account that Synapse's own search finds; True hides it."""

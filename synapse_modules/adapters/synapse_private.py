@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,7 @@ PeopleSearch = Callable[[str, str, int], Awaitable[Any]]
 _FEATURES: Sequence[tuple[type, str, tuple[str, ...]]] = (
     (PaginationHandler, "purge_history", ("room_id", "token", "delete_local_events")),
     (RoomMemberHandler, "forget", ("user", "room_id")),
+    (RoomMemberHandler, "update_membership", ("requester", "target", "room_id", "action", "content")),
     (UserDirectoryHandler, "search_users", ("user_id", "search_term", "limit")),
     (MediaRepository, "delete_local_media_ids", ("media_ids",)),
     (RegistrationWorkerStore, "set_user_locked_status", ("user_id", "locked")),
@@ -126,6 +127,23 @@ class SynapsePrivate:
             if Path(paths.local_media_filepath(media_id)).exists()
             or Path(paths.local_media_thumbnail_dir(media_id)).exists()
         }
+
+    def keep_words_out_of_memberships(self, keep: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
+        """Puts a filter in front of every membership change; no callback sees the reason of an invitation.
+
+        Args:
+            keep: what of the content that a client sent is kept.
+        """
+        handler = self._hs.get_room_member_handler()
+        update = handler.update_membership
+        form = inspect.signature(update)
+
+        async def wordless(*args: Any, **kwargs: Any) -> tuple[str, int]:
+            call = form.bind(*args, **kwargs)
+            call.arguments["content"] = keep(call.arguments.get("content") or {})
+            return await update(*call.args, **call.kwargs)
+
+        handler.update_membership = wordless  # type: ignore[method-assign]
 
     def wrap_people_search(self, wrap: Callable[[PeopleSearch], PeopleSearch]) -> None:
         """Puts a search of ours in front of the one that answers the clients' search box."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 from messenger_core.account_kinds import AccountKind, RoomKind
+from synapse_modules.rules.clear_text import carries_no_words
 
 CHAT_WITH_PRACTICE = frozenset({RoomKind.REQUEST, RoomKind.CARE})
-# Deleting and reacting carry no text; everything else that people say is encrypted.
-_MESSAGES_ALLOWED = frozenset({"m.room.encrypted", "m.room.redaction", "m.reaction"})
 # What keeps a room private and encrypted never changes after it was made.
 _STATE_FIXED = frozenset(
     {
@@ -24,7 +24,6 @@ _STATE_FIXED = frozenset(
         "m.room.tombstone",
     }
 )
-_MEMBER_KEYS = frozenset({"membership", "displayname", "avatar_url", "is_direct"})
 
 
 class Refusal(StrEnum):
@@ -188,13 +187,13 @@ def check_join(user: Party, room: Room | None, house: House, *, is_invited: bool
     return None if is_invited or is_member else Refusal.NOT_INVITED
 
 
-def check_message(sender: Party, room: Room | None, event_type: str) -> Refusal | None:
+def check_message(sender: Party, room: Room | None, event_type: str, content: Mapping[str, Any]) -> Refusal | None:
     """Whether an event that is not state may be sent; None if so."""
     if room is None or not sender.live or sender.kind in {None, AccountKind.ADMIN}:
         return Refusal.NO_RIGHTS
     if room.kind is RoomKind.REQUEST:
         return Refusal.NOT_ACCEPTED_YET
-    return None if event_type in _MESSAGES_ALLOWED else Refusal.NOT_ENCRYPTED
+    return None if carries_no_words(event_type, content) else Refusal.NOT_ENCRYPTED
 
 
 def check_state(sender: Party, room: Room | None, event_type: str) -> Refusal | None:
@@ -204,17 +203,6 @@ def check_state(sender: Party, room: Room | None, event_type: str) -> Refusal | 
     if room is None or not sender.live:
         return Refusal.NO_RIGHTS
     if sender.kind is not AccountKind.SERVICE or event_type in _STATE_FIXED:
-        return Refusal.STATE_FIXED
-    return None
-
-
-def check_member_state(content: Mapping[str, object]) -> Refusal | None:
-    """Whether a client may write a member's state with such a content; None if so.
-
-    State is not encrypted, so what could carry words (``reason``, keys of the client's own) is refused. Names and
-    pictures are let through here because Synapse replaces them with those of the profile.
-    """
-    if not content.keys() <= _MEMBER_KEYS or not isinstance(content.get("is_direct", False), bool):
         return Refusal.STATE_FIXED
     return None
 

@@ -10,7 +10,7 @@ import aiohttp
 
 from tests.synapse_modules.homeserver_under_test import SUPPORT, Homeserver, SignedIn
 
-_CONTENT = {"ciphertext": "QUFB-unmistakable-ciphertext"}
+_CONTENT = {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "QUFB-unmistakable-ciphertext"}
 
 
 async def upload(homeserver: Homeserver, who: SignedIn) -> str:

@@ -196,11 +196,51 @@ async def test_no_words_of_a_persons_own_get_into_her_membership(homeserver: Hom
     body = {"membership": "join", "displayname": "Rückenschmerzen", "avatar_url": "mxc://hek.test/abc"}
     assert (await homeserver.call(person, "PUT", path, body))[0] == 200
     for worded in ({"reason": "Befund"}, {"note": "Befund"}):
-        assert (await homeserver.call(person, "PUT", path, body | worded))[0] == 403
+        assert (await homeserver.call(person, "PUT", path, body | worded))[0] == 200
     member = await homeserver.state(device, room, f"m.room.member/{quote(person.user_id)}")
     assert member["displayname"] == "Erika Muster"
     assert member.get("avatar_url") is None
-    assert "reason" not in member
+    assert not member.keys() & {"reason", "note"}
+
+
+@pytest.mark.parametrize(
+    ("event_type", "content"),
+    [
+        ("m.room.encrypted", {"body": "Befund im Klartext"}),
+        ("m.room.message", {"msgtype": "m.text", "body": "Befund im Klartext"}),
+    ],
+)
+async def test_no_words_are_sent_beside_the_ciphertext(
+    homeserver: Homeserver, event_type: str, content: dict[str, object]
+) -> None:
+    person, _, _, room = await homeserver.care_room()
+    status, answer = await homeserver.send(person, room, event_type, content)
+    assert (status, answer["errcode"]) == (403, "M_FORBIDDEN")
+    assert "verschlüsselt" in answer["error"]
+
+
+async def test_deletions_and_reactions_carry_no_words(homeserver: Homeserver) -> None:
+    person, _, _, room = await homeserver.care_room()
+    sent = (await homeserver.send(person, room))[1]["event_id"]
+    reaction = {"rel_type": "m.annotation", "event_id": sent, "key": "Befund positiv"}
+    assert (await homeserver.send(person, room, "m.reaction", {"m.relates_to": reaction}))[0] == 403
+    path = f"/rooms/{quote(room)}/redact/{quote(sent)}"
+    assert (await homeserver.call(person, "PUT", f"{path}/1", {"reason": "Befund"}))[0] == 403
+    assert (await homeserver.call(person, "PUT", f"{path}/2", {}))[0] == 200
+
+
+async def test_an_invitation_and_a_leave_carry_no_words(homeserver: Homeserver) -> None:
+    person, practice = await homeserver.new_person(), await homeserver.new_practice("Praxis Wort")
+    status, made = await homeserver.create_room(person, practice.user_id)
+    assert status == 200, made
+    room = made["room_id"]
+    path = f"/rooms/{quote(room)}/state/m.room.member/{quote(practice.user_id)}"
+    worded = {"membership": "invite", "reason": "Befund", "text": "Befund"}
+    assert (await homeserver.call(person, "PUT", path, worded))[0] in {200, 403}
+    body = {"user_id": practice.user_id, "reason": "Befund"}
+    assert (await homeserver.call(person, "POST", f"/rooms/{quote(room)}/invite", body))[0] in {200, 403}
+    assert (await homeserver.call(person, "POST", f"/rooms/{quote(room)}/leave", {"reason": "Befund"}))[0] == 200
+    assert not homeserver.rows("SELECT 1 FROM event_json WHERE json LIKE '%Befund%'")
 
 
 async def test_team_rooms_are_for_agents_alone(homeserver: Homeserver) -> None:

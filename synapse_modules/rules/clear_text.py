@@ -1,0 +1,84 @@
+"""What stands beside the ciphertext, readable by the homeserver: nothing of it may carry a person's words."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+# The cleartext part of m.room.encrypted as clients send it (Matrix 1.15, m.megolm.v1.aes-sha2), and its relation.
+_ENCRYPTED_KEYS = frozenset({"algorithm", "ciphertext", "sender_key", "session_id", "device_id", "m.relates_to"})
+_RELATION_KEYS = frozenset({"rel_type", "event_id", "is_falling_back", "m.in_reply_to"})
+_BASE64 = re.compile(r"[A-Za-z0-9+/_-]+=*")
+_TOKEN = re.compile(r"[!-~]{1,255}")
+_LONGEST_EMOJI = 16
+_MEMBER_KEYS = frozenset({"is_direct"})
+
+
+def _is_token(value: object) -> bool:
+    return isinstance(value, str) and _TOKEN.fullmatch(value) is not None
+
+
+def _is_relation(value: object) -> bool:
+    if not isinstance(value, Mapping) or not value.keys() <= _RELATION_KEYS:
+        return False
+    reply = value.get("m.in_reply_to", {"event_id": "$"})
+    return (
+        _is_token(value.get("rel_type", "-"))
+        and _is_token(value.get("event_id", "-"))
+        and isinstance(value.get("is_falling_back", False), bool)
+        and isinstance(reply, Mapping)
+        and reply.keys() <= {"event_id"}
+        and _is_token(reply.get("event_id", "-"))
+    )
+
+
+def _is_ciphertext(content: Mapping[str, Any]) -> bool:
+    return (
+        content.keys() <= _ENCRYPTED_KEYS
+        and content.get("algorithm") == "m.megolm.v1.aes-sha2"
+        and isinstance(content.get("ciphertext"), str)
+        and _BASE64.fullmatch(content["ciphertext"]) is not None
+        and all(_is_token(content.get(key, "-")) for key in ("sender_key", "session_id", "device_id"))
+        and _is_relation(content.get("m.relates_to", {}))
+    )
+
+
+def _is_emoji(value: object) -> bool:
+    """Whether it is as short as an emoji and holds no word; a keycap emoji has one digit."""
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_EMOJI:
+        return False
+    return not any(letter.isalpha() or letter.isspace() for letter in value) and sum(map(str.isdigit, value)) <= 1
+
+
+def _is_reaction(content: Mapping[str, Any]) -> bool:
+    relation = content.get("m.relates_to")
+    return (
+        content.keys() == {"m.relates_to"}
+        and isinstance(relation, Mapping)
+        and relation.keys() == {"rel_type", "event_id", "key"}
+        and relation["rel_type"] == "m.annotation"
+        and _is_token(relation["event_id"])
+        and _is_emoji(relation["key"])
+    )
+
+
+def _is_deletion(content: Mapping[str, Any]) -> bool:
+    return content.keys() <= {"redacts", "reason"} and not content.get("reason")
+
+
+_FORMS = {"m.room.encrypted": _is_ciphertext, "m.reaction": _is_reaction, "m.room.redaction": _is_deletion}
+
+
+def carries_no_words(event_type: str, content: Mapping[str, Any]) -> bool:
+    """Whether an event that is not state has the form of ciphertext, of a reaction of one emoji, or of a deletion."""
+    form = _FORMS.get(event_type)
+    return form is not None and form(content)
+
+
+def membership_without_words(content: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a membership event's content may be kept: reasons and keys of the client's own are left out.
+
+    Names and pictures are left out as well; Synapse takes them from the verified profile.
+    """
+    return {key: value for key, value in content.items() if key in _MEMBER_KEYS and isinstance(value, bool)}
