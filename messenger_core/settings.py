@@ -16,7 +16,7 @@ from pydantic.fields import FieldInfo
 
 _SHOWN_VALUE_LENGTH = 80
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
-_PASSWORD = re.compile(r"(//[^/@:]*:)[^/@]*@")
+_PASSWORD = re.compile(r"(//[^/@:]*:).*@|([?#]).*(?=['\"])")
 
 
 class SettingsError(Exception):
@@ -47,8 +47,8 @@ def _loopback_or_https(url: str) -> str:
 
 
 def _database_url(url: str) -> str:
-    if urlsplit(url).password is not None:
-        raise ValueError("a password does not belong here; put it into the file that PGPASSFILE names")
+    if re.match(r"\w+://[^/@]*:[^/]*@", url) or "?" in url or "#" in url:
+        raise ValueError("a password or option does not belong here; a password stands in the file of PGPASSFILE")
     if re.fullmatch(r"sqlite:///.+|postgresql://[^/]*/.+", url):
         return url
     raise ValueError("allowed are sqlite:///PATH and postgresql://USER@HOST:PORT/NAME")
@@ -125,7 +125,7 @@ def _fault(model: type[BaseModel], error: Mapping[str, object]) -> str:
         return f"{key}: is missing; it has no default"
     if error["type"] == "extra_forbidden":
         return f"{key}: unknown key{_allowed(model, location)}"
-    value = _PASSWORD.sub(r"\1…@", repr(error["input"]))
+    value = _PASSWORD.sub(r"\1\2…", repr(error["input"]))
     if len(value) > _SHOWN_VALUE_LENGTH:
         value = value[:_SHOWN_VALUE_LENGTH] + "…"
     return f"{key}: {value} is not allowed: {message}"

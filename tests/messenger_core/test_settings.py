@@ -82,10 +82,12 @@ def test_a_rule_about_several_keys_is_told_in_its_own_words(tmp_path: Path) -> N
         load_settings(Pair, path)
 
 
-def test_a_password_in_a_database_address_is_refused_and_not_repeated(tmp_path: Path) -> None:
-    message = fault(tmp_path, "listen: {port: 80}\ndatabase: postgresql://hek:geheim@127.0.0.1/hek")
+@pytest.mark.parametrize("user", ["hek:geheim", "hek:ge#heim", "hek:geheim@", "hek:ge?heim"])
+@pytest.mark.parametrize("name", ["hek", "hek?password=geheim"])
+def test_a_password_in_a_database_address_is_refused_and_not_repeated(tmp_path: Path, user: str, name: str) -> None:
+    message = fault(tmp_path, f"listen: {{port: 80}}\ndatabase: 'postgresql://{user}@127.0.0.1/{name}'")
     assert "PGPASSFILE" in message
-    assert "geheim" not in message
+    assert "heim" not in message
 
 
 def test_all_faults_are_told_at_once(tmp_path: Path) -> None:
