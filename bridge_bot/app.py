@@ -40,6 +40,7 @@ from bridge_bot.store.team_rooms import TeamRooms
 from bridge_bot.store.tickets import Tickets
 from messenger_core.catalogue import Catalogue
 from messenger_core.database import UsedStatements, answers, open_database
+from messenger_core.homeserver_interface import HOMESERVER_TOKEN_PATH
 from messenger_core.http_service import TOKEN_PATH, GuardedRoutes, new_application, serve_until_stopped
 from messenger_core.log import fault_without_text
 from messenger_core.matrix import MatrixSession, MediaLedger
@@ -47,11 +48,11 @@ from messenger_core.service_auth.client import ServiceClient
 from messenger_core.service_auth.keys import read_jwks, read_private_key
 from messenger_core.service_auth.token_grant import Client, TokenAuthority
 from messenger_core.settings import ListenAddress, SettingsError
+from messenger_core.waking import woken
 
 logger = logging.getLogger(__name__)
 
 PACKAGE = "bridge_bot"
-_HOMESERVER_TOKEN_PATH = "/_synapse/client/hek/oauth2/token"
 _HOUSEKEEPING_EVERY_S = 10.0
 
 
@@ -153,10 +154,7 @@ class Messenger:
         while True:
             self._invitations.clear()
             await self.keep_house_once()
-            try:
-                await asyncio.wait_for(self._invitations.wait(), _HOUSEKEEPING_EVERY_S)
-            except TimeoutError:
-                continue
+            await woken(self._invitations, _HOUSEKEEPING_EVERY_S)
 
     async def keep_house_once(self) -> None:
         """Decides on what waits, and makes the team rooms that are missing."""
@@ -204,7 +202,7 @@ async def run(settings: BotSettings) -> None:
         client_id=machine.client_id,
         key=read_private_key(machine.key_file),
         base_url=machine.url,
-        token_endpoint=machine.url + _HOMESERVER_TOKEN_PATH,
+        token_endpoint=machine.url + HOMESERVER_TOKEN_PATH,
     )
     app = http_application(settings, engine)
     try:

@@ -6,9 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from messenger_core.homeserver_interface import HOMESERVER_TOKEN_PATH
 from messenger_core.settings import BaseUrl, DatabaseUrl, ExistingFile, ListenAddress, Settings
-
-TOKEN_PATH_OF_HOMESERVER = "/_synapse/client/hek/oauth2/token"
 
 
 class HomeserverSettings(Settings):
@@ -21,7 +20,7 @@ class HomeserverSettings(Settings):
     @property
     def token_endpoint(self) -> str:
         """The full address of its token endpoint."""
-        return self.url + TOKEN_PATH_OF_HOMESERVER
+        return self.url + HOMESERVER_TOKEN_PATH
 
 
 class ClientSettings(Settings):

@@ -16,13 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messenger_core.catalogue import Catalogue
 from messenger_core.database import answers, open_database
+from messenger_core.homeserver_interface import HOMESERVER_TOKEN_PATH
 from messenger_core.http_service import TOKEN_PATH, new_application, serve_until_stopped
 from messenger_core.log import fault_without_text
 from messenger_core.matrix import MatrixSession
 from messenger_core.service_auth.client import CallFailed, ServiceClient
 from messenger_core.service_auth.keys import read_private_key
 from messenger_core.settings import ListenAddress, SettingsError
-from retention.adapters import homeserver as homeserver_calls
 from retention.adapters.bot import Bot
 from retention.adapters.conversation import Conversation
 from retention.adapters.desk import Desk
@@ -72,7 +72,7 @@ def _client(settings: ComponentSettings, token_path: str) -> ServiceClient:
 
 
 def _homeserver_client(settings: RetentionSettings) -> ServiceClient:
-    return _client(settings.homeserver_machine, homeserver_calls.TOKEN_PATH)
+    return _client(settings.homeserver_machine, HOMESERVER_TOKEN_PATH)
 
 
 async def run_jobs(

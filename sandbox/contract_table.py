@@ -6,10 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 from urllib.parse import urlsplit
 
+from messenger_core.homeserver_interface import HOMESERVER_TOKEN_PATH, MACHINE_PREFIX
+
 Component = Literal["homeserver", "directory", "bot"]
-HOMESERVER_PREFIX = "/_synapse/client/hek"
 TOKEN_ENDPOINTS: dict[Component, str] = {
-    "homeserver": f"{HOMESERVER_PREFIX}/oauth2/token",
+    "homeserver": HOMESERVER_TOKEN_PATH,
     "directory": "/oauth2/token",
     "bot": "/oauth2/token",
 }
@@ -86,13 +87,13 @@ def find_call(method: str, address: str) -> Target:
     known = [call for call in CALLS if call.component == component]
     if not known:
         raise NotInContract(f"{address!r} names no component; write homeserver:/…, directory:/… or bot:/…")
-    plain = urlsplit(path).path.removeprefix(HOMESERVER_PREFIX)
+    plain = urlsplit(path).path.removeprefix(MACHINE_PREFIX)
     if component == "homeserver" and not plain.startswith("/v1/"):
         plain = f"/v1{plain}"
     for call in known:
         if (call.method, call.path) == (method.upper(), plain):
             query = urlsplit(path).query.replace("+", "%2B")
-            prefix = HOMESERVER_PREFIX if component == "homeserver" else ""
+            prefix = MACHINE_PREFIX if component == "homeserver" else ""
             return Target(call, prefix + plain + (f"?{query}" if query else ""))
     allowed = ", ".join(f"{call.method} {call.path}" for call in known)
     raise NotInContract(f"{method.upper()} {plain} is not in the contract; {component} has: {allowed}")

@@ -10,9 +10,9 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 
 import aiohttp
 
+from messenger_core.homeserver_interface import LOGIN_PATH
 from sandbox.people import Agent, Person
 
-LOGIN_PATH = "/_matrix/client/v3/login"
 # Where a client would wait for the browser to come back; nobody listens there, the address alone is read.
 RETURN_ADDRESS = "http://localhost/signed-in"
 _MOST_REDIRECTS = 8

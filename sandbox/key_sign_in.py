@@ -7,10 +7,9 @@ from datetime import UTC, datetime
 import aiohttp
 from joserfc.jwk import ECKey
 
+from messenger_core.homeserver_interface import KEY_LOGIN_TYPE, LOGIN_PATH
 from messenger_core.service_auth.assertions import make_assertion
-from sandbox.headless_sign_in import LOGIN_PATH, SignedIn, SignInRefused
-
-LOGIN_TYPE = "de.hek.login.private_key_jwt"
+from sandbox.headless_sign_in import SignedIn, SignInRefused
 
 
 async def sign_in_with_key(
@@ -30,7 +29,7 @@ async def sign_in_with_key(
     """
     address = homeserver + LOGIN_PATH
     body: dict[str, object] = {
-        "type": LOGIN_TYPE,
+        "type": KEY_LOGIN_TYPE,
         "identifier": {"type": "m.id.user", "user": user_id[1:].partition(":")[0]},
         "assertion": make_assertion(key, client_id=client_id, audience=address, now=datetime.now(UTC)),
     }

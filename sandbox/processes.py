@@ -154,7 +154,8 @@ class Processes:
         try:
             if process.returncode is None:
                 process.terminate()
-                await asyncio.wait_for(process.wait(), _STOP_S)
+                async with asyncio.timeout(_STOP_S):
+                    await process.wait()
         except ProcessLookupError:
             pass
         except TimeoutError:

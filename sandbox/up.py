@@ -149,7 +149,8 @@ async def _end_story(process: asyncio.subprocess.Process) -> None:
         if process.returncode is None:
             os.killpg(process.pid, number)
             with suppress(TimeoutError):
-                await asyncio.wait_for(process.wait(), _END_STORY_S)
+                async with asyncio.timeout(_END_STORY_S):
+                    await process.wait()
 
 
 @asynccontextmanager

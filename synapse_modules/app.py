@@ -9,6 +9,7 @@ from typing import Any
 from synapse.config import ConfigError
 from synapse.module_api import ModuleApi
 
+from messenger_core.homeserver_interface import MACHINE_PREFIX
 from messenger_core.log import fault_without_text
 from messenger_core.service_auth.token_grant import Client, TokenAuthority
 from messenger_core.settings import SettingsError
@@ -18,7 +19,7 @@ from synapse_modules.adapters.directory_client import DirectoryClient
 from synapse_modules.adapters.erasure_calls import ErasureCalls
 from synapse_modules.adapters.key_sign_in import KeySignIn
 from synapse_modules.adapters.locks import Locks
-from synapse_modules.adapters.machine_http import PREFIX, Calls, MachineResource
+from synapse_modules.adapters.machine_http import Calls, MachineResource
 from synapse_modules.adapters.membership_calls import MembershipCalls
 from synapse_modules.adapters.own_accounts import OwnAccounts
 from synapse_modules.adapters.people_search import InsuredSearch
@@ -128,7 +129,7 @@ class HekMessenger:
             replays=statements,
             clock=synapse.clock,
         )
-        api.register_web_resource(PREFIX, resource)
+        api.register_web_resource(MACHINE_PREFIX, resource)
 
         if api.should_run_background_tasks():
             own_accounts = OwnAccounts(api, settings, accounts)

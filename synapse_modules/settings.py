@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 from joserfc.jwk import ECKey, KeySet
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
+from messenger_core.homeserver_interface import HOMESERVER_TOKEN_PATH, LOGIN_PATH
 from messenger_core.identifiers import check_ik
 from messenger_core.service_auth.keys import JwksFile, PrivateKeyFile, read_jwks, read_private_key
 from messenger_core.service_auth.token_grant import Client
@@ -105,12 +106,12 @@ class ModuleSettings(Settings):
     @property
     def token_endpoint(self) -> str:
         """The full address of the homeserver's token endpoint."""
-        return f"{self.public_url}/_synapse/client/hek/oauth2/token"
+        return self.public_url + HOMESERVER_TOKEN_PATH
 
     @property
     def login_endpoint(self) -> str:
         """The full address of Matrix's login, the audience of sign-ins by key."""
-        return f"{self.public_url}/_matrix/client/v3/login"
+        return self.public_url + LOGIN_PATH
 
     def house(self, server_name: str) -> House:
         """The user ids of the accounts that insured people meet."""

@@ -8,6 +8,7 @@ import logging
 from bridge_bot.adapters.deliveries import Deliveries, NotYet
 from bridge_bot.adapters.matrix_account import reason_of
 from bridge_bot.store.outbox import Outbox
+from messenger_core.waking import woken
 
 logger = logging.getLogger(__name__)
 
@@ -39,10 +40,7 @@ class Courier:
                     if lane not in self._busy:
                         self._busy.add(lane)
                         lanes.create_task(self._work_off(lane))
-                try:
-                    await asyncio.wait_for(self._news.wait(), _LOOK_AGAIN_S)
-                except TimeoutError:
-                    continue
+                await woken(self._news, _LOOK_AGAIN_S)
 
     async def _work_off(self, lane: str) -> None:
         pause = 1.0

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from messenger_core.account_kinds import AccountKind
+from messenger_core.homeserver_interface import CALLS_PREFIX
 from messenger_core.service_auth.client import CallFailed, ServiceClient
-
-_CLIENT_API = "/_synapse/client/hek/v1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Homeserver:
             CallFailed: if the homeserver cannot be asked.
         """
         status, body = await self._client.answer(
-            "POST", f"{_CLIENT_API}/insured/lookup", scope="insured:read", body={"user_id": user_id}
+            "POST", f"{CALLS_PREFIX}/insured/lookup", scope="insured:read", body={"user_id": user_id}
         )
         problem = str(body.get("type", "")) if isinstance(body, dict) else ""
         if status == 404 and problem.endswith(":unknown-account"):
@@ -79,7 +78,7 @@ class Homeserver:
             CallFailed: if the homeserver cannot be asked.
         """
         body = await self._client.call(
-            "GET", f"{_CLIENT_API}/changes", scope="account:events", query={"since": since, "wait": wait_s}
+            "GET", f"{CALLS_PREFIX}/changes", scope="account:events", query={"since": since, "wait": wait_s}
         )
         try:
             found = _Changes.model_validate(body)

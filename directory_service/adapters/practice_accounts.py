@@ -6,6 +6,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+from messenger_core.homeserver_interface import CALLS_PREFIX
 from messenger_core.problem import Problem
 from messenger_core.service_auth.client import CallFailed, ServiceClient
 
@@ -14,7 +15,7 @@ logger = logging.getLogger(__name__)
 _SCOPE = "practice:provision"
 TRIES = 5
 """How often a change is begun anew because the practice was changed by another request at the same time."""
-_PATH = "/_synapse/client/hek/v1/practices"
+_PATH = f"{CALLS_PREFIX}/practices"
 
 
 class PracticeAccounts:

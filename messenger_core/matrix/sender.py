@@ -48,15 +48,16 @@ class Sender:
             with reaching_homeserver():
                 await self._look_into(room_id)
         async with self._sending.setdefault(room_id, asyncio.Lock()):
-            sending = self._client.room_send(
-                room_id,
-                "m.room.message",
-                dict(content),
-                tx_id=_transaction_id(key),
-                ignore_unverified_devices=True,
-            )
             with reaching_homeserver():
-                return str(taken(await asyncio.wait_for(sending, _SEND_TIMEOUT_S)).event_id)
+                async with asyncio.timeout(_SEND_TIMEOUT_S):
+                    answer = await self._client.room_send(
+                        room_id,
+                        "m.room.message",
+                        dict(content),
+                        tx_id=_transaction_id(key),
+                        ignore_unverified_devices=True,
+                    )
+                return str(taken(answer).event_id)
 
     async def _look_into(self, room_id: str) -> None:
         """Loads members and encryption of a room that we joined after the last sync, without moving the position."""

@@ -13,6 +13,7 @@ from typing import IO
 
 import aiohttp
 
+from messenger_core.homeserver_interface import KEY_LOGIN_TYPE, LOGIN_PATH
 from messenger_core.matrix.settings import SessionSettings
 from messenger_core.service_auth.assertions import make_assertion
 from messenger_core.service_auth.keys import read_private_key
@@ -20,8 +21,6 @@ from messenger_core.settings import SettingsError
 
 logger = logging.getLogger(__name__)
 
-LOGIN_TYPE = "de.hek.login.private_key_jwt"
-LOGIN_PATH = "/_matrix/client/v3/login"
 _LONGEST_PAUSE_S = 30.0
 
 
@@ -36,7 +35,7 @@ async def sign_in(settings: SessionSettings, device_id: str) -> str:
     pause = 1.0
     while True:
         body = {
-            "type": LOGIN_TYPE,
+            "type": KEY_LOGIN_TYPE,
             "identifier": {"type": "m.id.user", "user": settings.user_id[1:].partition(":")[0]},
             "assertion": make_assertion(key, client_id=settings.client_id, audience=address, now=datetime.now(UTC)),
             "device_id": device_id,

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from messenger_core.log import fault_without_text
 from messenger_core.matrix import Invitation, SendFailed
 from messenger_core.service_auth.client import CallFailed
+from messenger_core.waking import woken
 from retention.adapters.homeserver import Consent, Homeserver, RoomResults
 from retention.adapters.patience import Patience
 from retention.adapters.service_account import ServiceAccount, message, notice
@@ -67,10 +68,7 @@ class Desk:
         while True:
             self.wake.clear()
             await self.work_once()
-            try:
-                await asyncio.wait_for(self.wake.wait(), _POLL_S)
-            except TimeoutError:
-                continue
+            await woken(self.wake, _POLL_S)
 
     async def work_once(self) -> None:
         """Takes the next step of everything that is unfinished."""

@@ -8,13 +8,12 @@ from datetime import datetime
 
 from messenger_core.account_kinds import AccountKind
 from messenger_core.calendar_periods import to_milliseconds
+from messenger_core.homeserver_interface import CALLS_PREFIX
 from messenger_core.service_auth.client import CallFailed, ServiceClient
 from retention.adapters.answers import Answer, moment_text, read_answer
 from retention.rules.offering import IdleRoom
 from retention.store.erasures import DueRoom
 
-TOKEN_PATH = "/_synapse/client/hek/oauth2/token"
-_PREFIX = "/_synapse/client/hek/v1"
 _ACT, _READ, _ERASE = "retention:act", "insured:read", "erasure:act"
 _MEDIA_A_CALL = 1000
 
@@ -79,7 +78,7 @@ class Homeserver:
         page: str | None = None
         while True:
             query = {"as_of": moment_text(as_of)} | ({"page": page} if page is not None else {})
-            content = await self._client.call("GET", f"{_PREFIX}/care-rooms/idle", scope=_ACT, query=query)
+            content = await self._client.call("GET", f"{CALLS_PREFIX}/care-rooms/idle", scope=_ACT, query=query)
             answer = read_answer(_IdlePage, content, "idle care rooms")
             yield [(room.user_id, IdleRoom(room.room_id, room.last_message_at)) for room in answer.rooms]
             if answer.next is None:
@@ -89,7 +88,7 @@ class Homeserver:
     async def is_reachable_insured(self, user_id: str) -> bool:
         """Whether this is the account of an insured person that is not locked."""
         status, content = await self._client.answer(
-            "POST", f"{_PREFIX}/insured/lookup", scope=_READ, body={"user_id": user_id}
+            "POST", f"{CALLS_PREFIX}/insured/lookup", scope=_READ, body={"user_id": user_id}
         )
         if status == 404:
             return False
@@ -113,13 +112,13 @@ class Homeserver:
             "consent_event_id": consent.event_id,
             "consented_at": consent.given_at,
         }
-        content = await self._client.call("POST", f"{_PREFIX}/care-rooms/{action}", scope=_ACT, body=body)
+        content = await self._client.call("POST", f"{CALLS_PREFIX}/care-rooms/{action}", scope=_ACT, body=body)
         return read_answer(RoomResults, content, f"{action} care rooms")
 
     async def set_period(self, user_id: str, months: int | None) -> None:
         """Sets after how many months chats are offered to the person; None means never."""
         await self._client.call(
-            "PUT", f"{_PREFIX}/insured/retention", scope=_ACT, body={"user_id": user_id, "months": months}
+            "PUT", f"{CALLS_PREFIX}/insured/retention", scope=_ACT, body={"user_id": user_id, "months": months}
         )
 
     async def erase(self, room: DueRoom, before: datetime) -> Remaining:
@@ -131,7 +130,7 @@ class Homeserver:
         remaining_media = 0
         for batch in media or [()]:
             body = {"room_id": room.room_id, "before": to_milliseconds(before), "media": list(batch)}
-            content = await self._client.call("POST", f"{_PREFIX}/erasures", scope=_ERASE, body=body)
+            content = await self._client.call("POST", f"{CALLS_PREFIX}/erasures", scope=_ERASE, body=body)
             remaining = read_answer(Remaining, content, "erasing a room")
             remaining_media += remaining.remaining_media
         return Remaining(remaining_events=remaining.remaining_events, remaining_media=remaining_media)

@@ -17,9 +17,9 @@ from urllib.parse import quote
 import aiohttp
 from joserfc.jwk import ECKey
 
+from messenger_core.homeserver_interface import HOMESERVER_TOKEN_PATH, MACHINE_PREFIX
 from messenger_core.service_auth.client import ServiceClient
 from messenger_core.service_auth.keys import generate_private_key, read_private_key
-from sandbox.contract_table import HOMESERVER_PREFIX, TOKEN_ENDPOINTS
 from sandbox.encrypted_client import EncryptedClient, Seen, run_client
 from sandbox.headless_sign_in import SignedIn, SignInRefused, add_person, sign_in
 from sandbox.key_sign_in import sign_in_with_key
@@ -183,8 +183,8 @@ class Stage:
         client = ServiceClient(
             client_id="core-system",
             key=read_private_key(self.folder.keys.private("core-system")),
-            base_url=self.homeserver + HOMESERVER_PREFIX,
-            token_endpoint=self.homeserver + TOKEN_ENDPOINTS["homeserver"],
+            base_url=self.homeserver + MACHINE_PREFIX,
+            token_endpoint=self.homeserver + HOMESERVER_TOKEN_PATH,
         )
         async with client:
             status, _ = await client.answer("POST", path, scope="membership:write", body=body)
@@ -208,7 +208,8 @@ class Stage:
             stderr=asyncio.subprocess.PIPE,
         )
         try:
-            output, errors = await asyncio.wait_for(process.communicate(), _COMMAND_TIMEOUT_S)
+            async with asyncio.timeout(_COMMAND_TIMEOUT_S):
+                output, errors = await process.communicate()
         except TimeoutError:
             process.kill()
             raise Unexpected(f"{package} {' '.join(arguments)} did not end") from None

@@ -16,6 +16,7 @@ from synapse.module_api import DirectServeJsonResource
 from synapse.util.clock import Clock
 
 from messenger_core import problem
+from messenger_core.homeserver_interface import MACHINE_PREFIX
 from messenger_core.log import fault_without_text
 from messenger_core.problem import Problem
 from messenger_core.service_auth.token_grant import (
@@ -30,7 +31,6 @@ from synapse_modules.adapters.present import now
 
 logger = logging.getLogger(__name__)
 
-PREFIX = "/_synapse/client/hek"
 _TOKEN_PATH = "/oauth2/token"
 _HEALTH_PATH = "/health"
 _MAX_BODY_BYTES = 1024 * 1024
@@ -136,7 +136,7 @@ class MachineResource(DirectServeJsonResource):
 
     async def _answer(self, request: SynapseRequest) -> _Answer:
         method = request.method.decode("ascii", errors="replace")
-        path = request.path.decode("utf-8", errors="replace").removeprefix(PREFIX)
+        path = request.path.decode("utf-8", errors="replace").removeprefix(MACHINE_PREFIX)
         if path == _HEALTH_PATH and method in {"GET", "HEAD"}:
             return _Answer(200, {"status": "ok"})
         assert request.content is not None  # Synapse has read the whole request
