@@ -32,7 +32,7 @@ from synapse_modules.adapters.sign_in import GesundheitsIdSignIn, StaffSignIn
 from synapse_modules.adapters.synapse_database import SynapseDatabase
 from synapse_modules.adapters.synapse_private import SynapsePrivate
 from synapse_modules.rules.clear_text import membership_without_words
-from synapse_modules.settings import Configuration, load_configuration
+from synapse_modules.settings import Configuration, ModuleSettings, load_configuration
 from synapse_modules.store.accounts import Accounts
 from synapse_modules.store.audit import AuditLog
 from synapse_modules.store.changes import Changes
@@ -71,6 +71,28 @@ class _Clients:
         return self._clients.get(client_id)
 
 
+def _fits_the_homeserver(settings: ModuleSettings, public_baseurl: str, providers: frozenset[str]) -> None:
+    """Checks what can only be compared when both files were read.
+
+    Raises:
+        ConfigError: with the key, its value and what is allowed.
+    """
+    if public_baseurl.rstrip("/") != settings.public_url:
+        raise ConfigError(
+            f"synapse_modules: public_url: '{settings.public_url}' is not allowed: "
+            f"it must be homeserver.yaml's public_baseurl, {public_baseurl}"
+        )
+    for key, idp_id in (
+        ("gesundheitsid_idp_id", settings.gesundheitsid_idp_id),
+        ("staff_idp_id", settings.staff_idp_id),
+    ):
+        if idp_id not in providers:
+            raise ConfigError(
+                f"synapse_modules: {key}: '{idp_id}' is not allowed: "
+                f"homeserver.yaml's oidc_providers are {', '.join(sorted(providers)) or 'none'}"
+            )
+
+
 class HekMessenger:
     """The module: rooms, accounts, people search and the machine API."""
 
@@ -80,6 +102,7 @@ class HekMessenger:
         settings = config.settings
         self._api = api
         synapse = SynapsePrivate(api)
+        _fits_the_homeserver(settings, api.public_baseurl, synapse.sign_in_providers)
         synapse.prepare_database(is_main_process=api.worker_name is None)
         house = settings.house(api.server_name)
 

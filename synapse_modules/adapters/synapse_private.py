@@ -65,6 +65,11 @@ class SynapsePrivate:
         """The clock that web resources are made with."""
         return self._hs.get_clock()
 
+    @property
+    def sign_in_providers(self) -> frozenset[str]:
+        """The ``idp_id`` of the homeserver's OpenID providers, as its configuration names them."""
+        return frozenset(one.idp_id.removeprefix("oidc-") for one in self._hs.config.oidc.oidc_providers)
+
     def prepare_database(self, *, is_main_process: bool) -> None:
         """Brings the module's tables to the newest version; workers only check it. Runs before Synapse listens.
 
