@@ -30,7 +30,7 @@ from synapse_modules.adapters.room_gate import RoomGate
 from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.adapters.sign_in import GesundheitsIdSignIn, StaffSignIn
 from synapse_modules.adapters.synapse_database import SynapseDatabase
-from synapse_modules.adapters.synapse_private import SynapsePrivate
+from synapse_modules.adapters.synapse_private import SynapsePrivate, end_start
 from synapse_modules.rules.clear_text import membership_without_words
 from synapse_modules.settings import Configuration, ModuleSettings, load_configuration
 from synapse_modules.store.accounts import Accounts
@@ -101,9 +101,12 @@ class HekMessenger:
     def __init__(self, config: Configuration, api: ModuleApi) -> None:
         settings = config.settings
         self._api = api
-        synapse = SynapsePrivate(api)
-        _fits_the_homeserver(settings, api.public_baseurl, synapse.sign_in_providers)
-        synapse.prepare_database(is_main_process=api.worker_name is None)
+        try:
+            synapse = SynapsePrivate(api)
+            _fits_the_homeserver(settings, api.public_baseurl, synapse.sign_in_providers)
+            synapse.prepare_database(is_main_process=api.worker_name is None)
+        except ConfigError as fault:
+            end_start(fault)
         house = settings.house(api.server_name)
 
         database = SynapseDatabase(api)

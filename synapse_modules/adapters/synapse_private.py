@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+import os
+import sys
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from synapse.config import ConfigError
 from synapse.handlers.pagination import PaginationHandler
@@ -51,6 +53,16 @@ def check_features() -> None:
                 f"synapse_modules: this release of Synapse lacks {owner.__name__}.{name}({', '.join(parameters)}); "
                 "use a release that the README names as tested"
             )
+
+
+def end_start(fault: ConfigError) -> NoReturn:
+    """Ends the process with the fault's one line.
+
+    What a module raises while Synapse starts is printed with a traceback around it; an exit by exception would be
+    caught by the reactor. Nothing is under way yet that an abrupt end could harm.
+    """
+    print(fault.msg, file=sys.__stderr__, flush=True)
+    os._exit(1)
 
 
 class SynapsePrivate:

@@ -117,6 +117,7 @@ def test_a_bad_setting_of_the_module_ends_synapse_with_a_clear_line(
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode != 0
     told = done.stdout + done.stderr
+    assert "Traceback" not in told
     line = next(line for line in told.splitlines() if f"{key}: " in line)
     assert value in line
     assert allowed in line
