@@ -48,12 +48,12 @@ def healthcare_service(practice: Practice, specialties: SpecialtyTable) -> Resou
         "providedBy": {"reference": f"Organization/{practice.resource_id}"},
         "type": [
             {"coding": [{"system": CODE_SYSTEM, "code": code, "display": specialties.display(code)}]}
-            for code in practice.specialties
+            for code in practice.profile.specialties
         ],
-        "name": practice.name,
+        "name": practice.profile.name,
         "endpoint": [{"reference": f"Endpoint/{practice.resource_id}"}],
     }
-    if practice.address:
+    if practice.profile.address:
         resource["location"] = [{"reference": f"Location/{practice.resource_id}"}]
     return resource
 
@@ -66,20 +66,20 @@ def organization(practice: Practice) -> Resource:
         "meta": _meta("OrganizationDirectory"),
         "identifier": _identifier(practice),
         "active": True,
-        "name": practice.name,
+        "name": practice.profile.name,
     }
 
 
 def location(practice: Practice) -> Resource | None:
     """Where it is; None without a profile."""
-    address = practice.address
+    address = practice.profile.address
     if address is None:
         return None
     return {
         "resourceType": "Location",
         "id": practice.resource_id,
         "meta": _meta("LocationDirectory"),
-        "name": practice.name,
+        "name": practice.profile.name,
         "address": {
             "text": f"{address.line}, {address.postcode} {address.city}",
             "line": [address.line],
@@ -99,11 +99,11 @@ def endpoint(practice: Practice) -> Resource:
         "meta": _meta("EndpointDirectory"),
         "status": "active",
         "connectionType": {"system": f"{_GEMATIK}/CodeSystem/EndpointDirectoryConnectionType", "code": "tim"},
-        "name": practice.name,
+        "name": practice.profile.name,
         "payloadType": [
             {"coding": [{"system": f"{_GEMATIK}/CodeSystem/EndpointDirectoryPayloadType", "code": "tim-chat"}]}
         ],
-        "address": matrix_uri(practice.user_id),
+        "address": matrix_uri(practice.profile.active_addresses[0]),
     }
 
 

@@ -82,9 +82,9 @@ class HomeserverApi:
 
     def _display_name(self, practice: Practice) -> str:
         """``Name – Fachgebiet, Ort``: Matrix clients show nothing else of a result."""
-        specialties = " / ".join(map(self._specialties.display, practice.specialties))
-        place = f", {practice.address.city}" if practice.address else ""
-        return f"{practice.name} – {specialties}{place}"
+        specialties = " / ".join(map(self._specialties.display, practice.profile.specialties))
+        place = f", {practice.profile.address.city}" if practice.profile.address else ""
+        return f"{practice.profile.name} – {specialties}{place}"
 
 
 def _since(request: web.Request) -> _Since:

@@ -19,7 +19,8 @@ from directory_service.adapters.practice_accounts import (
 )
 from directory_service.adapters.reachability_feed import ReachabilityFeed
 from directory_service.rules.plain_text import AddressText, PracticeName
-from directory_service.rules.practice import Address, ChangeRefused, Practice, Profile
+from directory_service.rules.practice import ChangeRefused, Practice
+from directory_service.rules.profile import Address, Profile
 from directory_service.rules.specialties import SpecialtyTable
 from directory_service.store.practices import ChangedMeanwhile, PracticeStore, UnknownPractice
 from messenger_core.http_service import GuardedRoutes
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 _REFUSALS = {
     "withdrawn": "The practice has withdrawn. To come back, join again (POST /oauth2/register) with a new statement.",
+    "not-verified": "Nobody has proven to be this practice yet; join first (POST /oauth2/register).",
     "profile-missing": "A practice without a profile cannot be shown. Write it (PUT /owner/practice), then opt in.",
 }
 
@@ -167,12 +169,12 @@ def _gone() -> Problem:
 
 
 def _answer(practice: Practice) -> dict[str, Any]:
-    address = practice.address
+    address = practice.profile.address
     return {
         "telematik_id": practice.telematik_id,
         "user_id": practice.user_id,
         "state": practice.state.value,
-        "name": practice.name,
-        "specialties": list(practice.specialties),
+        "name": practice.profile.name,
+        "specialties": list(practice.profile.specialties),
         "address": {"line": address.line, "postcode": address.postcode, "city": address.city} if address else None,
     }

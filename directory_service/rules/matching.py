@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from directory_service.rules.folding import words
-from directory_service.rules.practice import Address
+from directory_service.rules.profile import Address
 from directory_service.rules.specialties import SpecialtyTable
 
 MAX_WORDS = 32

@@ -1,17 +1,23 @@
 """A practice of the directory, its states, and which change of state is allowed.
 
-Only a practice that opted in is found by patients or may be reached by them; every other state hides it.
+Only a practice that opted in, and that answers at a messenger address, is ever found or reachable; every other state
+hides it. A practice that hides from insured people is found by other practices alone.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
+
+from directory_service.rules.profile import Profile
 
 
 class PracticeState(StrEnum):
-    """Where a practice stands between joining and leaving."""
+    """Where a practice stands between being invited and leaving."""
 
+    INVITED = "invited"
+    """Known, from an import for example; nobody has proven to be this practice yet."""
     VERIFIED = "verified"
     OPTED_IN = "opted-in"
     PAUSED = "paused"
@@ -19,21 +25,18 @@ class PracticeState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Address:
-    """Where a practice is."""
+class Consent:
+    """The practice's last word about being shown.
 
-    line: str
-    postcode: str
-    city: str
+    Attributes:
+        text_version: the version of the text that it read.
+        by: who decided: the practice by its Telematik-ID, or the operator's opt-out model.
+        at: when, with a zone.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """What a practice says about itself; ``specialties`` are codes in the practice's own order."""
-
-    name: str
-    specialties: tuple[str, ...]
-    address: Address
+    text_version: str
+    by: str
+    at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,27 +46,27 @@ class Practice:
     Attributes:
         telematik_id: its identity; also its OAuth client id.
         resource_id: the logical id of its FHIR resources; it says nothing about the practice.
-        user_id: its account at the homeserver.
-        name: from the statement at first, later from its profile.
-        state: whether patients find and reach it.
-        specialties: empty until a profile is written.
-        address: None until a profile is written.
+        user_id: the account that the homeserver made for it; None until it joined.
+        state: whether it is found and reachable.
+        profile: what it says about itself.
+        consent: its last word about being shown; None if it never said any, or withdrew.
+        version: the directory's version when it last changed; a later change has a greater one. 0 is none at all.
     """
 
     telematik_id: str
     resource_id: str
-    user_id: str
-    name: str
+    user_id: str | None
     state: PracticeState
-    specialties: tuple[str, ...]
-    address: Address | None
+    profile: Profile
+    consent: Consent | None = None
+    version: int = 0
 
 
 class ChangeRefused(Exception):  # noqa: N818 - reads as what happened
     """A practice may not change its state like this.
 
     Attributes:
-        reason: ``withdrawn`` or ``profile-missing``.
+        reason: ``withdrawn``, ``not-verified`` or ``profile-missing``.
     """
 
     def __init__(self, reason: str) -> None:
@@ -71,9 +74,19 @@ class ChangeRefused(Exception):  # noqa: N818 - reads as what happened
         self.reason = reason
 
 
-def is_reachable(state: PracticeState) -> bool:
-    """Whether insured people find a practice in this state and may ask it for a chat."""
-    return state is PracticeState.OPTED_IN
+def is_listed(practice: Practice) -> bool:
+    """Whether anybody at all finds the practice: it opted in and answers at a messenger address."""
+    return practice.state is PracticeState.OPTED_IN and bool(practice.profile.active_addresses)
+
+
+def is_open_to_insured(practice: Practice) -> bool:
+    """Whether insured people find the practice and may ask it for a chat."""
+    return is_listed(practice) and not practice.profile.hide_from_insured
+
+
+def reachable_addresses(practice: Practice) -> frozenset[str]:
+    """The user ids at which insured people may reach the practice."""
+    return frozenset(practice.profile.active_addresses) if is_open_to_insured(practice) else frozenset()
 
 
 def state_after_joining(before: PracticeState | None) -> PracticeState:
@@ -81,21 +94,23 @@ def state_after_joining(before: PracticeState | None) -> PracticeState:
 
     Who withdrew and joins again starts over, and has to opt in anew.
     """
-    if before is None or before is PracticeState.WITHDRAWN:
+    if before is None or before in {PracticeState.INVITED, PracticeState.WITHDRAWN}:
         return PracticeState.VERIFIED
     return before
 
 
 def state_after_choice(practice: Practice, *, visible: bool) -> PracticeState:
-    """The state after a practice chose whether insured people may find and reach it.
+    """The state after a practice chose whether others may find and reach it.
 
     Raises:
-        ChangeRefused: if it has withdrawn, or would be shown without saying what and where it is.
+        ChangeRefused: if it has withdrawn or is not verified, or would be shown without saying what and where it is.
     """
     if practice.state is PracticeState.WITHDRAWN:
         raise ChangeRefused("withdrawn")
+    if practice.state is PracticeState.INVITED:
+        raise ChangeRefused("not-verified")
     if not visible:
         return PracticeState.PAUSED
-    if practice.address is None or not practice.specialties:
+    if practice.profile.address is None or not practice.profile.specialties:
         raise ChangeRefused("profile-missing")
     return PracticeState.OPTED_IN

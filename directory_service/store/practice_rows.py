@@ -8,7 +8,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from directory_service.rules.practice import Address, Practice, PracticeState
+from directory_service.rules.practice import Practice, PracticeState
+from directory_service.rules.profile import Address, Messenger, Profile
 from directory_service.store.tables import practice, practice_specialty
 
 
@@ -38,8 +39,11 @@ def _practice(row: Any, specialties: tuple[str, ...]) -> Practice:
         telematik_id=row["telematik_id"],
         resource_id=row["resource_id"],
         user_id=row["user_id"],
-        name=row["name"],
         state=PracticeState(row["state"]),
-        specialties=specialties,
-        address=Address(row["line"], row["postcode"], row["city"]) if located else None,
+        profile=Profile(
+            name=row["name"],
+            specialties=specialties,
+            address=Address(row["line"], row["postcode"], row["city"]) if located else None,
+            messengers=(Messenger(row["user_id"]),),
+        ),
     )

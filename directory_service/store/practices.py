@@ -18,14 +18,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from directory_service.rules.matching import search_forms
 from directory_service.rules.practice import (
-    Address,
     Practice,
     PracticeState,
-    Profile,
-    is_reachable,
     state_after_choice,
     state_after_joining,
 )
+from directory_service.rules.profile import Address, Profile
 from directory_service.store.practice_rows import one_practice
 from directory_service.store.tables import audit, practice, practice_specialty, reachability, used_statement
 from messenger_core.calendar_periods import to_milliseconds
@@ -168,6 +166,7 @@ class PracticeStore:
             UnknownPractice: if there is none.
         """
         address = profile.address
+        assert address is not None
         async with self._engine.begin() as connection:
             await self._hold(connection, telematik_id)
             await self._check_unchanged(connection, telematik_id, seen)
@@ -231,7 +230,7 @@ class PracticeStore:
             if (state, consent_text) == (before.state, agreed):
                 return before
             values: dict[str, Any] = {"state": state.value, "consent_text": consent_text}
-            if is_reachable(state) != is_reachable(before.state):
+            if (state is PracticeState.OPTED_IN) != (before.state is PracticeState.OPTED_IN):
                 values["reachability_version"] = await self._next_version(connection)
             await connection.execute(practice.update().where(this).values(values))
             await self._note(connection, telematik_id, state.value, now, consent_text=consent_text)
@@ -252,7 +251,7 @@ class PracticeStore:
                 name=joining.name,
                 jwks=json.dumps(joining.jwks),
                 state=state_after_joining(before.state).value,
-                **_forms(joining.name, before.address),
+                **_forms(joining.name, before.profile.address),
             )
         )
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from directory_service.rules.practice import PracticeState, is_reachable
+from directory_service.rules.practice import PracticeState
 from directory_service.store.tables import practice, reachability
 
 
@@ -51,7 +51,7 @@ class ReachableSet:
         changed = practice.c.reachability_version > (0 if full else version)
         rows = sa.select(practice.c.user_id, practice.c.state).where(changed).order_by(practice.c.user_id)
         async with self._engine.connect() as connection:
-            found = [(user, is_reachable(PracticeState(state))) for user, state in await connection.execute(rows)]
+            found = [(user, state == PracticeState.OPTED_IN.value) for user, state in await connection.execute(rows)]
         return ReachableChange(
             full=full,
             since=0 if full else version,

@@ -1,28 +1,42 @@
 """States of a practice: what each choice leads to, and what is refused."""
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from directory_service.rules.practice import (
-    Address,
     ChangeRefused,
     Practice,
     PracticeState,
-    is_reachable,
+    is_listed,
+    is_open_to_insured,
+    reachable_addresses,
     state_after_choice,
     state_after_joining,
 )
+from directory_service.rules.profile import Address, Messenger, MessengerKind, Profile
 
 PRACTICE = Practice(
     telematik_id="1-2001",
     resource_id="r",
     user_id="@p:messenger.example",
-    name="Praxis",
     state=PracticeState.VERIFIED,
-    specialties=("ALLG",),
-    address=Address("Weg 1", "20099", "Hamburg"),
+    profile=Profile(
+        name="Praxis",
+        specialties=("ALLG",),
+        address=Address("Weg 1", "20099", "Hamburg"),
+        messengers=(
+            Messenger("@p:messenger.example"),
+            Messenger("@bot:messenger.example", MessengerKind.TIM_BOT),
+            Messenger("@old:messenger.example", active=False),
+        ),
+    ),
 )
+
+
+def in_state(state: PracticeState, **profile: Any) -> Practice:
+    return replace(PRACTICE, state=state, profile=replace(PRACTICE.profile, **profile))
 
 
 @pytest.mark.parametrize("state", [PracticeState.VERIFIED, PracticeState.OPTED_IN, PracticeState.PAUSED])
@@ -30,34 +44,57 @@ PRACTICE = Practice(
 def test_a_practice_that_has_not_withdrawn_chooses_freely(
     state: PracticeState, visible: bool, after: PracticeState
 ) -> None:
-    assert state_after_choice(replace(PRACTICE, state=state), visible=visible) is after
+    assert state_after_choice(in_state(state), visible=visible) is after
 
 
 @pytest.mark.parametrize("visible", [True, False])
-def test_a_withdrawn_practice_has_no_choice(visible: bool) -> None:
+@pytest.mark.parametrize(
+    ("state", "reason"), [(PracticeState.WITHDRAWN, "withdrawn"), (PracticeState.INVITED, "not-verified")]
+)
+def test_who_left_or_never_proved_who_it_is_has_no_choice(state: PracticeState, reason: str, visible: bool) -> None:
     with pytest.raises(ChangeRefused) as refusal:
-        state_after_choice(replace(PRACTICE, state=PracticeState.WITHDRAWN), visible=visible)
-    assert refusal.value.reason == "withdrawn"
+        state_after_choice(in_state(state), visible=visible)
+    assert refusal.value.reason == reason
 
 
 def test_a_practice_without_a_profile_cannot_be_shown_but_can_be_hidden() -> None:
-    bare = replace(PRACTICE, specialties=(), address=None)
+    bare = in_state(PracticeState.VERIFIED, specialties=(), address=None)
     with pytest.raises(ChangeRefused) as refusal:
         state_after_choice(bare, visible=True)
     assert refusal.value.reason == "profile-missing"
     assert state_after_choice(bare, visible=False) is PracticeState.PAUSED
 
 
-def test_only_one_state_is_reachable() -> None:
-    assert [state for state in PracticeState if is_reachable(state)] == [PracticeState.OPTED_IN]
+def test_only_one_state_is_found_and_reachable() -> None:
+    for state in PracticeState:
+        shown = state is PracticeState.OPTED_IN
+        assert (is_listed(in_state(state)), is_open_to_insured(in_state(state))) == (shown, shown)
+        assert bool(reachable_addresses(in_state(state))) == shown
+
+
+def test_active_addresses_alone_are_reachable() -> None:
+    addresses = reachable_addresses(in_state(PracticeState.OPTED_IN))
+    assert addresses == {"@p:messenger.example", "@bot:messenger.example"}
+
+
+@pytest.mark.parametrize("messengers", [(), (Messenger("@p:messenger.example", active=False),)])
+def test_a_practice_without_an_active_address_is_neither_found_nor_reachable(messengers: tuple[Messenger, ...]) -> None:
+    silent = in_state(PracticeState.OPTED_IN, messengers=messengers)
+    assert (is_listed(silent), is_open_to_insured(silent), reachable_addresses(silent)) == (False, False, frozenset())
+
+
+def test_who_hides_from_insured_people_is_found_by_practices_alone() -> None:
+    hidden = in_state(PracticeState.OPTED_IN, hide_from_insured=True)
+    assert (is_listed(hidden), is_open_to_insured(hidden), reachable_addresses(hidden)) == (True, False, frozenset())
 
 
 def test_joining_never_makes_a_practice_reachable_that_was_not() -> None:
     assert state_after_joining(None) is PracticeState.VERIFIED
     for before in PracticeState:
-        assert is_reachable(state_after_joining(before)) == is_reachable(before)
+        assert is_listed(in_state(state_after_joining(before))) == is_listed(in_state(before))
 
 
 def test_joining_again_keeps_the_state_but_a_withdrawal_is_over() -> None:
     assert state_after_joining(PracticeState.PAUSED) is PracticeState.PAUSED
+    assert state_after_joining(PracticeState.INVITED) is PracticeState.VERIFIED
     assert state_after_joining(PracticeState.WITHDRAWN) is PracticeState.VERIFIED

@@ -5,7 +5,8 @@ from __future__ import annotations
 import secrets
 from datetime import UTC, datetime
 
-from directory_service.rules.practice import Address, Practice, Profile
+from directory_service.rules.practice import Practice
+from directory_service.rules.profile import Address, Profile
 from directory_service.store.practices import Joining, PracticeStore
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -38,3 +39,9 @@ async def opted_in(
     await store.join(joining(telematik_id, name=name), NOW)
     await store.write_profile(telematik_id, Profile(name, specialties, Address("Weg 1", postcode, city)), NOW)
     return await store.choose_visibility(telematik_id, visible=True, consent_text="1", now=NOW)
+
+
+def account(practice: Practice) -> str:
+    """The account that the homeserver made for a practice that joined."""
+    assert practice.user_id is not None
+    return practice.user_id

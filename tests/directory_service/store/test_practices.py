@@ -8,11 +8,12 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from directory_service.rules.practice import Address, ChangeRefused, PracticeState, Profile
+from directory_service.rules.practice import ChangeRefused, PracticeState
+from directory_service.rules.profile import Address, Profile
 from directory_service.store.practices import AccountDiffers, PracticeStore, StatementUsed, UnknownPractice
 from directory_service.store.reachable_set import ReachableSet
 from directory_service.store.tables import audit
-from tests.directory_service.store.made_up import NOW, VERIFIER, joining, opted_in
+from tests.directory_service.store.made_up import NOW, VERIFIER, account, joining, opted_in
 
 
 @pytest.fixture
@@ -29,10 +30,14 @@ async def history(engine: AsyncEngine) -> list[tuple[str, str, str | None]]:
 async def test_a_practice_that_joined_is_verified_and_hidden(store: PracticeStore) -> None:
     asked = joining()
     practice = await store.join(asked, NOW)
-    assert (practice.state, practice.name, practice.address) == (PracticeState.VERIFIED, "Praxis Sommer", None)
+    assert (practice.state, practice.profile.name, practice.profile.address) == (
+        PracticeState.VERIFIED,
+        "Praxis Sommer",
+        None,
+    )
     assert await store.find("1-2001") == practice
     assert await store.keys("1-2001") == asked.jwks
-    assert await store.is_practice(practice.user_id)
+    assert await store.is_practice(account(practice))
     assert not await store.is_practice("@erika:messenger.example")
 
 
@@ -40,7 +45,7 @@ async def test_joining_again_replaces_name_and_keys_and_keeps_the_rest(store: Pr
     before = await opted_in(store, "1-2001")
     again = joining("1-2001", name="Praxis Neu")
     after = await store.join(again, NOW)
-    assert after == replace(before, name="Praxis Neu")
+    assert after == replace(before, profile=replace(before.profile, name="Praxis Neu"))
     assert await store.keys("1-2001") == again.jwks
 
 
@@ -52,7 +57,7 @@ async def test_a_statement_is_used_once_and_a_second_use_changes_nothing(store: 
         await store.join(replace(asked, name="Anders", jwks={"keys": []}), NOW)
     found = await store.find("1-2001")
     assert found is not None
-    assert found.name == "Praxis Sommer"
+    assert found.profile.name == "Praxis Sommer"
 
 
 async def test_of_two_uses_at_the_same_time_one_wins(store: PracticeStore) -> None:
@@ -77,7 +82,7 @@ async def test_a_profile_is_replaced_as_a_whole(store: PracticeStore) -> None:
     for specialties in (("KARD", "ALLG", "INNE"), ("AUGE",)):
         profile = Profile("Praxis am Markt", specialties, Address("Markt 1", "10115", "Berlin"))
         written = await store.write_profile("1-2001", profile, NOW)
-        assert (written.name, written.specialties, written.address) == (
+        assert (written.profile.name, written.profile.specialties, written.profile.address) == (
             profile.name,
             profile.specialties,
             profile.address,

@@ -9,7 +9,7 @@ from directory_service.rules.matching import Search
 from directory_service.store.practices import PracticeStore
 from directory_service.store.reachable_set import ReachableChange, ReachableSet
 from directory_service.store.search import PracticeSearch
-from tests.directory_service.store.made_up import NOW, opted_in
+from tests.directory_service.store.made_up import NOW, account, opted_in
 
 
 async def test_an_empty_directory_has_a_version_that_is_not_zero(engine: AsyncEngine) -> None:
@@ -20,9 +20,9 @@ async def test_an_empty_directory_has_a_version_that_is_not_zero(engine: AsyncEn
 async def test_leaving_is_told_to_who_knows_and_left_out_for_who_starts(engine: AsyncEngine) -> None:
     store, reachable = PracticeStore(engine), ReachableSet(engine)
     practice = await opted_in(store, "1-2001")
-    assert await reachable.since(1) == ReachableChange(False, 1, 2, (practice.user_id,), ())
+    assert await reachable.since(1) == ReachableChange(False, 1, 2, (account(practice),), ())
     await store.withdraw("1-2001", NOW)
-    assert await reachable.since(2) == ReachableChange(False, 2, 3, (), (practice.user_id,))
+    assert await reachable.since(2) == ReachableChange(False, 2, 3, (), (account(practice),))
     assert await reachable.since(0) == ReachableChange(True, 0, 3, (), ())
 
 
@@ -30,7 +30,7 @@ async def test_who_knows_no_version_of_ours_gets_the_whole_set(engine: AsyncEngi
     practice = await opted_in(PracticeStore(engine), "1-2001")
     for unknown in (0, -1, 3, 2**62):
         change = await ReachableSet(engine).since(unknown)
-        assert change == ReachableChange(full=True, since=0, version=2, add=(practice.user_id,), remove=())
+        assert change == ReachableChange(full=True, since=0, version=2, add=(account(practice),), remove=())
 
 
 async def test_deltas_from_any_version_lead_to_the_set_that_search_shows(engine: AsyncEngine) -> None:
@@ -43,7 +43,7 @@ async def test_deltas_from_any_version_lead_to_the_set_that_search_shows(engine:
     for _ in range(12):
         telematik_id, visible = chance.choice(ids), chance.random() < 0.5
         await store.choose_visibility(telematik_id, visible=visible, consent_text="1", now=NOW)
-        shown = frozenset(found.user_id for found in (await search.find(Search(), count=10)).practices)
+        shown = frozenset(account(found) for found in (await search.find(Search(), count=10)).practices)
         for version, before in list(known.items()):
             change = await reachable.since(version)
             after = (frozenset() if change.full else before) | set(change.add)

@@ -71,7 +71,7 @@ def naive(term: str) -> set[str]:
 
 
 def names(practices: Sequence[Practice]) -> list[str]:
-    return [practice.name for practice in practices]
+    return [practice.profile.name for practice in practices]
 
 
 async def test_every_word_must_begin_a_word_of_name_place_or_specialty(search: PracticeSearch) -> None:
@@ -117,4 +117,4 @@ async def test_pages_follow_each_other_without_gap_or_repetition(search: Practic
             assert len(page.practices) == count
             page = await search.find(Search(), count=count, after=page.next_page)
         assert sorted(names(seen)) == sorted(name for name, *_ in PRACTICES)
-        assert all(words(one.name) <= words(other.name) for one, other in pairwise(seen))
+        assert all(words(one.profile.name) <= words(other.profile.name) for one, other in pairwise(seen))

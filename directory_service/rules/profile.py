@@ -1,0 +1,109 @@
+"""What a practice says about itself: what it does, where, for whom, when, and how it is written to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from directory_service.rules.absence import Absence
+from directory_service.rules.opening_hours import UNKNOWN_HOURS, OpeningHours, OpenState, open_state
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A point on the map, in degrees (WGS 84)."""
+
+    latitude: float
+    longitude: float
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a practice is; ``position`` only if the practice itself said it."""
+
+    line: str
+    postcode: str
+    city: str
+    position: Position | None = None
+
+
+class Feature(StrEnum):
+    """What makes a practice easier to come to; the codes of gematik's PhysicalFeatures."""
+
+    BARRIER_FREE = "barrierefrei"
+    PARKING = "parkmoeglichkeit"
+    PUBLIC_TRANSPORT = "oepnv"
+    PICKUP_MACHINE = "abholautomat"
+
+
+class Grade(StrEnum):
+    """How far a feature is there; a feature that is not named at all is unknown."""
+
+    FULL = "full"
+    PARTLY = "partly"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Accessibility:
+    """One feature, how far it is there, and what a patient should know about it (may be empty)."""
+
+    feature: Feature
+    grade: Grade
+    note: str = ""
+
+
+class MessengerKind(StrEnum):
+    """What answers at a messenger address; the codes of gematik's EndpointDirectoryConnectionType."""
+
+    TIM = "tim"
+    TIM_FA = "tim-fa"
+    TIM_BOT = "tim-bot"
+
+
+@dataclass(frozen=True, slots=True)
+class Messenger:
+    """One messenger address; an inactive one is neither shown nor reachable."""
+
+    user_id: str
+    kind: MessengerKind = MessengerKind.TIM
+    active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What a practice says about itself; before it wrote anything there is its name alone.
+
+    Attributes:
+        name: as patients read it.
+        specialties: codes in the practice's own order.
+        address: None until it is written.
+        languages: BCP 47 tags, e.g. ``de`` or ``uk``, in the practice's own order.
+        accessibility: each feature at most once.
+        opening_hours: unknown until said.
+        absence: the next or present one.
+        messengers: its addresses in its own order; each user id once.
+        hide_from_insured: gematik's ``hide-versicherte``: only other practices find it.
+    """
+
+    name: str
+    specialties: tuple[str, ...] = ()
+    address: Address | None = None
+    languages: tuple[str, ...] = ()
+    accessibility: tuple[Accessibility, ...] = ()
+    opening_hours: OpeningHours = UNKNOWN_HOURS
+    absence: Absence | None = None
+    messengers: tuple[Messenger, ...] = ()
+    hide_from_insured: bool = False
+
+    @property
+    def active_addresses(self) -> tuple[str, ...]:
+        """The user ids that answer, in the practice's order."""
+        return tuple(messenger.user_id for messenger in self.messengers if messenger.active)
+
+    def open_state(self, at: datetime) -> OpenState:
+        """Whether the practice is open at a moment, which has a zone; during an absence it is closed."""
+        if self.absence is not None and self.absence.holds(at):
+            return OpenState.CLOSED
+        return open_state(self.opening_hours, at)
