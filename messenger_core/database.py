@@ -38,15 +38,11 @@ def _private_file(path: Path) -> None:
     path.chmod(0o600)
 
 
-async def open_database(url: str, package: str) -> AsyncEngine:
-    """Opens the database and migrates it to the newest revision of ``package``'s ``store/migrations``.
+def make_engine(url: str) -> AsyncEngine:
+    """The engine of a database, without its schema. A SQLite file is readable by its owner alone.
 
     Args:
         url: ``sqlite:///PATH`` or ``postgresql://…``, as in the settings.
-        package: the component, e.g. ``bridge_bot``.
-
-    Returns:
-        The engine. A SQLite file is readable by its owner alone.
     """
     parsed = _async_url(url)
     if parsed.get_backend_name() == "sqlite" and parsed.database:
@@ -55,6 +51,17 @@ async def open_database(url: str, package: str) -> AsyncEngine:
     engine = create_async_engine(parsed, hide_parameters=True)
     if parsed.get_backend_name() == "sqlite":
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+    return engine
+
+
+async def open_database(url: str, package: str) -> AsyncEngine:
+    """Opens the database and migrates it to the newest revision of ``package``'s ``store/migrations``.
+
+    Args:
+        url: as of ``make_engine``.
+        package: the component, e.g. ``bridge_bot``.
+    """
+    engine = make_engine(url)
     config = Config()
     config.set_main_option("script_location", f"{package}:store/migrations")
     config.set_main_option("version_path_separator", "os")
