@@ -12,6 +12,16 @@ from messenger_core.service_auth.assertions import make_assertion
 from sandbox.headless_sign_in import SignedIn, SignInRefused
 
 
+def key_proof(homeserver: str, user_id: str, *, client_id: str, key: ECKey) -> dict[str, object]:
+    """What shows the homeserver, once, that an account's owner holds the key: to sign in, or to do what needs proof."""
+    address = homeserver + LOGIN_PATH
+    return {
+        "type": KEY_LOGIN_TYPE,
+        "identifier": {"type": "m.id.user", "user": user_id[1:].partition(":")[0]},
+        "assertion": make_assertion(key, client_id=client_id, audience=address, now=datetime.now(UTC)),
+    }
+
+
 async def sign_in_with_key(
     homeserver: str, *, user_id: str, client_id: str, key: ECKey, device_id: str | None = None
 ) -> SignedIn:
@@ -27,15 +37,10 @@ async def sign_in_with_key(
     Raises:
         SignInRefused: with the homeserver's error.
     """
-    address = homeserver + LOGIN_PATH
-    body: dict[str, object] = {
-        "type": KEY_LOGIN_TYPE,
-        "identifier": {"type": "m.id.user", "user": user_id[1:].partition(":")[0]},
-        "assertion": make_assertion(key, client_id=client_id, audience=address, now=datetime.now(UTC)),
-    }
+    body = key_proof(homeserver, user_id, client_id=client_id, key=key)
     if device_id:
         body["device_id"] = device_id
-    async with aiohttp.ClientSession() as http, http.post(address, json=body) as answer:
+    async with aiohttp.ClientSession() as http, http.post(homeserver + LOGIN_PATH, json=body) as answer:
         content = await answer.json(content_type=None)
         if answer.status != 200:
             raise SignInRefused(f"{content.get('errcode')}: {content.get('error')}")

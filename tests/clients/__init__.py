@@ -1,0 +1,1 @@
+"""Clients that share no code with the messenger: an independent one, and a hostile one."""
