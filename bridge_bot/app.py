@@ -44,6 +44,7 @@ from messenger_core.homeserver_interface import HOMESERVER_TOKEN_PATH
 from messenger_core.http_service import TOKEN_PATH, GuardedRoutes, new_application, serve_until_stopped
 from messenger_core.log import fault_without_text
 from messenger_core.matrix import MatrixSession, MediaLedger
+from messenger_core.matrix.metrics import add_metrics
 from messenger_core.service_auth.client import ServiceClient
 from messenger_core.service_auth.keys import read_jwks, read_private_key
 from messenger_core.service_auth.token_grant import Client, TokenAuthority
@@ -84,6 +85,7 @@ def http_application(settings: BotSettings, engine: AsyncEngine) -> web.Applicat
     )
     routes = GuardedRoutes(app, authority, KnownClients(settings), UsedStatements(engine, USED_STATEMENT))
     RetentionApi(Erasure(engine, MediaLedger(engine))).add_to(routes)
+    add_metrics(app, engine)
     return app
 
 

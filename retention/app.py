@@ -20,6 +20,7 @@ from messenger_core.homeserver_interface import HOMESERVER_TOKEN_PATH
 from messenger_core.http_service import TOKEN_PATH, new_application, serve_until_stopped
 from messenger_core.log import fault_without_text
 from messenger_core.matrix import MatrixSession
+from messenger_core.matrix.metrics import add_metrics
 from messenger_core.service_auth.client import CallFailed, ServiceClient
 from messenger_core.service_auth.keys import read_private_key
 from messenger_core.settings import ListenAddress, SettingsError
@@ -155,7 +156,7 @@ async def run(settings: RetentionSettings) -> None:
         offers, rooms, wishes = Offers(engine), ServiceRooms(engine), PeriodWishes(engine)
         wording = Wording(Catalogue.of("retention"))
         desk = Desk(session, Homeserver(homeserver_client), offers=offers, rooms=rooms, wishes=wishes, wording=wording)
-        conversation = Conversation(session, desk, offers=offers, rooms=rooms, wishes=wishes, wording=wording)
+        conversation = Conversation(desk, offers=offers, rooms=rooms, wishes=wishes, wording=wording)
         await _until_one_ends(
             # Served only now: before the session is up, nobody is answered.
             _serve(settings.listen, engine),
@@ -166,8 +167,10 @@ async def run(settings: RetentionSettings) -> None:
 
 
 async def _serve(listen: ListenAddress, engine: AsyncEngine) -> None:
+    app = new_application(lambda: answers(engine))
+    add_metrics(app, engine)
     try:
-        await serve_until_stopped(new_application(lambda: answers(engine)), listen)
+        await serve_until_stopped(app, listen)
     except OSError as fault:
         raise SettingsError(
             f"listen: {listen.host} port {listen.port} cannot be listened on ({fault.strerror}); choose a free port"

@@ -30,7 +30,7 @@ from bridge_bot.store.support_rooms import RoomState, SupportRooms
 from bridge_bot.store.team_rooms import TeamRooms
 from bridge_bot.store.ticket_rows import Message
 from bridge_bot.store.tickets import Tickets
-from messenger_core.matrix import FileToSend, FileUnreadable, ReceivedEvent, SendFailed
+from messenger_core.matrix import FileUnreadable, SendFailed
 
 _NEVER_TAKEN = frozenset({"M_TOO_LARGE", "M_BAD_JSON"})
 """Refusals of the content itself: sent again, it would be refused again."""
@@ -120,7 +120,7 @@ class Deliveries:
             due_at=await self._due_at(ticket) if ticket else None,
             kept=standing.kept,
         )
-        event_id = await self._account.send(room_id, notice(text), key=row.queued.key)
+        event_id = (await self._account.send(room_id, notice(text), key=row.queued.key)).event_id
         await self._outbox.said(row, Sent(event_id, room_id), self._clock())
 
     async def _open_number(self, user_id: str) -> str | None:
@@ -150,7 +150,7 @@ class Deliveries:
         person = await self._homeserver.account(ticket.user_id)
         name = person.display_name if person else ""
         text = self._phrases.thread_root(ticket, name=name, due_at=await self._due_at(ticket), now=now)
-        event_id = await self._account.send(room_id, with_emphasized_first_line(text), key=row.queued.key)
+        event_id = (await self._account.send(room_id, with_emphasized_first_line(text), key=row.queued.key)).event_id
         await self._outbox.said(row, Sent(event_id, room_id), now)
 
     async def _due_at(self, ticket: Ticket) -> datetime:
@@ -171,7 +171,7 @@ class Deliveries:
             return
         body = self._phrases.of_person(text_of(message.content), corrects=replaces(message.content) is not None)
         content = {"msgtype": "m.text", "body": body, "m.relates_to": relation}
-        event_id = await self._account.send(room_id, content, key=row.queued.key)
+        event_id = (await self._account.send(room_id, content, key=row.queued.key)).event_id
         await self._outbox.relayed(row, [Sent(event_id, room_id)], self._clock())
 
     async def _relay_out(self, row: OutboxRow) -> None:
@@ -190,7 +190,7 @@ class Deliveries:
             await self._relay_file(row, message, room_id, caption=text, relation=None)
             return
         assert text is not None
-        event_id = await self._account.send(room_id, text, key=row.queued.key)
+        event_id = (await self._account.send(room_id, text, key=row.queued.key)).event_id
         await self._answered(row, [Sent(event_id, room_id)])
 
     async def _relay_file(
@@ -202,37 +202,23 @@ class Deliveries:
         caption: Mapping[str, Any] | None,
         relation: Mapping[str, Any] | None,
     ) -> None:
+        copies: list[Sent] = []
         try:
-            file = await self._download(message)
+            async with self._account.fetch(message.room_id, message.content, message.received_at) as file:
+                if caption is not None:
+                    sent = await self._account.send(room_id, caption, key=f"{row.queued.key} caption")
+                    copies.append(Sent(sent.event_id, room_id))
+                # Without the caption that the event itself has: what an agent writes there is for the bot alone.
+                sent = await self._account.send_file(room_id, file, key=row.queued.key, relation=relation)
+                copies.append(Sent(sent.event_id, room_id))
         except FileUnreadable:
             # Any other failure is an outage, which is waited out: the file is still there afterwards.
             await self._outbox.not_relayed(row, self._clock(), then=self._file_lost(row))
             return
-        copies: list[Sent] = []
-        if caption is not None:
-            copies.append(Sent(await self._account.send(room_id, caption, key=f"{row.queued.key} caption"), room_id))
-        sent = await self._account.send_file(room_id, file, key=row.queued.key, relation=relation)
-        copies.append(Sent(sent.event_id, room_id))
         if row.queued.kind is Kind.RELAY_OUT:
             await self._answered(row, copies)
         else:
             await self._outbox.relayed(row, copies, self._clock())
-
-    async def _download(self, message: Message) -> FileToSend:
-        return await self._account.download(
-            ReceivedEvent(
-                room_id=message.room_id,
-                event_id=message.event_id,
-                sender=message.sender,
-                type="m.room.message",
-                content=message.content,
-                sent_at=message.received_at,
-                encrypted=True,
-                state_key=None,
-                redacts=None,
-                thread_root=None,
-            )
-        )
 
     async def _answered(self, row: OutboxRow, copies: Sequence[Sent]) -> None:
         await self._outbox.relayed(row, copies, self._clock(), then=[self._follow_up(row, "answer_delivered")])
@@ -265,7 +251,7 @@ class Deliveries:
         else:
             text = self._phrases.to_agents(row.queued.text)
         content = notice(text) | {"m.relates_to": relation}
-        event_id = await self._account.send(room_id, content, key=row.queued.key)
+        event_id = (await self._account.send(room_id, content, key=row.queued.key)).event_id
         await self._outbox.said(row, Sent(event_id, room_id), self._clock())
 
     async def _delivered(self, row: OutboxRow, ticket: Ticket) -> str:
@@ -279,7 +265,7 @@ class Deliveries:
             await self._outbox.drop(row)
             return
         content = notice(self._phrases.to_agents(row.queued.text))
-        event_id = await self._account.send(row.queued.room_id, content, key=row.queued.key)
+        event_id = (await self._account.send(row.queued.room_id, content, key=row.queued.key)).event_id
         await self._outbox.said(row, Sent(event_id, row.queued.room_id), self._clock())
 
     async def _redact(self, row: OutboxRow) -> None:

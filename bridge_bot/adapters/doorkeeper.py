@@ -51,13 +51,14 @@ class Doorkeeper:
         await self._replace(room)
 
     async def _is_fit(self, room: SupportRoom) -> bool:
+        account = self._account.user_id
+        present = await self._account.room(room.room_id)
         return is_fit(
-            creation=await self._account.state(room.room_id, "m.room.create"),
-            encryption=await self._account.state(room.room_id, "m.room.encryption"),
-            power_levels=await self._account.state(room.room_id, "m.room.power_levels"),
-            members=await self._account.members(room.room_id),
+            encrypted=present.encrypted,
+            power=present.power_of(account),
+            members=present.members,
             person=room.user_id,
-            account=self._account.user_id,
+            account=account,
         )
 
     async def _replace(self, room: SupportRoom) -> None:

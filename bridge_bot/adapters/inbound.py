@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from bridge_bot.adapters.agent_side import AgentSide
 from bridge_bot.adapters.clock import Clock
 from bridge_bot.adapters.person_side import PersonSide
 from bridge_bot.store.support_rooms import SupportRooms
 from bridge_bot.store.team_rooms import TeamRooms
-from messenger_core.matrix import Invitation, ReceivedEvent
+from messenger_core.matrix import Invitation, ReceivedEvent, ToSend
 
 
 class Inbound:
@@ -38,8 +38,8 @@ class Inbound:
         self._wake = wake
         self._clock = clock
 
-    async def handle(self, event: ReceivedEvent) -> None:
-        """Handles one event of a room."""
+    async def handle(self, event: ReceivedEvent) -> Sequence[ToSend]:
+        """Handles one event of a room; answers leave through the messenger's own outbox."""
         async with self._desk:
             support_room = await self._support_rooms.find(event.room_id)
             if support_room is not None:
@@ -49,6 +49,7 @@ class Inbound:
                 if team is not None:
                     await self._agents.handle(team, event)
         self._wake()
+        return ()
 
     async def handle_invitation(self, invitation: Invitation) -> None:
         """Notes an invitation; it is decided on apart from the stream of events, and tried again until it is."""

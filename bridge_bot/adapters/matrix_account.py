@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from datetime import datetime
 from typing import Any, Protocol
 
 import aiohttp
 
 from messenger_core.log import fault_without_text
-from messenger_core.matrix import FileToSend, ReceivedEvent, SendFailed, SentFile
+from messenger_core.matrix import IncomingFile, Room, SendFailed, SentMessage
 from messenger_core.service_auth.client import CallFailed
 
 HOMESERVER_FAULTS = (SendFailed, CallFailed, aiohttp.ClientError, TimeoutError)
@@ -28,18 +30,20 @@ class MatrixAccount(Protocol):
         """The account's Matrix user id."""
         ...
 
-    async def send(self, room_id: str, content: Mapping[str, Any], *, key: str) -> str:
-        """Sends an encrypted message and returns its event id."""
+    async def send(self, room_id: str, content: Mapping[str, Any], *, key: str) -> SentMessage:
+        """Sends an encrypted message, once a key."""
         ...
 
     async def send_file(
-        self, room_id: str, file: FileToSend, *, key: str, relation: Mapping[str, Any] | None = None
-    ) -> SentFile:
-        """Sends an encrypted file."""
+        self, room_id: str, file: IncomingFile, *, key: str, relation: Mapping[str, Any] | None = None
+    ) -> SentMessage:
+        """Sends a file that was received, encrypted anew and with its thumbnail, once a key."""
         ...
 
-    async def download(self, event: ReceivedEvent) -> FileToSend:
-        """Fetches the file of an event."""
+    def fetch(
+        self, room_id: str, content: Mapping[str, Any], sent_at: datetime
+    ) -> AbstractAsyncContextManager[IncomingFile]:
+        """Gives the file of a message piece by piece, for as long as the block runs."""
         ...
 
     async def redact(self, room_id: str, event_id: str, *, key: str) -> None:
@@ -66,10 +70,6 @@ class MatrixAccount(Protocol):
         """Removes a member or takes an invitation back."""
         ...
 
-    async def members(self, room_id: str) -> dict[str, str]:
-        """User id to membership."""
-        ...
-
-    async def state(self, room_id: str, event_type: str) -> dict[str, Any] | None:
-        """The content of a state event."""
+    async def room(self, room_id: str) -> Room:
+        """A room's present state."""
         ...

@@ -71,7 +71,7 @@ class TeamRoomKeeper:
         room_id = await self._rooms.room_of(team, quarter)
         if room_id is None:
             room_id = await self._account.create_room(f"team-{team}-{quarter}")
-            members = await self._account.members(room_id)
+            members = (await self._account.room(room_id)).members
             present = {user for user, membership in members.items() if membership in {"join", "invite"}}
             # Somebody else may have taken the alias: tickets must never go into a stranger's room.
             if members.get(self._account.user_id) != "join" or present - {self._account.user_id, *self._agents[team]}:
@@ -86,7 +86,7 @@ class TeamRoomKeeper:
             if room_id in self._cleared:
                 continue
             try:
-                members = await self._account.members(room_id)
+                members = (await self._account.room(room_id)).members
                 for user_id in sorted(members.keys() - {self._account.user_id}):
                     if members[user_id] in {"join", "invite"} and not await self._belongs(team, user_id):
                         self._to_remove.add((room_id, user_id))

@@ -77,6 +77,9 @@ class Erasure:
             messages = await _count(connection, _events(moment))
             await connection.execute(OUTBOX.delete().where(OUTBOX.c.created_at < moment))
             await connection.execute(journal.delete().where(journal.c.received_at < _journal_until(moment)))
+            relation, sent = SESSION.relation, SESSION.outbox
+            await connection.execute(relation.delete().where(relation.c.received_at < _journal_until(moment)))
+            await connection.execute(sent.delete().where(sent.c.settled_at < moment))
             tickets = TICKET.c.id.in_(sa.select(TICKET.c.id).where(_all_older(moment)))
             going = list((await connection.execute(sa.select(TICKET.c.id).where(tickets))).scalars())
             await connection.execute(RELAYED_COPY.delete().where(RELAYED_COPY.c.sent_at < moment))
@@ -114,7 +117,7 @@ def _parts(moment: int, *, journal_before: int) -> list[sa.Select[tuple[str, str
         sa.select(MESSAGE.c.event_id, MESSAGE.c.room_id).where(MESSAGE.c.received_at < moment),
         sa.select(RELAYED_COPY.c.relayed_event_id, RELAYED_COPY.c.room_id).where(RELAYED_COPY.c.sent_at < moment),
         sa.select(journal.c.event_id, journal.c.room_id).where(
-            journal.c.received_at < journal_before, journal.c.state != "invitation", journal.c.room_id.in_(ours)
+            journal.c.received_at < journal_before, journal.c.kind == "event", journal.c.room_id.in_(ours)
         ),
     ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 
 from messenger_core.database import used_statements_table
-from messenger_core.matrix.tables import session_tables
+from messenger_core.matrix.store.tables import session_tables
 
 METADATA = sa.MetaData()
 

@@ -1,12 +1,12 @@
-"""An end-to-end encrypted Matrix account for a service: receive each event, send, relay files.
+"""An end-to-end encrypted Matrix account for a service: receive each event once, send each message once.
 
 A service in twenty lines::
 
     class Echo:
-        async def handle(self, event: ReceivedEvent) -> None:
-            if event.type == "m.room.message":
-                text = {"msgtype": "m.notice", "body": event.content["body"]}
-                await session.send(event.room_id, text, key=f"echo {event.event_id}")
+        async def handle(self, event: ReceivedEvent) -> list[Message]:
+            if event.type != "m.room.message" or "body" not in event.content:
+                return []
+            return [Message(event.room_id, {"msgtype": "m.notice", "body": event.content["body"]})]
 
         async def handle_invitation(self, invitation: Invitation) -> None:
             await session.join(invitation.room_id)
@@ -16,29 +16,50 @@ A service in twenty lines::
     async with session:
         await session.run(Echo())
 
-What it promises: events of a room are handled in order; an event whose handler failed or was killed is handled again,
-so ``handle`` must be idempotent by ``event_id``; an event that cannot be decrypted waits for its key in the database;
-what is sent with the same ``key`` is sent once, as long as the homeserver remembers the transaction (24 hours).
+Beside it, at any time: ``session.send(room_id, content, key=...)``, ``send_file``, ``fetch`` (a file piece by piece),
+``redact``, ``room`` (its present state), ``waiting`` (events whose key has not come) and ``figures``.
+
+What it promises: each event is handled once as seen from outside and in order within its room, or is visibly waiting
+for its key or set aside with a reason; each message appears once and in order within its room. Nothing of that depends
+on memory: the process, the homeserver or both may be killed at any moment.
 """
 
-from messenger_core.matrix.events import FileToSend, Invitation, ReceivedEvent, SentFile
+from messenger_core.matrix.events import (
+    FileToSend,
+    Invitation,
+    Message,
+    ReceivedEvent,
+    Redaction,
+    SentMessage,
+    ToSend,
+    WaitingEvent,
+)
 from messenger_core.matrix.faults import FileUnreadable, SendFailed
-from messenger_core.matrix.media_ledger import MediaLedger
-from messenger_core.matrix.receiver import EventHandler
+from messenger_core.matrix.media.incoming_file import IncomingFile
+from messenger_core.matrix.receiving.handler import EventHandler
+from messenger_core.matrix.rooms import Room
 from messenger_core.matrix.session import MatrixSession
 from messenger_core.matrix.settings import SessionSettings
-from messenger_core.matrix.tables import create_session_tables
+from messenger_core.matrix.store.figures import SessionFigures, session_figures
+from messenger_core.matrix.store.media_ledger import MediaLedger
 
 __all__ = [
     "EventHandler",
     "FileToSend",
     "FileUnreadable",
+    "IncomingFile",
     "Invitation",
     "MatrixSession",
     "MediaLedger",
+    "Message",
     "ReceivedEvent",
+    "Redaction",
+    "Room",
     "SendFailed",
-    "SentFile",
+    "SentMessage",
+    "SessionFigures",
     "SessionSettings",
-    "create_session_tables",
+    "ToSend",
+    "WaitingEvent",
+    "session_figures",
 ]

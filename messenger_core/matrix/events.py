@@ -9,6 +9,38 @@ from typing import Any
 
 from messenger_core.calendar_periods import from_milliseconds
 
+# The last instant that a datetime can hold with room to spare; anybody may send any number.
+_LAST_MS = 253_370_764_800_000
+_LONGEST_ID = 255
+
+
+def milliseconds_of(source: Mapping[str, Any]) -> int:
+    """When the sender's homeserver took an event, bounded to what a date can be."""
+    value = source.get("origin_server_ts")
+    return min(max(value, 0), _LAST_MS) if isinstance(value, int) and not isinstance(value, bool) else 0
+
+
+def id_of(value: object) -> str | None:
+    """A value that may be the id of an event, a room or a person; None for what cannot be one."""
+    if isinstance(value, str) and 0 < len(value) <= _LONGEST_ID and value.isascii() and value.isprintable():
+        return value
+    return None
+
+
+def redacted_by(source: Mapping[str, Any]) -> str | None:
+    """The event that a redaction deletes; room version 11 moved it into the content."""
+    content = source.get("content")
+    inside = content.get("redacts") if isinstance(content, dict) else None
+    return id_of(source.get("redacts")) or id_of(inside)
+
+
+def related(content: Mapping[str, Any], rel_type: str) -> str | None:
+    """The event to which a content relates in a certain way (``m.thread``, ``m.replace``)."""
+    relation = content.get("m.relates_to")
+    if not isinstance(relation, dict) or relation.get("rel_type") != rel_type:
+        return None
+    return id_of(relation.get("event_id"))
+
 
 @dataclass(frozen=True, slots=True)
 class ReceivedEvent:
@@ -20,6 +52,11 @@ class ReceivedEvent:
         state_key: None for an event that is not state.
         redacts: the event that a redaction deletes.
         thread_root: the root of the thread it stands in, if it does.
+        replaces: the event that this one corrects. That both have the same sender is checked only if the other one is
+            known: compare it with your own record.
+        redacted: it was deleted before it could be handled; its content is empty, its type that of the wire.
+        replaced_by: a correction by the same sender that was handled before this event could be read.
+        sender_device: the device it was encrypted by, as ``DEVICE_ID``; None if that device is not known.
     """
 
     room_id: str
@@ -32,29 +69,75 @@ class ReceivedEvent:
     state_key: str | None
     redacts: str | None
     thread_root: str | None
+    replaces: str | None = None
+    redacted: bool = False
+    replaced_by: str | None = None
+    sender_device: str | None = None
 
     @classmethod
     def from_source(cls, room_id: str, source: Mapping[str, Any], *, encrypted: bool) -> ReceivedEvent:
         """Reads a Matrix event; fields of the wrong type count as absent, since anybody can send them."""
         content = source.get("content")
         content = content if isinstance(content, dict) else {}
-        relation = content.get("m.relates_to")
-        relation = relation if isinstance(relation, dict) else {}
-        redacts = source.get("redacts", content.get("redacts"))
-        root = relation.get("event_id") if relation.get("rel_type") == "m.thread" else None
-        sent_at = source.get("origin_server_ts")
+        state_key = source.get("state_key")
         return cls(
             room_id=room_id,
             event_id=str(source.get("event_id")),
             sender=str(source.get("sender")),
             type=str(source.get("type")),
             content=content,
-            sent_at=from_milliseconds(sent_at if isinstance(sent_at, int) else 0),
+            sent_at=from_milliseconds(milliseconds_of(source)),
             encrypted=encrypted,
-            state_key=source.get("state_key"),
-            redacts=redacts if isinstance(redacts, str) else None,
-            thread_root=root if isinstance(root, str) else None,
+            state_key=state_key if isinstance(state_key, str) else None,
+            redacts=redacted_by(source) if source.get("type") == "m.room.redaction" else None,
+            thread_root=related(content, "m.thread"),
+            replaces=related(content, "m.replace"),
         )
+
+
+@dataclass(frozen=True, slots=True)
+class WaitingEvent:
+    """An event whose room key has not come yet.
+
+    Attributes:
+        since: when it was received; it has waited from then on.
+    """
+
+    room_id: str
+    event_id: str
+    sent_at: datetime
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """A message that a handler wants sent, as the content of ``m.room.message``."""
+
+    room_id: str
+    content: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Redaction:
+    """An event of ours that a handler wants deleted."""
+
+    room_id: str
+    event_id: str
+
+
+ToSend = Message | Redaction
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """A message that the homeserver took.
+
+    Attributes:
+        unreached: how many devices have not got the key to read it yet; it is given to them as soon as that can be.
+    """
+
+    event_id: str
+    unreached: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,11 +167,3 @@ class FileToSend:
         """The ``msgtype`` that clients show it by."""
         kind = self.media_type.partition("/")[0]
         return f"m.{kind}" if kind in {"image", "audio", "video"} else "m.file"
-
-
-@dataclass(frozen=True, slots=True)
-class SentFile:
-    """A file that the homeserver has, and the event that names it."""
-
-    event_id: str
-    mxc: str

@@ -2,45 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
-
-import aiohttp
-import nio
-
 
 class SendFailed(Exception):  # noqa: N818 - reads as what happened
     """The homeserver did not do what it was asked.
 
     Attributes:
-        errcode: its Matrix error code; None if it could not be asked.
+        errcode: its Matrix error code; None if it gave none.
+        status: its HTTP status; None if it could not be asked.
     """
 
-    def __init__(self, what: str, errcode: str | None = None) -> None:
+    def __init__(self, what: str, errcode: str | None = None, status: int | None = None) -> None:
         super().__init__(f"{what}: {errcode}" if errcode else what)
         self.errcode = errcode
+        self.status = status
+
+    @property
+    def outage(self) -> bool:
+        """Whether asking again later may help: no answer, too many requests, or a fault of the homeserver's own."""
+        return self.status is None or self.status == 429 or self.status >= 500
+
+
+class NothingEncrypted(SendFailed):
+    """The room is not encrypted; nothing is ever sent in clear. Asking again would not help."""
+
+    ERRCODE = "DE.HEK.NOT_ENCRYPTED"
+
+    def __init__(self) -> None:
+        super().__init__("the room is not encrypted; nothing is sent in clear", self.ERRCODE, status=403)
 
 
 class FileUnreadable(SendFailed):
-    """A file does not exist, or is not what its event says; asking again would not help."""
+    """A file does not exist, or is not what its event says; asking again would not help.
 
-
-@contextmanager
-def reaching_homeserver() -> Iterator[None]:
-    """Turns whatever a homeserver that is away or answers oddly raises into ``SendFailed``."""
-    try:
-        yield
-    except (TimeoutError, aiohttp.ClientError, nio.exceptions.ProtocolError, KeyError, TypeError, ValueError) as fault:
-        raise SendFailed(f"the homeserver could not be asked: {type(fault).__name__}") from None
-
-
-def taken(answer: Any) -> Any:
-    """The answer of nio if it is not an error.
-
-    Raises:
-        SendFailed: if it is one.
+    Attributes:
+        reason: ``missing``, ``wrong_hash``, ``too_large``, ``not_encrypted``, ``no_hash``, ``bad_address``,
+            ``bad_version``, ``bad_key`` or ``bad_iv``.
     """
-    if isinstance(answer, nio.ErrorResponse):
-        raise SendFailed("the homeserver refused", answer.status_code)
-    return answer
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"a file cannot be read ({reason})", status=404)
+        self.reason = reason
+
+
+class StoreUnwritable(Exception):  # noqa: N818 - reads as what happened
+    """The encryption keys could not be written (a full disk); what brought them is kept and tried again."""

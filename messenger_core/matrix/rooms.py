@@ -1,61 +1,138 @@
-"""Rooms of the account: made, joined, left, and their present members and state."""
+"""Rooms: their present state as the homeserver tells it, and what the account does to them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
-import nio
+from messenger_core.matrix.faults import SendFailed
+from messenger_core.matrix.homeserver_calls import HomeserverCalls
 
-from messenger_core.matrix.faults import SendFailed, reaching_homeserver, taken
-from messenger_core.matrix.guarded_client import GuardedClient
+_ROOMS = "/_matrix/client/v3/rooms/{}"
+# From room version 12 on, creators have all power and stand in the creation event alone (MSC4289).
+_WITHOUT_CREATOR_POWER = frozenset(str(version) for version in range(1, 12))
+ALL_POWER = 2**53
+"""More than any power level can be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """A room's state at one moment.
+
+    Attributes:
+        state: the content of each state event by type and state key.
+        creator: who made it.
+    """
+
+    room_id: str
+    state: Mapping[tuple[str, str], Mapping[str, Any]]
+    creator: str
+
+    @classmethod
+    def from_state(cls, room_id: str, events: Sequence[object]) -> Room:
+        """Reads the state events of a room; what is no state event is left out."""
+        state: dict[tuple[str, str], Mapping[str, Any]] = {}
+        creator = ""
+        for event in events:
+            if not isinstance(event, dict):
+                continue
+            type_, key, content = event.get("type"), event.get("state_key"), event.get("content")
+            if not isinstance(type_, str) or not isinstance(key, str) or not isinstance(content, dict):
+                continue
+            state[type_, key] = content
+            if type_ == "m.room.create":
+                creator = str(event.get("sender"))
+        return cls(room_id, state, creator)
+
+    def content(self, event_type: str) -> Mapping[str, Any] | None:
+        """The content of a state event with the empty state key, or None if there is none."""
+        return self.state.get((event_type, ""))
+
+    @property
+    def version(self) -> str:
+        """The room version; the first one did not name itself."""
+        return str((self.content("m.room.create") or {}).get("room_version", "1"))
+
+    @property
+    def encrypted(self) -> bool:
+        """Whether messages in it are encrypted."""
+        return bool((self.content("m.room.encryption") or {}).get("algorithm"))
+
+    @property
+    def members(self) -> dict[str, str]:
+        """User id to membership."""
+        return {
+            key: str(content.get("membership", "leave"))
+            for (type_, key), content in self.state.items()
+            if type_ == "m.room.member"
+        }
+
+    @property
+    def creators(self) -> frozenset[str]:
+        """Those with all power: none below room version 12."""
+        if self.version in _WITHOUT_CREATOR_POWER:
+            return frozenset()
+        more = (self.content("m.room.create") or {}).get("additional_creators")
+        others = [user for user in more if isinstance(user, str)] if isinstance(more, list) else []
+        return frozenset([self.creator, *others])
+
+    def power_of(self, user_id: str) -> int:
+        """Somebody's power, from the state itself."""
+        if user_id in self.creators:
+            return ALL_POWER
+        levels = self.content("m.room.power_levels")
+        if levels is None:
+            return 100 if user_id == self.creator else 0
+        users = levels.get("users")
+        default = levels.get("users_default", 0)
+        power = users.get(user_id, default) if isinstance(users, dict) else default
+        return power if isinstance(power, int) and not isinstance(power, bool) else 0
 
 
 class Rooms:
-    """What one account does with rooms as a whole."""
+    """The account's rooms at its homeserver."""
 
-    def __init__(self, client: GuardedClient) -> None:
-        self._client = client
-        self._homeserver: str = client.homeserver
-        self._user_id: str = client.user_id
+    def __init__(self, calls: HomeserverCalls) -> None:
+        self._calls = calls
+
+    async def room(self, room_id: str) -> Room:
+        """A room's present state.
+
+        Raises:
+            SendFailed: if the homeserver refused.
+        """
+        # The answer is a list; see HomeserverCalls.get_list.
+        events = await self._calls.get_list(self._calls.path(_ROOMS + "/state", room_id))
+        return Room.from_state(room_id, events)
 
     async def create(self, alias_localpart: str, *, invite: Sequence[str] = ()) -> str:
-        """Makes a private encrypted room, or returns the one that an earlier, interrupted call made.
+        """Makes a private encrypted room, or returns the one that an interrupted call made.
 
         Args:
-            alias_localpart: a name of the room that no other has; it must not identify a person.
+            alias_localpart: an alias of which the homeserver lets only one room be made; it may say nothing about
+                anybody, since it is readable.
             invite: who is invited.
 
         Raises:
             SendFailed: if the homeserver refused.
         """
-        body: dict[str, Any] = {
-            "room_alias_name": alias_localpart,
+        encryption = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
+        body = {
             "preset": "private_chat",
             "visibility": "private",
+            "room_alias_name": alias_localpart,
             "invite": list(invite),
-            "initial_state": [
-                {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
-            ],
+            "initial_state": [encryption],
         }
-        with reaching_homeserver():
-            return await self._create_or_find(alias_localpart, body)
-
-    async def _create_or_find(self, alias_localpart: str, body: dict[str, Any]) -> str:
-        async with self._client.authorized_http() as http:
-            async with http.post(self._homeserver + "/_matrix/client/v3/createRoom", json=body) as answer:
-                content = await answer.json()
-                if answer.status == 200:
-                    return str(content["room_id"])
-                if content.get("errcode") != "M_ROOM_IN_USE":
-                    raise SendFailed("a room was not made", content.get("errcode"))
-            server = self._user_id.partition(":")[2]
-            alias = quote(f"#{alias_localpart}:{server}", safe="")
-            async with http.get(f"{self._homeserver}/_matrix/client/v3/directory/room/{alias}") as answer:
-                if answer.status != 200:
-                    raise SendFailed(f"a room is not found under its alias: {answer.status}")
-                return str((await answer.json())["room_id"])
+        try:
+            return str((await self._calls.post("/_matrix/client/v3/createRoom", body))["room_id"])
+        except SendFailed as refusal:
+            if refusal.errcode != "M_ROOM_IN_USE":
+                raise
+        alias = f"#{alias_localpart}:{self._calls.user_id.partition(':')[2]}"
+        answer = await self._calls.get(self._calls.path("/_matrix/client/v3/directory/room/{}", alias))
+        return str(answer["room_id"])
 
     async def join(self, room_id: str) -> None:
         """Joins a room that the account was invited to.
@@ -63,8 +140,7 @@ class Rooms:
         Raises:
             SendFailed: if the homeserver refused.
         """
-        with reaching_homeserver():
-            taken(await self._client.join(room_id))
+        await self._calls.post(self._calls.path("/_matrix/client/v3/join/{}", room_id), {})
 
     async def leave(self, room_id: str) -> None:
         """Leaves a room or declines its invitation.
@@ -72,8 +148,7 @@ class Rooms:
         Raises:
             SendFailed: if the homeserver refused.
         """
-        with reaching_homeserver():
-            taken(await self._client.room_leave(room_id))
+        await self._calls.post(self._calls.path(_ROOMS + "/leave", room_id), {})
 
     async def invite(self, room_id: str, user_id: str) -> None:
         """Invites somebody; inviting a member again is not an error.
@@ -81,10 +156,8 @@ class Rooms:
         Raises:
             SendFailed: if the homeserver refused.
         """
-        if (await self.members(room_id)).get(user_id) in {"join", "invite"}:
-            return
-        with reaching_homeserver():
-            taken(await self._client.room_invite(room_id, user_id))
+        if (await self.room(room_id)).members.get(user_id) not in {"join", "invite"}:
+            await self._calls.post(self._calls.path(_ROOMS + "/invite", room_id), {"user_id": user_id})
 
     async def remove(self, room_id: str, user_id: str) -> None:
         """Removes a member or takes an invitation back, without a reason, since reasons are not encrypted.
@@ -92,33 +165,5 @@ class Rooms:
         Raises:
             SendFailed: if the homeserver refused.
         """
-        if (await self.members(room_id)).get(user_id) not in {"join", "invite"}:
-            return
-        with reaching_homeserver():
-            taken(await self._client.room_kick(room_id, user_id))
-
-    async def members(self, room_id: str) -> dict[str, str]:
-        """User id to membership, from the room's present state.
-
-        Raises:
-            SendFailed: if the homeserver refused.
-        """
-        with reaching_homeserver():
-            state = taken(await self._client.room_get_state(room_id))
-        return {
-            event["state_key"]: event["content"].get("membership", "leave")
-            for event in state.events
-            if event["type"] == "m.room.member"
-        }
-
-    async def state(self, room_id: str, event_type: str) -> dict[str, Any] | None:
-        """The content of a state event with the empty state key, or None if there is none.
-
-        Raises:
-            SendFailed: if the homeserver refused.
-        """
-        with reaching_homeserver():
-            answer = await self._client.room_get_state_event(room_id, event_type)
-            if isinstance(answer, nio.ErrorResponse) and answer.status_code == "M_NOT_FOUND":
-                return None
-            return dict(taken(answer).content)
+        if (await self.room(room_id)).members.get(user_id) in {"join", "invite"}:
+            await self._calls.post(self._calls.path(_ROOMS + "/kick", room_id), {"user_id": user_id})

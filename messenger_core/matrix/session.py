@@ -1,47 +1,83 @@
-"""The session: one service's account, put together from sign-in, receiver, sender and rooms."""
+"""The session: one service's account, put together from sign-in, encryption, receiving and sending."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
-from typing import Any, TypeVar
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
 
-from nio.crypto import ENCRYPTION_ENABLED
-from sqlalchemy.ext.asyncio import AsyncEngine
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from messenger_core.matrix.events import FileToSend, ReceivedEvent, SentFile
-from messenger_core.matrix.faults import taken
-from messenger_core.matrix.guarded_client import GuardedClient, client_config
-from messenger_core.matrix.journal import Journal
-from messenger_core.matrix.media_ledger import MediaLedger
-from messenger_core.matrix.receiver import EventHandler, Receiver
-from messenger_core.matrix.rooms import Rooms
-from messenger_core.matrix.sender import Sender
+from messenger_core.matrix.account_lock import account_lock
+from messenger_core.matrix.caretaker import Caretaker
+from messenger_core.matrix.clock import present
+from messenger_core.matrix.encryption.device import Device
+from messenger_core.matrix.events import (
+    FileToSend,
+    Message,
+    Redaction,
+    SentMessage,
+    WaitingEvent,
+)
+from messenger_core.matrix.homeserver_calls import HomeserverCalls
+from messenger_core.matrix.media.incoming_file import IncomingFile
+from messenger_core.matrix.media.transfer import MediaTransfer
+from messenger_core.matrix.receiving.gaps import Gaps
+from messenger_core.matrix.receiving.handler import EventHandler
+from messenger_core.matrix.receiving.reader import Reader
+from messenger_core.matrix.receiving.receiver import Receiver
+from messenger_core.matrix.receiving.room_workers import RoomWorkers, WorkedOn
+from messenger_core.matrix.receiving.sync_answer import SyncAnswer
+from messenger_core.matrix.rooms import Room, Rooms
+from messenger_core.matrix.sending.lanes import Lanes, SentWith
 from messenger_core.matrix.settings import SessionSettings
-from messenger_core.matrix.sign_in import lock_store, own_device_id, sign_in
+from messenger_core.matrix.sign_in import key_proof, lock_store, own_device_id, sign_in
+from messenger_core.matrix.store.figures import SessionFigures, session_figures
+from messenger_core.matrix.store.intake import Intake, OwnEvents
+from messenger_core.matrix.store.journal import Journal
+from messenger_core.matrix.store.media_ledger import MediaLedger
+from messenger_core.matrix.store.outbox import Outbox, SendingState
 from messenger_core.settings import SettingsError, read_secret
 
-_Part = TypeVar("_Part")
+logger = logging.getLogger(__name__)
+
+_LOOK_AFTER_LOCK_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    """What an open session consists of."""
+
+    calls: HomeserverCalls
+    device: Device
+    intake: Intake
+    gaps: Gaps
+    receiver: Receiver
+    lanes: Lanes
+    media: MediaTransfer
+    rooms: Rooms
 
 
 class MatrixSession:
     """The account of one service. Use it as an asynchronous context manager, then ``run`` it."""
 
     def __init__(self, settings: SessionSettings, engine: AsyncEngine) -> None:
-        """Takes the account's settings and the service's database, which holds the session's tables.
-
-        Raises:
-            SettingsError: if nio was installed without encryption.
-        """
-        if not ENCRYPTION_ENABLED:
-            raise SettingsError("matrix-nio is installed without encryption; install the extra matrix-nio[e2e]")
+        """Takes the account's settings and the service's database, which holds the session's tables."""
         self._settings = settings
+        self._engine = engine
         self._journal = Journal(engine, settings.user_id)
+        self._outbox = Outbox(engine, settings.user_id)
         self._ledger = MediaLedger(engine)
         self._resources = AsyncExitStack()
-        self._receiver: Receiver | None = None
-        self._sender: Sender | None = None
-        self._rooms: Rooms | None = None
+        self._lock: AsyncConnection | None = None
+        self._parts: _Parts | None = None
+        self._following: _Following | None = None
 
     @property
     def user_id(self) -> str:
@@ -52,7 +88,7 @@ class MatrixSession:
         """Signs in and loads the encryption keys; waits for a homeserver that is down.
 
         Raises:
-            SettingsError: if another process uses the same store, or the homeserver refuses the account.
+            SettingsError: if another process runs the account, or the homeserver refuses it.
         """
         try:
             await self._open()
@@ -61,92 +97,219 @@ class MatrixSession:
             raise
         return self
 
-    async def _open(self) -> None:
-        store = self._settings.store_directory
-        try:
-            store.mkdir(mode=0o700, parents=True, exist_ok=True)
-            store.chmod(0o700)
-        except OSError as fault:
-            raise SettingsError(
-                f"session.store_directory: '{store}' cannot be used ({fault.strerror}); "
-                "name a folder that this user may make or that is its own"
-            ) from None
-        self._resources.callback(lock_store(store).close)
-        device_id = own_device_id(store)
-        client = GuardedClient(
-            self._settings.homeserver,
-            self._settings.user_id,
-            device_id=device_id,
-            store_path=str(store),
-            config=client_config(read_secret(self._settings.store_key_file)),
-        )
-        self._resources.push_async_callback(client.close)
-        client.restore_login(self._settings.user_id, device_id, await sign_in(self._settings, device_id))
-        if client.should_upload_keys:
-            taken(await client.keys_upload())
-
-        async def sign_in_again() -> None:
-            client.access_token = await sign_in(self._settings, device_id)
-
-        self._receiver = Receiver(client, self._journal, sign_in_again)
-        self._sender = Sender(client, self._ledger)
-        self._rooms = Rooms(client)
-
     async def __aexit__(self, *_: object) -> None:
         await self._resources.aclose()
+        self._parts = None
+
+    async def _open(self) -> None:
+        settings = self._settings
+        store = _private_folder(settings.store_directory)
+        self._lock = await self._resources.enter_async_context(account_lock(self._engine, self.user_id))
+        self._resources.callback(lock_store(store).close)
+        device_id = own_device_id(store)
+        calls = HomeserverCalls(
+            settings.homeserver,
+            self.user_id,
+            device_id,
+            lambda device_id: sign_in(settings, device_id),
+            lambda: key_proof(settings),
+        )
+        self._resources.push_async_callback(calls.close)
+        await calls.connect()
+        device = await Device.open(calls, self._engine, store, read_secret(settings.store_key_file))
+        self._resources.push_async_callback(device.close)
+        following = _Following(device, self._journal)
+        intake = Intake(self._engine, self.user_id, self._outbox)
+        gaps = Gaps(calls, intake, present, following.own_events)
+        receiver = Receiver(calls, intake, following, present)
+        lanes = Lanes(
+            SentWith(calls=calls, outbox=self._outbox, device=device, receiver=receiver, gaps=gaps, clock=present)
+        )
+        following.lanes = lanes
+        media = MediaTransfer(calls, self._ledger, store / "spool", settings.largest_file_bytes)
+        self._following = following
+        self._parts = _Parts(calls, device, intake, gaps, receiver, lanes, media, Rooms(calls))
+
+    @property
+    def _opened(self) -> _Parts:
+        if self._parts is None:
+            raise RuntimeError("use the session as an asynchronous context manager")
+        return self._parts
 
     async def run(self, handler: EventHandler) -> None:
-        """Receives until it is cancelled; an outage of the homeserver is waited out."""
-        await _opened(self._receiver).run(handler)
+        """Receives and sends until it is cancelled; an outage of the homeserver is waited out.
 
-    async def send(self, room_id: str, content: Mapping[str, Any], *, key: str) -> str:
-        """Sends an encrypted ``m.room.message``; see ``Sender.send``."""
-        return await _opened(self._sender).send(room_id, content, key=key)
+        Raises:
+            SettingsError: if the database let go of the account, so that another process may run it.
+        """
+        parts, following = self._opened, self._following
+        assert following is not None
+        worked_on = WorkedOn(
+            journal=self._journal,
+            outbox=self._outbox,
+            gaps=parts.gaps,
+            device=parts.device,
+            reader=Reader(self._journal, parts.device, self._ledger),
+            clock=present,
+        )
+        workers = RoomWorkers(worked_on, handler, parts.lanes.wake)
+        following.workers = workers
+        following.caretaker = Caretaker(parts.device, self._journal, self._outbox, clock=present, wake=workers.wake)
+        workers.wake(await self._journal.rooms())
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(parts.receiver.run())
+                tasks.create_task(workers.run())
+                tasks.create_task(parts.lanes.run())
+                tasks.create_task(following.caretaker.run())
+                if self._lock is not None:
+                    tasks.create_task(_watch(self._lock))
+        except ExceptionGroup as faults:
+            # The first one ended the others; whoever runs the service wants to read it alone.
+            raise faults.exceptions[0] from None
+
+    async def send(self, room_id: str, content: Mapping[str, Any], *, key: str) -> SentMessage:
+        """Sends an encrypted ``m.room.message`` and waits until the homeserver named its event.
+
+        Args:
+            room_id: a joined, encrypted room.
+            content: the event's content in clear; frozen when it is first given.
+            key: names what is sent: the same key is sent once, also after a kill.
+
+        Raises:
+            SendFailed: if the homeserver refused, or the room is not encrypted.
+        """
+        return await self._opened.lanes.send(Message(room_id, content), key=key)
 
     async def send_file(
-        self, room_id: str, file: FileToSend, *, key: str, relation: Mapping[str, Any] | None = None
-    ) -> SentFile:
-        """Encrypts, uploads and sends a file; see ``Sender.send_file``."""
-        return await _opened(self._sender).send_file(room_id, file, key=key, relation=relation)
+        self,
+        room_id: str,
+        file: FileToSend | IncomingFile | Path,
+        *,
+        key: str,
+        relation: Mapping[str, Any] | None = None,
+    ) -> SentMessage:
+        """Encrypts and uploads a file piece by piece and sends it; its address is in the ledger before the upload.
 
-    async def download(self, event: ReceivedEvent) -> FileToSend:
-        """Fetches and decrypts the file of an event; see ``Sender.download``."""
-        return await _opened(self._sender).download(event)
+        Raises:
+            SendFailed: if the homeserver refused.
+        """
+        known = await self._outbox.by_key(key)
+        if known is None or known.state is SendingState.REFUSED:
+            content = await self._opened.media.upload(room_id, file, present())
+            if relation is not None:
+                content["m.relates_to"] = dict(relation)
+        else:
+            # It was uploaded before a kill; what is queued stays as it is.
+            content = {}
+        return await self.send(room_id, content, key=key)
+
+    @asynccontextmanager
+    async def fetch(self, room_id: str, content: Mapping[str, Any], sent_at: datetime) -> AsyncIterator[IncomingFile]:
+        """Fetches the file of a message, checks it, and gives it piece by piece; see ``MediaTransfer.fetch``.
+
+        Raises:
+            FileUnreadable: if there is no such file, or it is not what its event says.
+            SendFailed: if the homeserver could not be asked.
+        """
+        async with self._opened.media.fetch(room_id, content, sent_at) as file:
+            yield file
 
     async def redact(self, room_id: str, event_id: str, *, key: str) -> None:
-        """Deletes an event of ours; see ``Sender.redact``."""
-        await _opened(self._sender).redact(room_id, event_id, key=key)
+        """Deletes an event of ours.
+
+        Raises:
+            SendFailed: if the homeserver refused.
+        """
+        await self._opened.lanes.send(Redaction(room_id, event_id), key=key)
+
+    async def room(self, room_id: str) -> Room:
+        """A room's present state; see ``Rooms.room``."""
+        return await self._opened.rooms.room(room_id)
 
     async def create_room(self, alias_localpart: str, *, invite: Sequence[str] = ()) -> str:
         """Makes a private encrypted room once; see ``Rooms.create``."""
-        return await _opened(self._rooms).create(alias_localpart, invite=invite)
+        return await self._opened.rooms.create(alias_localpart, invite=invite)
 
     async def join(self, room_id: str) -> None:
         """Joins a room that the account was invited to; see ``Rooms.join``."""
-        await _opened(self._rooms).join(room_id)
+        await self._opened.rooms.join(room_id)
 
     async def leave(self, room_id: str) -> None:
         """Leaves a room or declines its invitation; see ``Rooms.leave``."""
-        await _opened(self._rooms).leave(room_id)
+        await self._opened.rooms.leave(room_id)
 
     async def invite(self, room_id: str, user_id: str) -> None:
         """Invites somebody who is not in the room yet; see ``Rooms.invite``."""
-        await _opened(self._rooms).invite(room_id, user_id)
+        await self._opened.rooms.invite(room_id, user_id)
 
     async def remove(self, room_id: str, user_id: str) -> None:
         """Removes a member or takes an invitation back; see ``Rooms.remove``."""
-        await _opened(self._rooms).remove(room_id, user_id)
+        await self._opened.rooms.remove(room_id, user_id)
 
-    async def members(self, room_id: str) -> dict[str, str]:
-        """User id to membership; see ``Rooms.members``."""
-        return await _opened(self._rooms).members(room_id)
+    async def waiting(self, room_id: str | None = None) -> list[WaitingEvent]:
+        """The events whose room key has not come yet, oldest first; of one room, or of all."""
+        return await self._journal.waiting(room_id)
 
-    async def state(self, room_id: str, event_type: str) -> dict[str, Any] | None:
-        """The content of a state event with the empty state key; see ``Rooms.state``."""
-        return await _opened(self._rooms).state(room_id, event_type)
+    async def figures(self) -> SessionFigures:
+        """How the session is doing, without content."""
+        return await session_figures(self._engine, self.user_id, present())
 
 
-def _opened(part: _Part | None) -> _Part:
-    if part is None:
-        raise RuntimeError("use the session as an asynchronous context manager")
-    return part
+class _Following:
+    """What goes on with an answer of the homeserver once it is written down."""
+
+    def __init__(self, device: Device, journal: Journal) -> None:
+        self._device = device
+        self._journal = journal
+        self._copied = False
+        self.lanes: Lanes | None = None
+        self.workers: RoomWorkers | None = None
+        self.caretaker: Caretaker | None = None
+
+    async def taken_in(self, answer: SyncAnswer) -> None:
+        """Takes keys in first, then lets the rooms go on."""
+        assert self.workers is not None
+        assert self.caretaker is not None
+        for room_id in answer.rooms_with_new_readers:
+            self._device.membership_changed(room_id)
+        if self._copied:
+            # Raises; nothing is sent any more with keys that somebody else uses.
+            await self._device.maintain(one_time_keys=None, fallback_unused=None)
+        rooms = set(answer.rooms)
+        learned = (await self._device.take_in()).learned
+        if learned:
+            rooms.update(await self._journal.release({session_id for _, session_id in learned}))
+        self.workers.wake(rooms)
+        self.caretaker.noted(answer)
+
+    def own_events(self, own: OwnEvents) -> None:
+        """Tells those who wait for a message to be taken, and notices a copy of this very device."""
+        assert self.lanes is not None
+        self.lanes.ended(own.acknowledged)
+        if own.foreign:
+            self._copied = True
+            self._device.note_foreign_own_event()
+
+
+def _private_folder(folder: Path) -> Path:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+    except OSError as fault:
+        raise SettingsError(
+            f"session.store_directory: '{folder}' cannot be used ({fault.strerror}); "
+            "name a folder that this user may make or that is its own"
+        ) from None
+    return folder
+
+
+async def _watch(lock: AsyncConnection) -> None:
+    """Ends when the database lets go of the account."""
+    while True:
+        await asyncio.sleep(_LOOK_AFTER_LOCK_S)
+        try:
+            await lock.execute(sa.text("SELECT 1"))
+            await lock.commit()
+        except sa.exc.SQLAlchemyError:
+            raise SettingsError("the connection that holds the account in the database was lost; start again") from None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pydantic import Field
+
 from messenger_core.service_auth.keys import PrivateKeyFile
 from messenger_core.settings import BaseUrl, SecretFile, Settings, UserId
 
@@ -19,6 +21,7 @@ class SessionSettings(Settings):
         store_directory: where the encryption keys are kept; never restored from a backup, since old ratchets must not
             be used again.
         store_key_file: the secret that encrypts them.
+        largest_file_bytes: files that are larger are neither fetched nor sent.
     """
 
     homeserver: BaseUrl
@@ -27,3 +30,4 @@ class SessionSettings(Settings):
     key_file: PrivateKeyFile
     store_directory: Path
     store_key_file: SecretFile
+    largest_file_bytes: int = Field(default=100 * 1024 * 1024, ge=1, le=4 * 1024**3)

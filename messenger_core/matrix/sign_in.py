@@ -9,7 +9,7 @@ import os
 import secrets
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import aiohttp
 
@@ -24,23 +24,34 @@ logger = logging.getLogger(__name__)
 _LONGEST_PAUSE_S = 30.0
 
 
+def key_proof(settings: SessionSettings) -> dict[str, Any]:
+    """A fresh proof of the account's key, good once and for a minute: to sign in, and for what needs more than a token.
+
+    Raises:
+        SettingsError: if the key cannot be read.
+    """
+    return {
+        "type": KEY_LOGIN_TYPE,
+        "identifier": {"type": "m.id.user", "user": settings.user_id[1:].partition(":")[0]},
+        "assertion": make_assertion(
+            read_private_key(settings.key_file),
+            client_id=settings.client_id,
+            audience=settings.homeserver + LOGIN_PATH,
+            now=datetime.now(UTC),
+        ),
+    }
+
+
 async def sign_in(settings: SessionSettings, device_id: str) -> str:
     """A new access token for the account's device. Waits for a homeserver that is down.
 
     Raises:
         SettingsError: if the homeserver refuses the account or the key cannot be read.
     """
-    key = read_private_key(settings.key_file)
     address = settings.homeserver + LOGIN_PATH
     pause = 1.0
     while True:
-        body = {
-            "type": KEY_LOGIN_TYPE,
-            "identifier": {"type": "m.id.user", "user": settings.user_id[1:].partition(":")[0]},
-            "assertion": make_assertion(key, client_id=settings.client_id, audience=address, now=datetime.now(UTC)),
-            "device_id": device_id,
-            "initial_device_display_name": "HEK",
-        }
+        body = {**key_proof(settings), "device_id": device_id, "initial_device_display_name": "HEK"}
         try:
             async with aiohttp.ClientSession() as http, http.post(address, json=body) as answer:
                 content = await answer.json(content_type=None)

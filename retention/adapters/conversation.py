@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from messenger_core.calendar_periods import to_milliseconds
-from messenger_core.matrix import Invitation, ReceivedEvent
+from messenger_core.matrix import Invitation, Message, ReceivedEvent, ToSend
 from retention.adapters.desk import Desk
-from retention.adapters.service_account import ServiceAccount, notice
+from retention.adapters.service_account import notice
 from retention.adapters.wording import Wording
 from retention.rules.offering import OfferState
 from retention.rules.reply import Keep, Leave, Reply, SetPeriod, Unclear, read_reply
@@ -29,7 +31,6 @@ class Conversation:
 
     def __init__(
         self,
-        account: ServiceAccount,
         desk: Desk,
         *,
         offers: Offers,
@@ -37,7 +38,6 @@ class Conversation:
         wishes: PeriodWishes,
         wording: Wording,
     ) -> None:
-        self._account = account
         self._desk = desk
         self._offers = offers
         self._rooms = rooms
@@ -49,43 +49,44 @@ class Conversation:
         await self._rooms.note_invitation(invitation)
         self._desk.wake.set()
 
-    async def handle(self, event: ReceivedEvent) -> None:
+    async def handle(self, event: ReceivedEvent) -> Sequence[ToSend]:
         """Handles one event; only the insured person's own in the person's own service room counts."""
         if event.type == "m.room.member" and event.content.get("membership") in {"join", "leave"}:
             await self._came_or_went(event)
         if event.type != "m.room.message" or event.content.get("msgtype") == "m.notice":
-            return
+            return ()
         for invitation in await self._rooms.invitations():
             if invitation.room_id == event.room_id:
                 await self._desk.decide(invitation)
         person = await self._rooms.person_of(event.room_id)
         if person is None or person != event.sender:
-            return
+            return ()
+        text: str | None = None
         reply = _reply_of(event)
         if isinstance(reply, SetPeriod):
             wish = PeriodWish(event.event_id, person, event.room_id, reply.months)
             await self._wishes.record(wish, event.sent_at)
         elif isinstance(reply, Leave | Keep):
-            await self._answer(event, reply)
+            text = await self._answer(event, reply)
         elif reply is Unclear.PERIOD_OUT_OF_RANGE:
-            await self._say(event, self._wording.text("period_out_of_range"))
+            text = self._wording.text("period_out_of_range")
         else:
-            await self._say(event, self._wording.text("help"))
+            text = self._wording.text("help")
         self._desk.wake.set()
+        return () if text is None else (Message(event.room_id, notice(text)),)
 
     async def _came_or_went(self, event: ReceivedEvent) -> None:
         if event.state_key == event.sender == await self._rooms.person_of(event.room_id):
             await self._desk.has_come_or_gone(event.sender)
 
-    async def _answer(self, event: ReceivedEvent, reply: Leave | Keep) -> None:
+    async def _answer(self, event: ReceivedEvent, reply: Leave | Keep) -> str | None:
         async with self._desk.sending:
             answered = await self._offers.answered_by(event.event_id)
             text = None if answered is not None else await self._decide(event, reply)
             answered = answered or await self._offers.answered_by(event.event_id)
         if answered is not None and answered.state is OfferState.DECLINED:
             text = self._wording.text("kept")
-        if text is not None:
-            await self._say(event, text)
+        return text
 
     async def _decide(self, event: ReceivedEvent, reply: Leave | Keep) -> str | None:
         """Stores the decision, or returns the text that says why it cannot count."""
@@ -102,6 +103,3 @@ class Conversation:
             return self._wording.text("no_such_number", count=len(numbers))
         stored = await self._offers.answer(offer.id, chosen, event_id=event.event_id, answered_at=event.sent_at)
         return None if stored else self._wording.text("answer_again")
-
-    async def _say(self, event: ReceivedEvent, text: str) -> None:
-        await self._account.send(event.room_id, notice(text), key=f"reply {event.event_id}")

@@ -102,10 +102,9 @@ class Desk:
             await self._decline(invitation)
             return
         await self._account.join(invitation.room_id)
-        members = await self._account.members(invitation.room_id)
-        present = {user for user, membership in members.items() if membership in {"join", "invite"}}
-        encryption = await self._account.state(invitation.room_id, "m.room.encryption")
-        if encryption is None or present != {self._account.user_id, invitation.inviter}:
+        room = await self._account.room(invitation.room_id)
+        present = {user for user, membership in room.members.items() if membership in {"join", "invite"}}
+        if not room.encrypted or present != {self._account.user_id, invitation.inviter}:
             await self._decline(invitation)
             return
         await self._rooms.adopt(invitation, datetime.now(UTC))
@@ -152,10 +151,10 @@ class Desk:
             # First, since after a kill nobody could tell a refusal of this invitation from an older one.
             await self._offers.begin_inviting(offer.id, datetime.now(UTC))
         room_id = before or await self._service_room(offer.user_id)
-        membership = (await self._account.members(room_id)).get(offer.user_id)
+        membership = (await self._account.room(room_id)).members.get(offer.user_id)
         if membership is None or (membership not in {"join", "invite"} and not invited):
             await self._invite(offer, room_id)
-            membership = (await self._account.members(room_id)).get(offer.user_id)
+            membership = (await self._account.room(room_id)).members.get(offer.user_id)
         return room_id, membership or "leave"
 
     async def _invite(self, offer: Offer, room_id: str) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
+from messenger_core.matrix import Room, SentMessage
+
 
 class ServiceAccount(Protocol):
     """The part of ``MatrixSession`` that is used here; see there."""
@@ -14,7 +16,7 @@ class ServiceAccount(Protocol):
         """The account's Matrix user id."""
         ...
 
-    async def send(self, room_id: str, content: Mapping[str, Any], *, key: str) -> str:
+    async def send(self, room_id: str, content: Mapping[str, Any], *, key: str) -> SentMessage:
         """Sends an encrypted message; the same key is sent once."""
         ...
 
@@ -34,12 +36,8 @@ class ServiceAccount(Protocol):
         """Invites somebody who is not in the room yet."""
         ...
 
-    async def members(self, room_id: str) -> dict[str, str]:
-        """User id to membership."""
-        ...
-
-    async def state(self, room_id: str, event_type: str) -> dict[str, Any] | None:
-        """The content of a state event with the empty state key."""
+    async def room(self, room_id: str) -> Room:
+        """A room's present state."""
         ...
 
 

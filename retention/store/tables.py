@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sqlalchemy as sa
 
-from messenger_core.matrix.tables import session_tables
+from messenger_core.matrix.store.tables import session_tables
 
 metadata = sa.MetaData()
 session = session_tables(metadata)

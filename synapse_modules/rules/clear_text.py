@@ -7,7 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 # The cleartext part of m.room.encrypted as clients send it (Matrix 1.15, m.megolm.v1.aes-sha2), and its relation.
-_ENCRYPTED_KEYS = frozenset({"algorithm", "ciphertext", "sender_key", "session_id", "device_id", "m.relates_to"})
+_ENCRYPTED_KEYS = frozenset(
+    {"algorithm", "ciphertext", "sender_key", "session_id", "device_id", "m.relates_to", "de.hek.sending_id"}
+)
+# The random number by which a service account recognises what it sent (messenger_core/matrix).
+_SENDING_ID = re.compile(r"[0-9a-f]{32}")
 _RELATION_KEYS = frozenset({"rel_type", "event_id", "is_falling_back", "m.in_reply_to"})
 _BASE64 = re.compile(r"[A-Za-z0-9+/_-]+=*")
 _TOKEN = re.compile(r"[!-~]{1,255}")
@@ -33,6 +37,10 @@ def _is_relation(value: object) -> bool:
     )
 
 
+def _is_sending_id(value: object) -> bool:
+    return isinstance(value, str) and _SENDING_ID.fullmatch(value) is not None
+
+
 def _is_ciphertext(content: Mapping[str, Any]) -> bool:
     return (
         content.keys() <= _ENCRYPTED_KEYS
@@ -41,6 +49,7 @@ def _is_ciphertext(content: Mapping[str, Any]) -> bool:
         and _BASE64.fullmatch(content["ciphertext"]) is not None
         and all(_is_token(content.get(key, "-")) for key in ("sender_key", "session_id", "device_id"))
         and _is_relation(content.get("m.relates_to", {}))
+        and _is_sending_id(content.get("de.hek.sending_id", "0" * 32))
     )
 
 

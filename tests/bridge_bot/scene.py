@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,7 +17,18 @@ from bridge_bot.app import Messenger
 from bridge_bot.settings import BotSettings
 from bridge_bot.store.outbox import Outbox
 from messenger_core.account_kinds import AccountKind
-from messenger_core.matrix import FileToSend, FileUnreadable, Invitation, ReceivedEvent, SendFailed, SentFile
+from messenger_core.matrix import (
+    FileUnreadable,
+    IncomingFile,
+    Invitation,
+    ReceivedEvent,
+    Room,
+    SendFailed,
+    SentMessage,
+)
+from messenger_core.matrix.media.attachment_cipher import FileKey
+from messenger_core.matrix.media.file_content import FileDetails
+from messenger_core.matrix.media.spool import SpooledFile
 from messenger_core.service_auth.client import CallFailed, ServiceClient
 from messenger_core.service_auth.keys import generate_private_key, write_private_key
 
@@ -35,12 +48,13 @@ class Killed(BaseException):
 
 @dataclass
 class Sending:
-    """What the homeserver took."""
+    """What the homeserver took; ``file`` and ``thumbnail`` in clear."""
 
     room_id: str
     event_id: str
     content: Mapping[str, Any]
-    file: FileToSend | None = None
+    file: bytes | None = None
+    thumbnail: bytes | None = None
 
     @property
     def body(self) -> str:
@@ -64,7 +78,7 @@ class RecordedAccount:
         self.rooms: dict[str, dict[str, str]] = {}
         self.states: dict[tuple[str, str], dict[str, Any]] = {}
         self.aliases: dict[str, str] = {}
-        self.files: dict[str, FileToSend] = {}
+        self.files: dict[str, bytes] = {}
         self.joined: list[str] = []
         self.left: list[str] = []
         self.refusing: set[str] = set()
@@ -72,7 +86,7 @@ class RecordedAccount:
         self.media_down = False
         self.kill_after_send = False
 
-    def _take(self, room_id: str, content: Mapping[str, Any], key: str, file: FileToSend | None) -> str:
+    def _take(self, room_id: str, content: Mapping[str, Any], key: str, *files: bytes | None) -> SentMessage:
         if room_id in self.refusing:
             raise SendFailed("the homeserver refused")
         if content["body"] in self.too_large:
@@ -80,27 +94,46 @@ class RecordedAccount:
         if (room_id, key) not in self.by_key:
             event_id = f"$sent{len(self.taken)}"
             self.by_key[room_id, key] = event_id
-            self.taken.append(Sending(room_id, event_id, content, file))
+            self.taken.append(Sending(room_id, event_id, content, *files))
             if self.kill_after_send:
                 raise Killed
-        return self.by_key[room_id, key]
+        return SentMessage(self.by_key[room_id, key], 0)
 
-    async def send(self, room_id: str, content: Mapping[str, Any], *, key: str) -> str:
-        return self._take(room_id, content, key, None)
+    async def send(self, room_id: str, content: Mapping[str, Any], *, key: str) -> SentMessage:
+        return self._take(room_id, content, key)
 
     async def send_file(
-        self, room_id: str, file: FileToSend, *, key: str, relation: Mapping[str, Any] | None = None
-    ) -> SentFile:
-        content = {"body": file.name, **({"m.relates_to": dict(relation)} if relation else {})}
-        return SentFile(self._take(room_id, content, key, file), "mxc://hek.localhost/copy")
+        self, room_id: str, file: IncomingFile, *, key: str, relation: Mapping[str, Any] | None = None
+    ) -> SentMessage:
+        content = {
+            "msgtype": file.message_type,
+            "body": file.name,
+            "filename": file.name,
+            "info": file.info,
+            **({"m.relates_to": dict(relation)} if relation else {}),
+        }
+        return self._take(
+            room_id, content, key, await file.read(), await file.thumbnail.read() if file.thumbnail else None
+        )
 
-    async def download(self, event: ReceivedEvent) -> FileToSend:
+    @asynccontextmanager
+    async def fetch(self, room_id: str, content: Mapping[str, Any], sent_at: datetime) -> AsyncIterator[IncomingFile]:
         if self.media_down:
-            raise SendFailed("a file cannot be fetched: 502")
-        try:
-            return self.files[event.content["file"]["url"]]
-        except KeyError:
-            raise FileUnreadable("a file cannot be fetched: 404") from None
+            raise SendFailed("the homeserver refused a file", status=502)
+        if content["file"]["url"] not in self.files:
+            raise FileUnreadable("missing")
+        thumbnail = content.get("info", {}).get("thumbnail_file")
+        async with AsyncExitStack() as spooled:
+            small = await self._spooled(thumbnail, FileDetails.of_thumbnail(content), spooled) if thumbnail else None
+            file = await self._spooled(content["file"], FileDetails.from_content(content), spooled)
+            yield replace(file, thumbnail=small)
+
+    async def _spooled(
+        self, described: Mapping[str, Any], details: FileDetails, spooled: AsyncExitStack
+    ) -> IncomingFile:
+        key, file = FileKey.fresh(), SpooledFile(spooled.enter_context(TemporaryFile()))  # noqa: SIM115 - it is entered
+        await file.write(key.keystream().update(self.files[described["url"]]))
+        return IncomingFile(details, None, file, key)
 
     async def redact(self, room_id: str, event_id: str, *, key: str) -> None:
         self.redacted.append((room_id, event_id))
@@ -124,11 +157,15 @@ class RecordedAccount:
     async def remove(self, room_id: str, user_id: str) -> None:
         self.rooms[room_id][user_id] = "leave"
 
-    async def members(self, room_id: str) -> dict[str, str]:
-        return dict(self.rooms[room_id])
-
-    async def state(self, room_id: str, event_type: str) -> dict[str, Any] | None:
-        return self.states.get((room_id, event_type))
+    async def room(self, room_id: str) -> Room:
+        state: dict[tuple[str, str], Mapping[str, Any]] = {
+            ("m.room.member", user_id): {"membership": membership}
+            for user_id, membership in self.rooms[room_id].items()
+        }
+        for (in_room, event_type), content in self.states.items():
+            if in_room == room_id:
+                state[event_type, ""] = content
+        return Room(room_id, state, BOT)
 
 
 class PlayedHomeserver(Homeserver):
@@ -226,8 +263,14 @@ class Scene:
     async def file(self, sender: str, name: str, *, room: str = HERS, thread: str | None = None, body: str = "") -> str:
         """A file, with a caption if ``body`` is given, and all that follows."""
         url = f"mxc://hek.localhost/{Path(name).stem}"
-        self.account.files[url] = FileToSend(name.encode(), name, "application/pdf")
-        content = {"msgtype": "m.file", "body": body or name, "filename": name, "file": {"url": url}}
+        self.account.files[url] = f"content of {name}".encode()
+        content = {
+            "msgtype": "m.file",
+            "body": body or name,
+            "filename": name,
+            "file": {"url": url},
+            "info": {"mimetype": "application/pdf"},
+        }
         event_id = await self.receive(room, sender, content, thread=thread)
         await self.settle()
         return event_id

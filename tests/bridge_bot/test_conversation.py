@@ -152,12 +152,44 @@ async def test_files_go_both_ways_with_their_captions(scene: Scene) -> None:
     root = await scene.ticket()
     await scene.file(ERIKA, "Attest.pdf", body="Mein Attest")
     assert scene.said_in(scene.team_room)[-2:] == ["Mein Attest", "Attest.pdf"]
-    assert scene.account.taken[-1].file is not None
+    assert scene.account.taken[-1].file == b"content of Attest.pdf"
     assert scene.account.taken[-1].thread == root
     await scene.file(BERG, "Antrag.pdf", room=scene.team_room, thread=root, body="!antwort Bitte ausfüllen")
     assert scene.said_in(HERS)[-2:] == ["Bitte ausfüllen\n\nIhre HEK", "Antrag.pdf"]
     await scene.file(BERG, "Info.pdf", room=scene.team_room, thread=root, body="!a")
     assert scene.said_in(HERS)[-1] == "Info.pdf"
+    assert scene.account.taken[-2].file == b"content of Info.pdf"
+    assert not any("!a" in str(sending.content) for sending in scene.account.taken if sending.room_id == HERS)
+
+
+async def test_a_picture_goes_both_ways_with_its_thumbnail_and_dimensions(scene: Scene) -> None:
+    root = await scene.ticket()
+    scene.account.files |= {"mxc://hek.localhost/knee": b"the picture", "mxc://hek.localhost/small": b"a small one"}
+    picture = {
+        "msgtype": "m.image",
+        "body": "Knie.jpg",
+        "file": {"url": "mxc://hek.localhost/knee"},
+        "info": {
+            "mimetype": "image/jpeg",
+            "w": 4000,
+            "h": 3000,
+            "thumbnail_file": {"url": "mxc://hek.localhost/small"},
+            "thumbnail_info": {"mimetype": "image/jpeg"},
+        },
+    }
+    await scene.receive(HERS, ERIKA, picture)
+    answer = {**picture, "body": "!a", "filename": "Übung.jpg"}
+    await scene.receive(scene.team_room, BERG, answer, thread=root)
+    await scene.settle()
+    relayed = [sending for sending in scene.account.taken if sending.file is not None]
+    assert [(sending.room_id, sending.body) for sending in relayed] == [
+        (scene.team_room, "Knie.jpg"),
+        (HERS, "Übung.jpg"),
+    ]
+    for sending in relayed:
+        assert (sending.file, sending.thumbnail) == (b"the picture", b"a small one")
+        assert sending.content["msgtype"] == "m.image"
+        assert (sending.content["info"]["w"], sending.content["info"]["h"]) == (4000, 3000)
 
 
 async def test_a_file_is_waited_for_as_long_as_the_outage_lasts(scene: Scene) -> None:

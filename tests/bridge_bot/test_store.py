@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.engine import Connection
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bridge_bot.settings import BotSettings
 from bridge_bot.store.erasure import Amount, Erasure
@@ -17,10 +18,31 @@ from bridge_bot.store.outbox import Outbox, Sent
 from bridge_bot.store.tables import METADATA, SESSION
 from bridge_bot.store.ticket_rows import Message
 from bridge_bot.store.tickets import Tickets
+from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.database import open_database
 from messenger_core.matrix import MediaLedger
-from messenger_core.matrix.journal import Journal
 from tests.bridge_bot.scene import BERG, BOT, ERIKA, HERS, START, Scene
+
+
+async def journalled(
+    engine: AsyncEngine, event_id: str, room_id: str, received_at: datetime, state: str = "settled"
+) -> None:
+    """An event that the session alone has seen."""
+    at = to_milliseconds(received_at)
+    row = SESSION.journal.insert().values(
+        user_id=BOT,
+        event_id=event_id,
+        room_id=room_id,
+        batch=1,
+        place=0,
+        received_at=at,
+        since=at,
+        kind="event",
+        state=state,
+        attempts=0,
+    )
+    async with engine.begin() as connection:
+        await connection.execute(row)
 
 
 async def test_the_migrations_make_the_tables_that_are_described(database_url: str) -> None:
@@ -45,7 +67,7 @@ async def test_a_conversation_is_erased_with_all_its_traces_and_the_younger_stay
     await scene.file(BERG, "Notiz.pdf", room=scene.team_room, thread=root)
     await scene.text(BERG, "!antwort Ja.", room=scene.team_room, thread=root)
     await scene.text(BERG, "!schliessen", room=scene.team_room, thread=root)
-    await Journal(engine, BOT).record("$reaction", HERS, START, "settled")
+    await journalled(engine, "$reaction", HERS, START)
     sent_before = list(scene.account.taken)
     scene.pass_time(days=400)
     border = scene.now - timedelta(days=1)
@@ -84,13 +106,13 @@ async def test_what_the_journal_alone_knows_is_due_held_and_erased_each_event_on
     scene.fit_room()
     await scene.invited()
     both = await scene.text(ERIKA, "Guten Tag")
-    erasure, journal = Erasure(engine, MediaLedger(engine)), Journal(engine, BOT)
+    erasure = Erasure(engine, MediaLedger(engine))
     border = START + timedelta(days=1)
     before = await erasure.held(border)
-    await journal.record(both, HERS, START, "settled")
-    await journal.record("$no-key", HERS, START, "waiting_key", {"type": "m.room.encrypted"})
-    await journal.record("$reaction", scene.team_room, START, "settled")
-    await journal.record("$elsewhere", "!elsewhere:hek.localhost", START, "settled")
+    await journalled(engine, both, HERS, START)
+    await journalled(engine, "$no-key", HERS, START, "waiting_key")
+    await journalled(engine, "$reaction", scene.team_room, START)
+    await journalled(engine, "$elsewhere", "!elsewhere:hek.localhost", START)
     assert await erasure.held(border) == replace(before, messages=before.messages + 2)
     due = {room.room_id: room.messages for room in await erasure.due(border)}
     assert due == {HERS: before.messages + 1, scene.team_room: 1}
@@ -102,14 +124,14 @@ async def test_what_the_journal_alone_knows_is_due_held_and_erased_each_event_on
 async def test_a_room_is_named_even_if_the_homeservers_clock_put_its_event_on_the_other_side(scene: Scene) -> None:
     scene.fit_room()
     await scene.invited()
-    erasure, journal = Erasure(scene.engine, MediaLedger(scene.engine)), Journal(scene.engine, BOT)
+    erasure = Erasure(scene.engine, MediaLedger(scene.engine))
     border, next_border = START + timedelta(days=90), START + timedelta(days=180)
     await erasure.erase(START + timedelta(days=1))
     # Dated after the moment here, received before it there: to be erased now.
-    await journal.record("$after", HERS, border + timedelta(seconds=30), "settled")
+    await journalled(scene.engine, "$after", HERS, border + timedelta(seconds=30))
     assert [(room.room_id, room.messages) for room in await erasure.due(border)] == [(HERS, 0)]
     # Dated before the moment here, received after it there: it survives, and is erased the next time.
-    await journal.record("$before", scene.team_room, border - timedelta(seconds=30), "settled")
+    await journalled(scene.engine, "$before", scene.team_room, border - timedelta(seconds=30))
     assert await erasure.held(border) == Amount(0, 0, 0)
     await erasure.erase(border)
     assert {room.room_id for room in await erasure.due(next_border)} == {HERS, scene.team_room}

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer, unused_port
 
 from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.http_service import TOKEN_PATH, GuardedRoutes, new_application
-from messenger_core.matrix import SendFailed
+from messenger_core.matrix import Room, SendFailed, SentMessage
 from messenger_core.problem import Problem, WireModel, parse_body
 from messenger_core.service_auth.client import ServiceClient
 from messenger_core.service_auth.keys import generate_private_key, parse_jwks, public_jwks, write_private_key
@@ -317,13 +317,13 @@ class RecordingAccount:
     sent: dict[str, tuple[str, str]] = field(default_factory=dict)
     sent_at: dict[str, datetime] = field(default_factory=dict)
 
-    async def send(self, room_id: str, content: Mapping[str, Any], *, key: str) -> str:
+    async def send(self, room_id: str, content: Mapping[str, Any], *, key: str) -> SentMessage:
         if self.rooms[room_id].get(self.user_id) != "join" or room_id in self.clear:
             raise SendFailed("the homeserver refused: M_FORBIDDEN")
         if key not in self.sent:
             self.sent[key] = (room_id, str(content["body"]))
             self.sent_at[key] = datetime.now(UTC)
-        return f"${key}"
+        return SentMessage(f"${key}", 0)
 
     async def create_room(self, alias_localpart: str, *, invite: Sequence[str] = ()) -> str:
         room_id = self.aliases.setdefault(alias_localpart, f"!{len(self.aliases)}service:x")
@@ -347,12 +347,14 @@ class RecordingAccount:
             self.invited.append((room_id, user_id))
             self.rooms[room_id][user_id] = "join" if self.accepts else "invite"
 
-    async def members(self, room_id: str) -> dict[str, str]:
-        return dict(self.rooms[room_id])
-
-    async def state(self, room_id: str, event_type: str) -> dict[str, Any] | None:
-        encrypted = event_type == "m.room.encryption" and room_id not in self.clear
-        return {"algorithm": "m.megolm.v1.aes-sha2"} if encrypted else None
+    async def room(self, room_id: str) -> Room:
+        state: dict[tuple[str, str], Mapping[str, Any]] = {
+            ("m.room.member", user_id): {"membership": membership}
+            for user_id, membership in self.rooms[room_id].items()
+        }
+        if room_id not in self.clear:
+            state["m.room.encryption", ""] = {"algorithm": "m.megolm.v1.aes-sha2"}
+        return Room(room_id, state, self.user_id)
 
     def texts(self, prefix: str) -> list[str]:
         """What was sent under keys that begin so."""

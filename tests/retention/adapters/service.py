@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messenger_core.catalogue import Catalogue
-from messenger_core.matrix import ReceivedEvent
+from messenger_core.matrix import Message, ReceivedEvent
 from messenger_core.service_auth.client import ServiceClient
 from retention.adapters.conversation import Conversation
 from retention.adapters.desk import Desk
@@ -84,11 +84,17 @@ class Service:
         rooms: Any = Mortal(self.rooms, life)
         wishes: Any = Mortal(PeriodWishes(self.engine), life)
         self.desk = Desk(account, homeserver, offers=offers, rooms=rooms, wishes=wishes, wording=WORDING)
-        self.conversation = Conversation(account, self.desk, offers=offers, rooms=rooms, wishes=wishes, wording=WORDING)
+        self.conversation = Conversation(self.desk, offers=offers, rooms=rooms, wishes=wishes, wording=WORDING)
 
     def start_anew(self) -> None:
         """Starts a process that is not killed."""
         self.start(Life())
+
+    async def handle(self, event: ReceivedEvent) -> None:
+        """Hands an event over and sends what it is answered with, as the session does."""
+        for answer in await self.conversation.handle(event):
+            assert isinstance(answer, Message)
+            await self.account.send(answer.room_id, answer.content, key=f"reply {event.event_id}")
 
     async def offer(self, *idle: IdleRoom, as_of: datetime = MAY) -> None:
         """What the job writes."""
@@ -124,7 +130,7 @@ class Service:
     async def says(self, body: str, event_id: str = "$answer", **changes: Any) -> str:
         """The person writes, the desk works; returns what she was answered at last."""
         before = set(self.account.sent)
-        await self.conversation.handle(self.event(body, event_id, **changes))
+        await self.handle(self.event(body, event_id, **changes))
         await self.work()
         answers = [text for key, (_, text) in self.account.sent.items() if key not in before]
         return answers[-1] if answers else ""

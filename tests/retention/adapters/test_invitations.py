@@ -25,7 +25,7 @@ async def test_an_insured_person_is_told_what_the_account_is_for(service: Servic
 
 async def test_the_room_that_she_opened_is_her_service_room(service: Service) -> None:
     await _invited(service)
-    await service.conversation.handle(service.event("FRIST 9", room_id=HERS))
+    await service.handle(service.event("FRIST 9", room_id=HERS))
     await service.offer(*IDLE)
     await service.work()
     assert service.homeserver.periods == {ERIKA: 9}

@@ -17,7 +17,7 @@ async def _lives_through(service: Service, answer: list[ReceivedEvent]) -> None:
     if service.account.texts("offer "):
         if not answer:
             answer.append(service.event("1 3", sent_at=datetime.now(UTC)))
-        await service.conversation.handle(answer[0])
+        await service.handle(answer[0])
     await service.work()
 
 

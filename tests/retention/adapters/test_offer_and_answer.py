@@ -25,7 +25,7 @@ async def test_leaving_all_leaves_and_forgets_every_chat_and_says_so(service: Se
     await service.offer()
     await service.work()
     answer = service.event("VERLASSEN")
-    await service.conversation.handle(answer)
+    await service.handle(answer)
     await service.work()
     assert service.present() == dict.fromkeys(STAYED, "forgotten")
     [result] = service.account.texts("result ")
@@ -94,11 +94,11 @@ async def test_an_answer_from_before_the_present_offer_is_no_consent_to_it(servi
     await service.work()
     written = service.event("VERLASSEN")
     await service.offer(*IDLE, as_of=JUNE)
-    await service.conversation.handle(written)
+    await service.handle(written)
     await service.work()
     assert service.present() == STAYED
     late = service.event("VERLASSEN", "$late", sent_at=written.sent_at - timedelta(seconds=1))
-    await service.conversation.handle(late)
+    await service.handle(late)
     assert service.present() == STAYED
     assert "noch einmal" in service.account.sent["reply $late"][1]
 
@@ -145,7 +145,7 @@ async def test_the_offer_is_sent_when_she_has_joined_since_only_then_her_devices
     assert service.account.sent == {}
     service.account.rooms[service.service_room][ERIKA] = "join"
     joined = service.event("", type="m.room.member", state_key=ERIKA, content={"membership": "join"})
-    await service.conversation.handle(joined)
+    await service.handle(joined)
     await service.work()
     assert len(service.account.texts("offer ")) == 1
 
@@ -153,7 +153,7 @@ async def test_the_offer_is_sent_when_she_has_joined_since_only_then_her_devices
 async def _declines(service: Service) -> None:
     service.account.rooms[service.service_room][ERIKA] = "leave"
     gone = service.event("", type="m.room.member", state_key=ERIKA, content={"membership": "leave"})
-    await service.conversation.handle(gone)
+    await service.handle(gone)
     await service.work()
 
 

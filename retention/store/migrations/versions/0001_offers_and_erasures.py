@@ -5,14 +5,14 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from messenger_core.matrix import create_session_tables
+from messenger_core.matrix.store.migrations import create_first_tables
 
 revision = "0001"
 down_revision = None
 
 
 def upgrade() -> None:
-    create_session_tables()
+    create_first_tables()
     op.create_table(
         "offer",
         sa.Column("id", sa.Text, primary_key=True),

@@ -11,10 +11,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.database import insert_into
-from messenger_core.matrix.tables import session_tables
+from messenger_core.matrix.store.tables import session_tables
 
-# Server name and media id, in the characters that a path may hold; anything else could lead elsewhere.
-_MEDIA_ADDRESS = re.compile(r"mxc://[A-Za-z0-9.:\[\]-]{1,255}/[A-Za-z0-9_-]{1,255}")
+# Server name and media id, in the characters that a path may hold; anything else, like a server "..", leads elsewhere.
+_MEDIA_ADDRESS = re.compile(r"mxc://[A-Za-z0-9\[][A-Za-z0-9.:\[\]-]{0,254}/[A-Za-z0-9_-]{1,255}")
 
 
 def is_media_address(value: object) -> TypeGuard[str]:
@@ -45,6 +45,26 @@ class MediaLedger:
         )
         async with self._engine.begin() as connection:
             await connection.execute(later)
+
+    async def reserve(self, mxc: str, room_id: str, used_at: datetime, *, user_id: str) -> None:
+        """Notes an address that the homeserver gave to an account of ours, before anything is uploaded to it."""
+        changed = {"room_id": room_id, "used_at": to_milliseconds(used_at), "reserved_for": user_id}
+        row = insert_into(self._engine, self._media).values(mxc=mxc, **changed)
+        async with self._engine.begin() as connection:
+            await connection.execute(row.on_conflict_do_update(index_elements=["mxc"], set_=changed))
+
+    async def reservation_ended(self, mxc: str) -> None:
+        """Notes that an address has its file, or will never have one."""
+        async with self._engine.begin() as connection:
+            await connection.execute(self._media.update().where(self._media.c.mxc == mxc).values(reserved_for=None))
+
+    async def reserved(self, user_id: str) -> list[str]:
+        """The addresses given to an account to which nothing was uploaded yet, oldest first."""
+        query = (
+            sa.select(self._media.c.mxc).where(self._media.c.reserved_for == user_id).order_by(self._media.c.used_at)
+        )
+        async with self._engine.connect() as connection:
+            return list((await connection.execute(query)).scalars())
 
     async def used_before(self, moment: datetime) -> dict[str, list[str]]:
         """Room id to the addresses last used there before ``moment``."""

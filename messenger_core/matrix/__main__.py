@@ -1,0 +1,100 @@
+"""Command line: ``python -m messenger_core.matrix inspect`` and ``retry``, on a service's database."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import sqlalchemy as sa
+from pydantic import ConfigDict
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from messenger_core.database import make_engine
+from messenger_core.matrix.clock import present
+from messenger_core.matrix.store.figures import SessionFigures, accounts, session_figures
+from messenger_core.matrix.store.journal import Journal
+from messenger_core.settings import DatabaseUrl, Settings, SettingsError, load_settings
+
+
+class _ServiceSettings(Settings):
+    """Of a service's settings, the one that is needed here."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    database: DatabaseUrl
+
+
+def _lines(user_id: str, figures: SessionFigures) -> list[str]:
+    rows: list[tuple[str, object]] = [
+        *((f"events {state}", number) for state, number in figures.journal.items()),
+        *((f"  parked: {reason}", number) for reason, number in figures.parked.items()),
+        ("oldest pending (s)", round(figures.oldest_pending_s)),
+        ("oldest waiting for its key (s)", round(figures.oldest_waiting_key_s)),
+        ("rooms with events to be fetched", figures.rooms_with_gaps),
+        *((f"messages {state}", number) for state, number in figures.outbox.items()),
+        ("oldest queued (s)", round(figures.oldest_queued_s)),
+        ("devices that are owed a room key", figures.unshared_keys),
+        ("to-device messages not taken in", figures.undigested_to_device),
+        ("one-time keys left", "not known" if figures.one_time_keys_left is None else figures.one_time_keys_left),
+    ]
+    return [user_id, *(f"  {name:<34}{value:>10}" for name, value in rows)]
+
+
+async def _inspect(engine: AsyncEngine, write: Callable[[str], object]) -> None:
+    found = await accounts(engine)
+    if not found:
+        write("no account has received anything yet\n")
+    for user_id in found:
+        write("\n".join(_lines(user_id, await session_figures(engine, user_id, present()))) + "\n")
+
+
+async def _retry(engine: AsyncEngine, write: Callable[[str], object]) -> None:
+    for user_id in await accounts(engine):
+        rooms = await Journal(engine, user_id).release_parked()
+        write(f"{user_id}: what was parked in {len(rooms)} rooms is handled again at the service's next start\n")
+
+
+async def _on_database(command: str, settings: _ServiceSettings, write: Callable[[str], object]) -> None:
+    file = sa.make_url(settings.database)
+    if file.get_backend_name() == "sqlite" and not Path(file.database or "").is_file():
+        raise SettingsError(f"database: {file.database!r} does not exist; allowed is the database of a service")
+    engine = make_engine(settings.database)
+    try:
+        await (_inspect if command == "inspect" else _retry)(engine, write)
+    except (OSError, SQLAlchemyError) as fault:
+        raise SettingsError(
+            f"database: it cannot be read ({type(fault).__name__}); "
+            "allowed is the database of a service that was started with this version"
+        ) from None
+    finally:
+        await engine.dispose()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Runs a command and returns the exit code: 0, or 2 for wrong settings."""
+    parser = argparse.ArgumentParser(
+        prog="python -m messenger_core.matrix", description="Looks after the Matrix session of a service."
+    )
+    commands = parser.add_subparsers(dest="command", required=True)
+    for name, meaning in (
+        ("inspect", "show what was received and sent and what waits, without any content"),
+        ("retry", "let events that were set aside have another turn"),
+    ):
+        command = commands.add_parser(name, help=meaning)
+        command.add_argument("config", type=Path, help="the service's settings file (YAML)")
+    arguments = parser.parse_args(argv)
+    try:
+        settings = load_settings(_ServiceSettings, arguments.config)
+        asyncio.run(_on_database(arguments.command, settings, sys.stdout.write))
+    except SettingsError as fault:
+        sys.stderr.write(f"{fault}\n")
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

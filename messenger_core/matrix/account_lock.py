@@ -1,0 +1,56 @@
+"""Holds an account for one process alone: two sessions on one store lose one-time keys and handle events twice."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from messenger_core.settings import SettingsError
+
+
+@asynccontextmanager
+async def account_lock(engine: AsyncEngine, user_id: str) -> AsyncIterator[AsyncConnection | None]:
+    """Holds the account in the service's database until the end; a process that is killed lets go by itself.
+
+    In PostgreSQL it is an advisory lock of a connection of its own, which is given back to be watched: when that
+    connection is lost, so is the lock. SQLite has none: the lock is a file beside the database.
+
+    Raises:
+        SettingsError: if another process holds it.
+    """
+    name = hashlib.sha256(user_id.encode()).digest()[:8]
+    if engine.dialect.name != "postgresql":
+        with _locked_file(Path(f"{engine.url.database}.{name.hex()}.lock")):
+            yield None
+        return
+    async with engine.connect() as connection:
+        key = int.from_bytes(name, signed=True)
+        held = await connection.execute(sa.text("SELECT pg_try_advisory_lock(:key)"), {"key": key})
+        if not held.scalar_one():
+            raise SettingsError(_in_use(user_id))
+        await connection.commit()
+        yield connection
+
+
+@contextmanager
+def _locked_file(path: Path) -> Iterator[None]:
+    descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise SettingsError(_in_use(str(path))) from None
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _in_use(what: str) -> str:
+    return f"{what}: another process runs this account; stop it first, only one may run"

@@ -1,0 +1,82 @@
+"""Looks after a session: keys at the homeserver, keys owed and asked for, events that wait or were set aside."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from messenger_core.log import fault_without_text
+from messenger_core.matrix.encryption.device import Device
+from messenger_core.matrix.faults import SendFailed, StoreUnwritable
+from messenger_core.matrix.receiving.sync_answer import SyncAnswer
+from messenger_core.matrix.store.journal import Journal
+from messenger_core.matrix.store.outbox import Outbox
+from messenger_core.waking import woken
+
+logger = logging.getLogger(__name__)
+
+_LOOK_AGAIN_S = 30.0
+_READ_AGAIN_EVERY = timedelta(minutes=10)
+_TRY_PARKED_EVERY = timedelta(hours=1)
+
+
+class Caretaker:
+    """What has to be done beside receiving and sending, whenever there is news and now and then."""
+
+    def __init__(
+        self,
+        device: Device,
+        journal: Journal,
+        outbox: Outbox,
+        *,
+        clock: Callable[[], datetime],
+        wake: Callable[[Iterable[str]], None],
+    ) -> None:
+        """Takes what to call with the rooms in which there is something to do again."""
+        self._device = device
+        self._journal = journal
+        self._outbox = outbox
+        self._clock = clock
+        self._wake = wake
+        self._news = asyncio.Event()
+        self._one_time_keys: int | None = None
+        self._fallback_unused: bool | None = None
+
+    def noted(self, answer: SyncAnswer) -> None:
+        """Takes note of what the homeserver says about our keys."""
+        self._one_time_keys = answer.one_time_keys
+        self._fallback_unused = answer.fallback_unused
+        self._news.set()
+
+    async def run(self) -> None:
+        """Works until it is cancelled."""
+        self._wake(await self._journal.release_parked())
+        read_again, try_parked = self._clock() + _READ_AGAIN_EVERY, self._clock() + _TRY_PARKED_EVERY
+        while True:
+            await woken(self._news, _LOOK_AGAIN_S)
+            self._news.clear()
+            try:
+                await self._maintain()
+                now = self._clock()
+                if now >= read_again:
+                    read_again = now + _READ_AGAIN_EVERY
+                    self._wake(await self._journal.release_waiting())
+                if now >= try_parked:
+                    try_parked = now + _TRY_PARKED_EVERY
+                    self._wake(await self._journal.release_parked())
+                    await self._outbox.forget_sent(now)
+            except (SendFailed, StoreUnwritable) as fault:
+                logger.warning("the account's keys are looked after later: %s", fault)
+            except (OperationalError, InterfaceError, OSError) as fault:
+                logger.error("the account's keys are looked after later: %s", fault_without_text(fault))  # noqa: TRY400
+
+    async def _maintain(self) -> None:
+        maintained = await self._device.maintain(
+            one_time_keys=self._one_time_keys, fallback_unused=self._fallback_unused
+        )
+        if maintained.delivered:
+            await self._outbox.delivered(maintained.delivered)

@@ -1,0 +1,72 @@
+"""Fetches what a limited timeline left out, before anything newer of the room is handled."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from messenger_core.matrix.faults import SendFailed
+from messenger_core.matrix.homeserver_calls import HomeserverCalls
+from messenger_core.matrix.receiving.sync_answer import RoomEvent
+from messenger_core.matrix.store.intake import Gap, Intake, OwnEvents
+
+logger = logging.getLogger(__name__)
+
+_PAGE = 100
+
+
+class Gaps:
+    """Fills the gaps of a room, page by page; each page is kept, so that a kill costs one page at most."""
+
+    def __init__(
+        self,
+        calls: HomeserverCalls,
+        intake: Intake,
+        clock: Callable[[], datetime],
+        on_own_events: Callable[[OwnEvents], None],
+    ) -> None:
+        self._calls = calls
+        self._intake = intake
+        self._clock = clock
+        self._on_own_events = on_own_events
+        self._filling: dict[str, asyncio.Lock] = {}
+
+    async def fill(self, room_id: str) -> None:
+        """Fills every gap of a room.
+
+        Raises:
+            SendFailed: if the homeserver cannot be asked at the moment.
+        """
+        if not await self._intake.gaps(room_id):
+            return
+        async with self._filling.setdefault(room_id, asyncio.Lock()):
+            while gaps := await self._intake.gaps(room_id):
+                await self._fill_page(gaps[0])
+
+    async def _fill_page(self, gap: Gap) -> None:
+        path = self._calls.path("/_matrix/client/v3/rooms/{}/messages", gap.room_id)
+        wanted = {"dir": "b", "from": gap.token, "to": gap.until, "limit": str(_PAGE)}
+        events: list[RoomEvent] = []
+        token: str | None = None
+        try:
+            page = await self._calls.get(path, params=wanted)
+        except SendFailed as refusal:
+            if refusal.outage:
+                raise
+            # Nobody who is out of a room may read its past; what is missing stays missing.
+            logger.warning("the missing events of a room cannot be read any more: %s", refusal.errcode)
+        else:
+            events, token = _read_page(gap.room_id, page)
+        own = await self._intake.fill(gap, events, token=token, device_id=self._calls.device_id, now=self._clock())
+        self._on_own_events(own)
+
+
+def _read_page(room_id: str, page: dict[str, Any]) -> tuple[list[RoomEvent], str | None]:
+    chunk = page.get("chunk")
+    chunk = chunk if isinstance(chunk, list) else []
+    events = [event for event in (RoomEvent.from_source(room_id, source) for source in chunk) if event is not None]
+    end = page.get("end")
+    return events, end if chunk and isinstance(end, str) and end else None

@@ -1,0 +1,184 @@
+"""Hands events over: one worker a room, in the room's order; many rooms side by side, none holds another one up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy.exc import InterfaceError, OperationalError
+
+from messenger_core.log import fault_without_text
+from messenger_core.matrix.encryption.device import Device
+from messenger_core.matrix.encryption.reading import KeyMissing, Unreadable
+from messenger_core.matrix.events import Invitation, ToSend
+from messenger_core.matrix.faults import SendFailed
+from messenger_core.matrix.patience import Patience
+from messenger_core.matrix.receiving.gaps import Gaps
+from messenger_core.matrix.receiving.handler import EventHandler
+from messenger_core.matrix.receiving.reader import Reader
+from messenger_core.matrix.store.journal import Journal, JournalRow
+from messenger_core.matrix.store.outbox import Outbox
+
+logger = logging.getLogger(__name__)
+
+_ROOMS_AT_ONCE = 16
+_ROWS_AT_ONCE = 20
+_ATTEMPTS = 5
+_HANDLER_TIMEOUT_S = 900
+
+
+@dataclass(frozen=True, slots=True)
+class WorkedOn:
+    """What a worker uses; all of it is of one account."""
+
+    journal: Journal
+    outbox: Outbox
+    gaps: Gaps
+    device: Device
+    reader: Reader
+    clock: Callable[[], datetime]
+
+
+class RoomWorkers:
+    """The workers of one account."""
+
+    def __init__(self, parts: WorkedOn, handler: EventHandler, queued: Callable[[Iterable[str]], None]) -> None:
+        """Takes the handler, and what to call with the rooms for which an answer was queued."""
+        self._parts = parts
+        self._handler = handler
+        self._queued = queued
+        self._places = asyncio.Semaphore(_ROOMS_AT_ONCE)
+        self._news = asyncio.Event()
+        self._woken: set[str] = set()
+        self._busy: set[str] = set()
+
+    def wake(self, rooms: Iterable[str]) -> None:
+        """Says that there may be something to do in these rooms."""
+        self._woken.update(rooms)
+        self._news.set()
+
+    async def run(self) -> None:
+        """Works until it is cancelled."""
+        async with asyncio.TaskGroup() as workers:
+            while True:
+                await self._news.wait()
+                self._news.clear()
+                idle = self._woken - self._busy
+                self._woken -= idle
+                self._busy |= idle
+                for room_id in idle:
+                    workers.create_task(self._work_off(room_id))
+
+    async def _work_off(self, room_id: str) -> None:
+        patience = Patience()
+        while True:
+            try:
+                async with self._places:
+                    again = await self._some(room_id)
+                patience.reset()
+            except _TryAgain as failed:
+                await asyncio.sleep(failed.after_s)
+                continue
+            except (SendFailed, OperationalError, InterfaceError, OSError, TimeoutError) as fault:
+                logger.warning("a room waits: %s", _reason(fault))
+                await patience.wait()
+                continue
+            except Exception as fault:  # noqa: BLE001 - whatever goes wrong in one room must not stop the others
+                logger.error("a room waits: %s", fault_without_text(fault))  # noqa: TRY400 - no traceback
+                await patience.wait()
+                continue
+            if not again and room_id not in self._woken:
+                self._busy.discard(room_id)
+                return
+            self._woken.discard(room_id)
+
+    async def _some(self, room_id: str) -> bool:
+        """Hands some events of a room over; whether there may be more."""
+        await self._parts.gaps.fill(room_id)
+        rows = await self._parts.journal.next(room_id, _ROWS_AT_ONCE)
+        for row in rows:
+            if row.kind == "invitation":
+                await self._decide(row)
+            else:
+                await self._hand_over(row)
+        return bool(rows)
+
+    async def _decide(self, row: JournalRow) -> None:
+        invitation = Invitation(row.room_id, str(json.loads(row.source).get("sender")))
+        try:
+            async with asyncio.timeout(_HANDLER_TIMEOUT_S):
+                await self._handler.handle_invitation(invitation)
+        except Exception as fault:  # noqa: BLE001 - one bad invitation must not stop the others
+            await self._after_failure(row, fault)
+        else:
+            await self._settle(row, (), None)
+
+    async def _hand_over(self, row: JournalRow) -> None:
+        journal = self._parts.journal
+        try:
+            read = await self._parts.reader.read(row)
+        except KeyMissing as missing:
+            await self._wait_for_key(row, missing.session_id)
+            return
+        except Unreadable as never:
+            logger.warning("an event is set aside: %s", never.reason)
+            await journal.park(row, never.reason)
+            return
+        try:
+            async with asyncio.timeout(_HANDLER_TIMEOUT_S):
+                answers = await self._handler.handle(read.event)
+        except Exception as fault:  # noqa: BLE001 - one bad event must not stop the others
+            await self._after_failure(row, fault)
+        else:
+            await self._settle(row, tuple(answers), read.megolm_place)
+
+    async def _settle(self, row: JournalRow, answers: tuple[ToSend, ...], megolm_place: str | None) -> None:
+        parts = self._parts
+        await parts.journal.settle(row, answers, outbox=parts.outbox, megolm_place=megolm_place, now=parts.clock())
+        if answers:
+            self._queued({answer.room_id for answer in answers})
+
+    async def _wait_for_key(self, row: JournalRow, session_id: str) -> None:
+        await self._parts.journal.wait_for_key(row, session_id)
+        source = json.loads(row.source)
+        try:
+            # The key may have come between the two.
+            self._parts.device.read(row.room_id, source)
+        except KeyMissing:
+            logger.info("an event waits for its key")
+        except Unreadable:
+            await self._parts.journal.release([session_id])
+            return
+        else:
+            await self._parts.journal.release([session_id])
+            return
+        try:
+            await self._parts.device.ask_for_key(row.room_id, source)
+        except SendFailed as fault:
+            logger.warning("a room key is not asked for yet: %s", fault)
+
+    async def _after_failure(self, row: JournalRow, fault: Exception) -> None:
+        """Raises ``_TryAgain``, unless the event was tried often enough; an outage is waited out without counting."""
+        if isinstance(fault, OperationalError | InterfaceError) or (isinstance(fault, SendFailed) and fault.outage):
+            raise fault
+        attempts = row.attempts + 1
+        logger.error("handling an event failed, attempt %d of %d: %s", attempts, _ATTEMPTS, fault_without_text(fault))
+        await self._parts.journal.failed(row)
+        if attempts >= _ATTEMPTS:
+            await self._parts.journal.park(row, "handler failed")
+        else:
+            raise _TryAgain(2.0 ** (attempts - 1))
+
+
+class _TryAgain(Exception):  # noqa: N818 - reads as what is to be done
+    def __init__(self, after_s: float) -> None:
+        super().__init__()
+        self.after_s = after_s
+
+
+def _reason(fault: Exception) -> str:
+    return str(fault) if isinstance(fault, SendFailed) else fault_without_text(fault)

@@ -1,0 +1,1 @@
+"""Store: the session's tables in the service's own database."""
