@@ -36,7 +36,11 @@ async def account_lock(engine: AsyncEngine, user_id: str) -> AsyncIterator[Async
         if not held.scalar_one():
             raise SettingsError(_in_use(user_id))
         await connection.commit()
-        yield connection
+        try:
+            yield connection
+        finally:
+            # Given back to the pool, it would hold the account on.
+            await connection.invalidate()
 
 
 @contextmanager
