@@ -20,7 +20,9 @@ from directory_service.adapters.reachability_feed import ReachabilityFeed
 from directory_service.adapters.registration_api import RegistrationApi
 from directory_service.adapters.search_tokens import SearchTokens
 from directory_service.adapters.specialty_file import read_specialties
+from directory_service.adapters.version_watch import VersionWatches
 from directory_service.settings import DirectorySettings
+from directory_service.store.changes import ChangeFeed
 from directory_service.store.practices import PracticeStore
 from directory_service.store.reachable_set import ReachableSet
 from directory_service.store.search import PracticeSearch
@@ -62,7 +64,9 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
         async with homeserver, OpenIdUserinfo(settings.server_names) as userinfo:
             practices, search = PracticeStore(engine), PracticeSearch(engine)
             accounts = PracticeAccounts(homeserver)
-            feed = ReachabilityFeed(ReachableSet(engine))
+            changes, reachable = ChangeFeed(engine), ReachableSet(engine)
+            watches = VersionWatches(practices=changes.version, reachable=reachable.version)
+            feed = ReachabilityFeed(reachable, watches.reachable)
             app = new_application(lambda: answers(engine))
             routes = GuardedRoutes(
                 app,
@@ -76,7 +80,13 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
                 verifiers=verifiers,
                 audience=settings.public_url,
             ).add_to(app)
-            OwnerApi(practices=practices, accounts=accounts, specialties=specialties, feed=feed).add_to(routes)
+            OwnerApi(
+                practices=practices,
+                accounts=accounts,
+                specialties=specialties,
+                watches=watches,
+                insured_servers=settings.server_names,
+            ).add_to(routes)
             HomeserverApi(
                 feed=feed, search=search, specialties=specialties, issuer=settings.public_url, key=key
             ).add_to(routes)

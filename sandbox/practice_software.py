@@ -58,7 +58,8 @@ async def join_directory(practice: Practice, key: ECKey, *, verifier_key: ECKey,
         "address": {"line": practice.line, "postcode": practice.postcode, "city": practice.city},
     }
     async with _owner(practice, key, directory) as client:
-        await client.call("PUT", "/owner/practice", scope=_SCOPE, body=profile)
+        # The sandbox's practices have no other software that could have written in between.
+        await client.call("PUT", "/owner/practice", scope=_SCOPE, body=profile, headers={"If-Match": "*"})
         if practice.opts_in:
             visible = {"visible_to_insured": True, "consent_text": CONSENT_TEXT}
             await client.call("PUT", "/owner/visibility", scope=_SCOPE, body=visible)

@@ -25,6 +25,7 @@ class _Since(BaseModel):
 
     since: Annotated[int, Field(ge=0, lt=2**63)] = 0
     wait: Annotated[int, Field(ge=0, le=30)] = 0
+    limit: Annotated[int, Field(ge=1, le=100_000)] | None = None
 
 
 class _PeopleSearch(WireModel):
@@ -52,7 +53,7 @@ class HomeserverApi:
 
     async def _reachable(self, request: web.Request, _caller: Caller) -> web.Response:
         asked = _since(request)
-        change = await self._feed.since(asked.since, asked.wait)
+        change = await self._feed.since(asked.since, asked.wait, asked.limit)
         claims = {
             "iss": self._issuer,
             "iat": int(datetime.now(UTC).timestamp()),
@@ -62,6 +63,8 @@ class HomeserverApi:
             "add": list(change.add),
             "remove": list(change.remove),
         }
+        if asked.limit is not None:
+            claims["more"] = change.more
         delta = sign_statement(self._key, claims, token_type="reachable+jwt")
         return web.json_response({"delta": delta}, headers={"Cache-Control": "no-store"})
 

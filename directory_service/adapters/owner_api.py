@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
@@ -17,12 +17,15 @@ from directory_service.adapters.practice_accounts import (
     account_differs,
     changed_too_often,
 )
-from directory_service.adapters.reachability_feed import ReachabilityFeed
-from directory_service.rules.plain_text import AddressText, PracticeName
-from directory_service.rules.practice import ChangeRefused, Practice
-from directory_service.rules.profile import Address, Profile
+from directory_service.adapters.preconditions import Precondition, changed_since_read, etag, read_precondition
+from directory_service.adapters.profile_body import profile_body
+from directory_service.adapters.profile_wire import ProfileWire
+from directory_service.adapters.version_watch import VersionWatches
+from directory_service.rules.practice import ChangeRefused, Practice, is_listed, is_open_to_insured
+from directory_service.rules.profile import Profile
 from directory_service.rules.specialties import SpecialtyTable
 from directory_service.store.practices import ChangedMeanwhile, PracticeStore, UnknownPractice
+from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.http_service import GuardedRoutes
 from messenger_core.problem import Problem, WireModel, parse_body
 from messenger_core.service_auth.client import CallFailed
@@ -35,18 +38,6 @@ _REFUSALS = {
     "not-verified": "Nobody has proven to be this practice yet; join first (POST /oauth2/register).",
     "profile-missing": "A practice without a profile cannot be shown. Write it (PUT /owner/practice), then opt in.",
 }
-
-
-class _Address(WireModel):
-    line: AddressText
-    postcode: Annotated[str, Field(pattern=r"^[0-9]{5}$")]
-    city: AddressText
-
-
-class _Profile(WireModel):
-    name: PracticeName
-    specialties: Annotated[list[str], Field(min_length=1, max_length=10)]
-    address: _Address
 
 
 class _Visibility(WireModel):
@@ -67,12 +58,15 @@ class OwnerApi:
         practices: PracticeStore,
         accounts: PracticeAccounts,
         specialties: SpecialtyTable,
-        feed: ReachabilityFeed,
+        watches: VersionWatches,
+        insured_servers: Collection[str],
     ) -> None:
+        """``insured_servers`` are the server names of homeservers where insured people have their accounts."""
         self._practices = practices
         self._accounts = accounts
         self._specialties = specialties
-        self._feed = feed
+        self._watches = watches
+        self._insured_servers = insured_servers
 
     def add_to(self, routes: GuardedRoutes) -> None:
         """Adds the routes."""
@@ -82,35 +76,47 @@ class OwnerApi:
         routes.add("POST", "/owner/withdraw", PRACTICE_SCOPE, self._withdraw)
 
     async def _read(self, _request: web.Request, caller: Caller) -> web.Response:
-        practice = await self._practices.find(caller.client_id)
-        if practice is None:
-            raise _gone()
-        return web.json_response(_answer(practice))
+        return _answer(await self._own(caller))
 
     async def _write(self, request: web.Request, caller: Caller) -> web.Response:
-        asked = parse_body(_Profile, await request.read())
-        self._check_specialties(asked.specialties)
-        address = Address(asked.address.line, asked.address.postcode, asked.address.city)
-        profile = Profile(asked.name, tuple(asked.specialties), address)
-        return await _changed(self._write_everywhere(caller.client_id, profile))
+        allowed = read_precondition(request, needed=True)
+        asked = parse_body(ProfileWire, await request.read())
+        practice = await self._own(caller)
+        self._check(asked, practice)
+        return await self._changed(self._write_everywhere(caller.client_id, asked.profile(practice.user_id), allowed))
 
-    async def _write_everywhere(self, telematik_id: str, profile: Profile) -> Practice:
+    async def _write_everywhere(self, telematik_id: str, profile: Profile, allowed: Precondition) -> Practice:
         """Gives the practice's account its name, then stores the profile.
 
         In this order nothing is stored while the homeserver is down. The name is sent every time, also if it is the
-        one stored: a request that was interrupted in between has left another one at the homeserver.
+        one stored: a request that was interrupted in between has left another one at the homeserver. For the same
+        reason, who is refused only after the name was sent has the stored one sent again.
         """
+        refused: Problem | None = None
+        sent = False
         for _ in range(TRIES):
-            seen = await self._practices.last_entry(telematik_id)
             practice, jwks = await self._practices.find(telematik_id), await self._practices.keys(telematik_id)
             if practice is None or jwks is None:
                 raise UnknownPractice
-            if await self._account(telematik_id, profile.name, jwks) != practice.user_id:
-                raise account_differs()
             try:
-                return await self._practices.write_profile(telematik_id, profile, datetime.now(UTC), seen=seen)
-            except ChangedMeanwhile:
-                continue
+                allowed.check(practice)
+            except Problem as fault:
+                if not sent:
+                    raise
+                refused = fault
+            name = practice.profile.name if refused else profile.name
+            if await self._account(telematik_id, name, jwks) != practice.user_id:
+                raise account_differs()
+            sent = True
+            if refused and await self._practices.version(telematik_id) == practice.version:
+                raise refused
+            if not refused:
+                try:
+                    return await self._practices.write_profile(
+                        telematik_id, profile, datetime.now(UTC), seen=practice.version
+                    )
+                except ChangedMeanwhile:
+                    continue
         raise changed_too_often()
 
     async def _account(self, telematik_id: str, name: str, jwks: Mapping[str, Any]) -> str:
@@ -126,40 +132,66 @@ class OwnerApi:
             ) from None
 
     async def _choose_visibility(self, request: web.Request, caller: Caller) -> web.Response:
+        allowed = read_precondition(request, needed=False)
         asked = parse_body(_Visibility, await request.read())
-        answer = await _changed(
+        practice = await self._own(caller)
+        allowed.check(practice)
+        return await self._changed(
             self._practices.choose_visibility(
                 caller.client_id,
                 visible=asked.visible_to_insured,
                 consent_text=asked.consent_text,
                 now=datetime.now(UTC),
+                seen=_seen(allowed, practice),
             )
         )
-        await self._feed.tell()
-        return answer
 
     async def _withdraw(self, request: web.Request, caller: Caller) -> web.Response:
+        allowed = read_precondition(request, needed=False)
         parse_body(_Nothing, await request.read())
-        answer = await _changed(self._practices.withdraw(caller.client_id, datetime.now(UTC)))
-        await self._feed.tell()
-        return answer
+        practice = await self._own(caller)
+        allowed.check(practice)
+        return await self._changed(
+            self._practices.withdraw(caller.client_id, datetime.now(UTC), seen=_seen(allowed, practice))
+        )
 
-    def _check_specialties(self, codes: list[str]) -> None:
+    async def _own(self, caller: Caller) -> Practice:
+        practice = await self._practices.find(caller.client_id)
+        if practice is None:
+            raise _gone()
+        return practice
+
+    def _check(self, asked: ProfileWire, practice: Practice) -> None:
+        """What only the directory can know about a profile: which codes exist, and whose accounts are named."""
         allowed = f"unknown code; allowed are {', '.join(self._specialties.codes())}"
-        errors = [{"field": f"specialties.{place}", "detail": allowed} for place in self._specialties.unknown(codes)]
-        if len(set(codes)) < len(codes):
-            errors.append({"field": "specialties", "detail": "each code may stand there once"})
+        errors = [
+            {"field": f"specialties.{place}", "detail": allowed}
+            for place in self._specialties.unknown(asked.specialties)
+        ]
+        own = f"on this homeserver only the practice's own account is allowed ({practice.user_id})"
+        errors += [
+            {"field": f"messengers.{place}.user_id", "detail": own}
+            for place in asked.foreign_addresses(practice.user_id, self._insured_servers)
+        ]
         if errors:
             raise Problem(400, "invalid-body", "The request's body is not as described; see errors.", errors)
 
+    async def _changed(self, change: Awaitable[Practice]) -> web.Response:
+        try:
+            practice = await change
+        except UnknownPractice:
+            raise _gone() from None
+        except ChangedMeanwhile:
+            raise changed_since_read() from None
+        except ChangeRefused as refusal:
+            raise Problem(409, refusal.reason, _REFUSALS[refusal.reason]) from None
+        await self._watches.tell()
+        return _answer(practice)
 
-async def _changed(change: Awaitable[Practice]) -> web.Response:
-    try:
-        return web.json_response(_answer(await change))
-    except UnknownPractice:
-        raise _gone() from None
-    except ChangeRefused as refusal:
-        raise Problem(409, refusal.reason, _REFUSALS[refusal.reason]) from None
+
+def _seen(allowed: Precondition, practice: Practice) -> int | None:
+    """The version that must still be there at the commit, if the caller named one."""
+    return None if allowed.etags is None else practice.version
 
 
 def _gone() -> Problem:
@@ -168,13 +200,20 @@ def _gone() -> Problem:
     )
 
 
-def _answer(practice: Practice) -> dict[str, Any]:
-    address = practice.profile.address
-    return {
+def _answer(practice: Practice) -> web.Response:
+    consent = practice.consent
+    body = {
         "telematik_id": practice.telematik_id,
         "user_id": practice.user_id,
         "state": practice.state.value,
-        "name": practice.profile.name,
-        "specialties": list(practice.profile.specialties),
-        "address": {"line": address.line, "postcode": address.postcode, "city": address.city} if address else None,
-    }
+        "consent": {
+            "text_version": consent.text_version,
+            "by": consent.by,
+            "consented_at": to_milliseconds(consent.at),
+        }
+        if consent
+        else None,
+        "found_by_practices": is_listed(practice),
+        "found_by_insured": is_open_to_insured(practice),
+    } | profile_body(practice.profile)
+    return web.json_response(body, headers={"ETag": etag(practice), "Cache-Control": "no-store"})

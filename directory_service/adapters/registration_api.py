@@ -69,7 +69,7 @@ class RegistrationApi:
 
     async def _join(self, statement: Statement, name: str, jwks: Mapping[str, Any], now: datetime) -> Practice:
         for _ in range(TRIES):
-            seen = await self._practices.last_entry(statement.subject)
+            seen = await self._practices.version(statement.subject)
             joining = Joining(
                 telematik_id=statement.subject,
                 user_id=await self._account(statement.subject, name, jwks),

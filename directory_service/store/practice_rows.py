@@ -1,49 +1,79 @@
-"""Reads rows of ``practice`` and ``practice_specialty`` as practices."""
+"""Practices as rows of ``practice``, and rows as practices."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from directory_service.rules.practice import Practice, PracticeState
-from directory_service.rules.profile import Address, Messenger, Profile
-from directory_service.store.tables import practice, practice_specialty
+from directory_service.rules.matching import search_forms
+from directory_service.rules.practice import Consent, Practice, PracticeState, is_listed, is_open_to_insured
+from directory_service.store.profile_document import from_document, to_document
+from directory_service.store.tables import practice
+from messenger_core.calendar_periods import from_milliseconds, to_milliseconds
+
+COLUMNS = (
+    practice.c.telematik_id,
+    practice.c.resource_id,
+    practice.c.user_id,
+    practice.c.state,
+    practice.c.consent_text,
+    practice.c.consent_by,
+    practice.c.consent_at,
+    practice.c.profile,
+    practice.c.version,
+)
+"""What ``as_practice`` reads, for ``SELECT``."""
 
 
-async def as_practices(connection: AsyncConnection, rows: Sequence[sa.RowMapping]) -> list[Practice]:
-    """The practices of rows of ``practice``, in their order."""
-    specialties: dict[str, list[str]] = {row["telematik_id"]: [] for row in rows}
-    if rows:
-        found = await connection.execute(
-            sa.select(practice_specialty)
-            .where(practice_specialty.c.telematik_id.in_(specialties))
-            .order_by(practice_specialty.c.place)
-        )
-        for specialty in found:
-            specialties[specialty.telematik_id].append(specialty.code)
-    return [_practice(row, tuple(specialties[row["telematik_id"]])) for row in rows]
+def as_practice(row: Any) -> Practice:
+    """The practice of a row with ``COLUMNS``."""
+    consent = None
+    if row.consent_text is not None:
+        consent = Consent(row.consent_text, row.consent_by, from_milliseconds(row.consent_at))
+    return Practice(
+        telematik_id=row.telematik_id,
+        resource_id=row.resource_id,
+        user_id=row.user_id,
+        state=PracticeState(row.state),
+        profile=from_document(row.profile),
+        consent=consent,
+        version=row.version,
+    )
+
+
+def as_row(this: Practice) -> dict[str, Any]:
+    """The values of a practice's row; its keys are written apart."""
+    address, consent = this.profile.address, this.consent
+    forms = search_forms(this.profile.name, address)
+    return {
+        "telematik_id": this.telematik_id,
+        "resource_id": this.resource_id,
+        "user_id": this.user_id,
+        "state": this.state.value,
+        "consent_text": consent.text_version if consent else None,
+        "consent_by": consent.by if consent else None,
+        "consent_at": to_milliseconds(consent.at) if consent else None,
+        "profile": to_document(this.profile),
+        "version": this.version,
+        "listed": is_listed(this),
+        "open_to_insured": is_open_to_insured(this),
+        "all_words": forms.all_words,
+        "name_words": forms.name,
+        "city_words": forms.city,
+        "postcode": address.postcode if address else None,
+    }
 
 
 async def one_practice(connection: AsyncConnection, condition: sa.ColumnElement[bool]) -> Practice | None:
     """The practice that fits a condition on a unique column, if there is one."""
-    row = (await connection.execute(sa.select(practice).where(condition))).mappings().one_or_none()
-    return (await as_practices(connection, [row]))[0] if row else None
+    row = (await connection.execute(sa.select(*COLUMNS).where(condition))).one_or_none()
+    return as_practice(row) if row is not None else None
 
 
-def _practice(row: Any, specialties: tuple[str, ...]) -> Practice:
-    located = row["city"] is not None
-    return Practice(
-        telematik_id=row["telematik_id"],
-        resource_id=row["resource_id"],
-        user_id=row["user_id"],
-        state=PracticeState(row["state"]),
-        profile=Profile(
-            name=row["name"],
-            specialties=specialties,
-            address=Address(row["line"], row["postcode"], row["city"]) if located else None,
-            messengers=(Messenger(row["user_id"]),),
-        ),
-    )
+async def practices_by_id(connection: AsyncConnection, telematik_ids: Iterable[str]) -> dict[str, Practice]:
+    """Those of some practices that are known, by their Telematik-ID."""
+    rows = await connection.execute(sa.select(*COLUMNS).where(practice.c.telematik_id.in_(list(telematik_ids))))
+    return {row.telematik_id: as_practice(row) for row in rows}

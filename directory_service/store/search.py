@@ -10,8 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory_service.rules.fhir_search import Position
 from directory_service.rules.matching import Search, SearchWord
-from directory_service.rules.practice import Practice, PracticeState
-from directory_service.store.practice_rows import as_practices
+from directory_service.rules.practice import Practice
+from directory_service.store.practice_rows import COLUMNS, as_practice
 from directory_service.store.tables import practice, practice_specialty
 
 
@@ -47,7 +47,7 @@ def _begins(column: sa.Column[str], beginnings: Iterable[str]) -> sa.ColumnEleme
 
 def _conditions(search: Search) -> list[sa.ColumnElement[bool]]:
     return [
-        practice.c.state == PracticeState.OPTED_IN.value,
+        practice.c.open_to_insured,
         *map(_has_word, search.words),
         *(_begins(practice.c.city_words, group) for group in search.cities),
         *(_begins(practice.c.postcode, group) for group in search.postcodes),
@@ -56,7 +56,7 @@ def _conditions(search: Search) -> list[sa.ColumnElement[bool]]:
 
 
 class PracticeSearch:
-    """Searches practices that opted in; no other practice is ever found."""
+    """Searches practices that insured people may find; no other practice is ever found."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
@@ -65,19 +65,19 @@ class PracticeSearch:
         """One page of at most ``count`` practices, by name.
 
         Args:
-            search: what must fit; a search without any part finds every practice that opted in.
+            search: what must fit; a search without any part finds every one of them.
             count: the size of the page.
             after: the end of the page before.
         """
         conditions = _conditions(search)
         order = (practice.c.name_words, practice.c.resource_id)
-        page = sa.select(practice).where(*conditions).order_by(*order).limit(count + 1)
+        page = sa.select(*COLUMNS, practice.c.name_words).where(*conditions).order_by(*order).limit(count + 1)
         if after is not None:
             page = page.where(sa.tuple_(*order) > sa.tuple_(after.name, after.resource_id))
         counting = sa.select(sa.func.count()).select_from(practice).where(*conditions)
         async with self._engine.connect() as connection:
             total = (await connection.execute(counting)).scalar_one()
-            rows = (await connection.execute(page)).mappings().all()
+            rows = (await connection.execute(page)).all()
             shown = rows[:count]
-            last = Position(shown[-1]["name_words"], shown[-1]["resource_id"]) if len(rows) > count else None
-            return Found(total, await as_practices(connection, shown), last)
+            last = Position(shown[-1].name_words, shown[-1].resource_id) if len(rows) > count else None
+            return Found(total, [as_practice(row) for row in shown], last)

@@ -15,48 +15,76 @@ practice = sa.Table(
     metadata,
     sa.Column("telematik_id", sa.Text, primary_key=True),
     sa.Column("resource_id", sa.Text, nullable=False, unique=True),
-    sa.Column("user_id", sa.Text, nullable=False, unique=True),
-    sa.Column("name", sa.Text, nullable=False),
-    sa.Column("jwks", sa.Text, nullable=False),
+    # Both null until the practice joined.
+    sa.Column("user_id", sa.Text, unique=True),
+    sa.Column("jwks", sa.Text),
     sa.Column("state", sa.Text, nullable=False),
     sa.Column("consent_text", sa.Text),
-    sa.Column("line", sa.Text),
-    sa.Column("postcode", sa.Text),
-    sa.Column("city", sa.Text),
+    sa.Column("consent_by", sa.Text),
+    sa.Column("consent_at", sa.BigInteger),
+    # JSON, as store/profile_document.py writes it.
+    sa.Column("profile", sa.Text, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False, unique=True),
+    # What rules/practice.py says of the row, for queries.
+    sa.Column("listed", sa.Boolean, nullable=False),
+    sa.Column("open_to_insured", sa.Boolean, nullable=False),
     # Folded by rules/folding.py; see rules/matching.py, SearchForms.
     sa.Column("all_words", sa.Text, nullable=False),
     sa.Column("name_words", sa.Text, nullable=False),
     sa.Column("city_words", sa.Text, nullable=False),
-    # The version at which insured people last began or ceased to reach it; null if they never did.
-    sa.Column("reachability_version", sa.BigInteger, index=True),
-    sa.Index("practice_in_search", "state", "name_words", "resource_id"),
+    sa.Column("postcode", sa.Text),
+    sa.Index("practice_in_search", "open_to_insured", "name_words", "resource_id"),
+    sa.Index("practice_listed", "listed", "version"),
 )
 
 practice_specialty = sa.Table(
     "practice_specialty",
     metadata,
     sa.Column("telematik_id", sa.Text, sa.ForeignKey("practice.telematik_id"), primary_key=True),
-    sa.Column("place", sa.Integer, primary_key=True),
-    sa.Column("code", sa.Text, nullable=False, index=True),
+    sa.Column("code", sa.Text, primary_key=True, index=True),
 )
 
-# One row: the version of the set of reachable practices. Whoever changes the set holds the row until the commit, so
-# that versions become visible in their order.
-reachability = sa.Table(
-    "reachability",
+# The addresses at which insured people may reach a practice now; practices may share one.
+open_address = sa.Table(
+    "open_address",
+    metadata,
+    sa.Column("telematik_id", sa.Text, sa.ForeignKey("practice.telematik_id"), primary_key=True),
+    sa.Column("user_id", sa.Text, primary_key=True, index=True),
+)
+
+# Every address that was ever reachable, and the version of the reachable set at which it last became so or ceased to.
+reachable_account = sa.Table(
+    "reachable_account",
+    metadata,
+    sa.Column("user_id", sa.Text, primary_key=True),
+    sa.Column("reachable", sa.Boolean, nullable=False),
+    sa.Column("version", sa.BigInteger, nullable=False, unique=True),
+)
+
+# One row. Whoever changes a practice holds it until the commit, so that versions become visible in their order and the
+# audit log is one chain.
+directory_version = sa.Table(
+    "directory_version",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("version", sa.BigInteger, nullable=False),
+    # Of the practices; each change of one takes the next.
+    sa.Column("practices", sa.BigInteger, nullable=False),
+    # Of the reachable set; each address that comes or goes takes the next.
+    sa.Column("reachable", sa.BigInteger, nullable=False),
+    sa.Column("audit_entries", sa.BigInteger, nullable=False),
+    sa.Column("audit_head", sa.Text, nullable=False),
 )
 
-# Append-only: what happened to a practice, when, and with which version of the text that it agreed to.
+# Append-only: what happened to a practice, when, by whom, and with which version of the text that it agreed to; each
+# entry with the hash of all before it (rules/audit_chain.py).
 audit = sa.Table(
     "audit",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("id", sa.BigInteger, primary_key=True, autoincrement=False),
     sa.Column("telematik_id", sa.Text, nullable=False, index=True),
     sa.Column("at", sa.BigInteger, nullable=False),
     sa.Column("what", sa.Text, nullable=False),
     sa.Column("by", sa.Text, nullable=False),
     sa.Column("consent_text", sa.Text),
+    sa.Column("hash", sa.Text, nullable=False),
 )

@@ -97,16 +97,17 @@ class ServiceClient:
         scope: str,
         body: object | None = None,
         query: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, Any]:
         """Makes a call and returns status and JSON body, whatever the status is.
 
         Raises:
             CallFailed: if no token was given, or no JSON answer came.
         """
-        headers = {"Authorization": f"Bearer {await self._token(scope)}"}
+        all_headers = {**(headers or {}), "Authorization": f"Bearer {await self._token(scope)}"}
         try:
             async with self._session().request(
-                method, self._base_url + path, json=body, params=query, headers=headers, allow_redirects=False
+                method, self._base_url + path, json=body, params=query, headers=all_headers, allow_redirects=False
             ) as answer:
                 if answer.status == 401:
                     # The other side's key may have changed; the next call asks for a new token.
@@ -123,13 +124,14 @@ class ServiceClient:
         scope: str,
         body: object | None = None,
         query: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
     ) -> Any:
         """Makes a call that must succeed and returns its JSON body.
 
         Raises:
             CallFailed: if the status is not 2xx.
         """
-        status, content = await self.answer(method, path, scope=scope, body=body, query=query)
+        status, content = await self.answer(method, path, scope=scope, body=body, query=query, headers=headers)
         if not 200 <= status < 300:
             named = content.get("type") or content.get("errcode") if isinstance(content, dict) else None
             raise CallFailed(f"{method} for {scope}", status, named)

@@ -32,6 +32,52 @@ PROFILE = {
     "specialties": ["ALLG"],
     "address": {"line": "Lange Reihe 1", "postcode": "20099", "city": "Hamburg"},
 }
+FULL_PROFILE = {
+    "name": "Praxis Dr. Sommer & Kollegen",
+    "specialties": ["ALLG", "INNE"],
+    "address": {
+        "line": "Lange Reihe 1",
+        "postcode": "20099",
+        "city": "Hamburg",
+        "position": {"latitude": 53.557, "longitude": 10.011},
+    },
+    "languages": ["de", "uk", "sr-Latn"],
+    "accessibility": [
+        {"feature": "barrierefrei", "grade": "partly", "note": "Rampe am Hof, bitte klingeln"},
+        {"feature": "parkmoeglichkeit", "grade": "none", "note": ""},
+    ],
+    "opening_hours": {
+        "weekly": {
+            "mon": [{"opens": "08:00", "closes": "12:00"}, {"opens": "14:00", "closes": "18:30"}],
+            "tue": [{"opens": "08:00", "closes": "12:00"}],
+            "wed": [],
+            "thu": [],
+            "fri": [{"opens": "00:00", "closes": "24:00"}],
+            "sat": [],
+            "sun": [],
+        },
+        "special": [
+            {"day": "2026-12-24", "blocks": [], "reason": "sonderoeffnung", "note": "Heiligabend"},
+            {
+                "day": "2026-12-27",
+                "blocks": [{"opens": "10:00", "closes": "13:00"}],
+                "reason": "notdienst",
+                "note": "",
+            },
+        ],
+    },
+    "absence": {
+        "first_day": "2026-12-28",
+        "last_day": "2027-01-03",
+        "substitute": {"text": "Praxis Dr. Winter, Lange Reihe 9", "telephone": "040 123456"},
+    },
+    "messengers": [
+        {"user_id": f"@practice-{SOMMER[2:]}:{SERVER_NAME}", "kind": "tim", "active": True},
+        {"user_id": "@termine:praxis-sommer.example", "kind": "tim-bot", "active": True},
+        {"user_id": "@empfang:praxis-sommer.example", "kind": "tim-fa", "active": False},
+    ],
+    "hide_from_insured": False,
+}
 CONSENT = {"visible_to_insured": True, "consent_text": "2026-11"}
 PAUSE = {"visible_to_insured": False, "consent_text": "2026-11"}
 
@@ -191,11 +237,19 @@ class Directory:
         return ServiceClient(client_id=client_id, key=key, base_url=self.url, token_endpoint=f"{self.url}/oauth2/token")
 
     async def as_practice(
-        self, key: ECKey, method: str, path: str, body: object | None = None, telematik_id: str = SOMMER
+        self,
+        key: ECKey,
+        method: str,
+        path: str,
+        body: object | None = None,
+        telematik_id: str = SOMMER,
+        *,
+        if_match: str | None = "*",
     ) -> tuple[int, Any]:
         """A call of a practice's software."""
+        headers = {"If-Match": if_match} if if_match is not None else None
         async with self.client(telematik_id, key) as client:
-            return await client.answer(method, path, scope="practice:write", body=body)
+            return await client.answer(method, path, scope="practice:write", body=body, headers=headers)
 
     async def as_homeserver(self, method: str, path: str, scope: str, body: object | None = None) -> tuple[int, Any]:
         """A call of the homeserver."""

@@ -13,10 +13,13 @@ from aiohttp.test_utils import TestServer, unused_port
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory_service.app import open_application
+from directory_service.rules.audit_chain import START
 from directory_service.settings import DirectorySettings
-from directory_service.store.tables import metadata, reachability
+from directory_service.store.tables import directory_version, metadata
 from messenger_core.database import open_database
 from tests.directory_service.bench import Directory, HomeserverStandIn, settings_for
+
+NEW = {"practices": 1, "reachable": 1, "audit_entries": 0, "audit_head": START}
 
 
 @pytest.fixture
@@ -71,8 +74,8 @@ async def engine(store_url: str) -> AsyncIterator[AsyncEngine]:
     opened = await open_database(store_url, "directory_service")
     async with opened.begin() as connection:
         for table in reversed(metadata.sorted_tables):
-            if table is not reachability:
+            if table is not directory_version:
                 await connection.execute(table.delete())
-        await connection.execute(reachability.update().values(version=1))
+        await connection.execute(directory_version.update().values(NEW))
     yield opened
     await opened.dispose()

@@ -7,7 +7,17 @@ import pytest
 
 from messenger_core.service_auth.client import CallFailed
 from messenger_core.service_auth.keys import generate_private_key, public_jwks
-from tests.directory_service.bench import CONSENT, KEYS, PAUSE, PROFILE, SOMMER, WINTER, Directory
+from tests.directory_service.bench import (
+    CONSENT,
+    ERIKA,
+    FULL_PROFILE,
+    KEYS,
+    PAUSE,
+    PROFILE,
+    SOMMER,
+    WINTER,
+    Directory,
+)
 
 WINTER_PROFILE = PROFILE | {"name": "Hausarztpraxis Dr. Winter"}
 
@@ -24,12 +34,29 @@ def changed(**values: object) -> dict[str, Any]:
     return profile
 
 
+def said(profile: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+    """What an answer holds of what a profile said."""
+    found = json.loads(json.dumps({name: answer[name] for name in profile}))
+    if found["address"] and "position" not in profile["address"]:
+        assert found["address"].pop("position") is None
+    return dict(found)
+
+
 async def test_the_profile_written_is_the_profile_read(directory: Directory) -> None:
     key = await directory.practice_joins(profile=None, opts_in=False)
-    status, written = await directory.as_practice(key, "PUT", "/owner/practice", PROFILE)
-    assert status == 200
-    assert {name: written[name] for name in PROFILE} == PROFILE
-    assert (await directory.as_practice(key, "GET", "/owner/practice")) == (200, written)
+    for profile in (PROFILE, FULL_PROFILE, PROFILE):
+        status, written = await directory.as_practice(key, "PUT", "/owner/practice", profile)
+        assert status == 200
+        assert said(profile, written) == profile
+        assert (await directory.as_practice(key, "GET", "/owner/practice")) == (200, written)
+
+
+async def test_what_a_profile_leaves_out_is_not_said_any_more(directory: Directory) -> None:
+    key = await directory.practice_joins(profile=FULL_PROFILE, opts_in=False)
+    _, own = await directory.as_practice(key, "PUT", "/owner/practice", PROFILE)
+    account = {"user_id": own["user_id"], "kind": "tim", "active": True}
+    left = ("languages", "accessibility", "opening_hours", "absence", "messengers", "hide_from_insured")
+    assert [own[name] for name in left] == [[], [], None, None, [account], False]
 
 
 async def test_a_new_name_reaches_the_practices_account_and_its_keys_stay(directory: Directory) -> None:
@@ -118,6 +145,15 @@ async def test_without_a_token_nothing_is_answered(directory: Directory) -> None
             assert (answer.status, answer.content_type) == (401, "application/problem+json")
 
 
+def hours(**days: list[tuple[str, str]]) -> dict[str, Any]:
+    week = {day: [{"opens": opens, "closes": closes} for opens, closes in blocks] for day, blocks in days.items()}
+    return changed(opening_hours={"weekly": week})
+
+
+def away(substitute: dict[str, Any]) -> dict[str, Any]:
+    return changed(absence={"first_day": "2026-12-28", "last_day": "2026-12-28", "substitute": substitute})
+
+
 FAULTY_PROFILES: list[tuple[object, list[str]]] = [
     (changed(name=""), ["name"]),
     (changed(name="  Praxis"), ["name"]),
@@ -135,6 +171,32 @@ FAULTY_PROFILES: list[tuple[object, list[str]]] = [
     (changed(address__country="DE"), ["address.country"]),
     (changed(address="Hamburg"), ["address"]),
     (changed(telematik_id=WINTER), ["telematik_id"]),
+    (changed(address__position={"latitude": 91, "longitude": 10}), ["address.position.latitude"]),
+    (changed(languages=["de", "Deutsch", "de-"]), ["languages.1", "languages.2"]),
+    (changed(languages=["de", "de"]), ["languages"]),
+    (changed(accessibility=[{"feature": "lift", "grade": "full"}]), ["accessibility.0.feature"]),
+    (changed(accessibility=[{"feature": "oepnv", "grade": "yes"}]), ["accessibility.0.grade"]),
+    (changed(accessibility=[{"feature": "oepnv", "grade": "full", "note": "a\nb"}]), ["accessibility.0.note"]),
+    (changed(accessibility=[{"feature": "oepnv", "grade": grade} for grade in ("full", "none")]), ["accessibility"]),
+    (hours(mon=[("8:00", "12:00")]), ["opening_hours.weekly.mon.0.opens"]),
+    (hours(mon=[("08:00", "24:30")]), ["opening_hours.weekly.mon.0.closes"]),
+    (hours(tue=[("12:00", "12:00")]), ["opening_hours.weekly.tue.0"]),
+    (hours(wed=[("22:00", "02:00")]), ["opening_hours.weekly.wed.0"]),
+    (hours(thu=[("14:00", "18:00"), ("08:00", "12:00")]), ["opening_hours.weekly.thu"]),
+    (hours(fri=[("08:00", "12:00"), ("11:00", "13:00")]), ["opening_hours.weekly.fri"]),
+    (hours(monday=[]), ["opening_hours.weekly.monday"]),
+    (changed(opening_hours={"special": [{"day": "24.12.2026", "blocks": []}]}), ["opening_hours.special.0.day"]),
+    (changed(opening_hours={"special": [{"day": "2026-12-24", "blocks": []}] * 2}), ["opening_hours.special"]),
+    (changed(absence={"first_day": "2026-12-28", "last_day": "2026-12-27"}), ["absence.last_day"]),
+    (changed(absence={"first_day": "2026-02-30", "last_day": "2026-12-27"}), ["absence.first_day"]),
+    (away({"text": ""}), ["absence.substitute.text"]),
+    (away({"text": "Praxis", "telephone": "ruf an"}), ["absence.substitute.telephone"]),
+    (changed(messengers=[{"user_id": "matrix:u/a:b.example"}]), ["messengers.0.user_id"]),
+    (changed(messengers=[{"user_id": "@a:b.example", "kind": "kim"}]), ["messengers.0.kind"]),
+    (changed(messengers=[{"user_id": "@a:b.example", "active": "yes"}]), ["messengers.0.active"]),
+    (changed(messengers=[{"user_id": "@a:b.example"}] * 2), ["messengers"]),
+    (changed(messengers=[{"user_id": "@a:b.example"}, {"user_id": ERIKA}]), ["messengers.1.user_id"]),
+    (changed(hide_from_insured="no"), ["hide_from_insured"]),
     ([], [""]),
 ]
 
@@ -145,7 +207,7 @@ async def test_each_faulty_field_of_a_profile_is_named(directory: Directory) -> 
         status, answer = await directory.as_practice(key, "PUT", "/owner/practice", profile)
         assert (status, [error["field"] for error in answer["errors"]]) == (400, fields), profile
     _, own = await directory.as_practice(key, "GET", "/owner/practice")
-    assert {name: own[name] for name in PROFILE} == PROFILE
+    assert said(PROFILE, own) == PROFILE
 
 
 FAULTY_CHOICES: list[tuple[object, list[str]]] = [
@@ -193,6 +255,6 @@ async def test_a_body_that_is_not_json_is_a_fault_of_the_caller(directory: Direc
         assert answer["state"] == "verified"
         token = client._tokens["practice:write"].value
     for body in (b"", b"{", b"\xff", b'{"name": "\\ud800"}', b"[" * 5000):
-        headers = {"Authorization": f"Bearer {token}"}
+        headers = {"Authorization": f"Bearer {token}", "If-Match": "*"}
         async with directory.http.put(f"{directory.url}/owner/practice", data=body, headers=headers) as response:
             assert response.status == 400

@@ -33,9 +33,18 @@ async def test_a_practice_joins_gets_an_account_and_can_sign_in(directory: Direc
         "telematik_id": SOMMER,
         "user_id": account,
         "state": "verified",
+        "consent": None,
+        "found_by_practices": False,
+        "found_by_insured": False,
         "name": "Praxis Dr. Sommer",
         "specialties": [],
         "address": None,
+        "languages": [],
+        "accessibility": [],
+        "opening_hours": None,
+        "absence": None,
+        "messengers": [{"user_id": account, "kind": "tim", "active": True}],
+        "hide_from_insured": False,
     }
 
 

@@ -6,7 +6,7 @@ import secrets
 from datetime import UTC, datetime
 
 from directory_service.rules.practice import Practice
-from directory_service.rules.profile import Address, Profile
+from directory_service.rules.profile import Address, Messenger, Profile
 from directory_service.store.practices import Joining, PracticeStore
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -26,6 +26,18 @@ def joining(telematik_id: str = "1-2001", *, name: str = "Praxis Sommer", user_i
     )
 
 
+def profile(
+    telematik_id: str,
+    name: str = "Praxis Sommer",
+    specialties: tuple[str, ...] = ("ALLG",),
+    postcode: str = "20099",
+    city: str = "Hamburg",
+) -> Profile:
+    """What a practice says about itself; it answers at the account that it was given when it joined."""
+    own = Messenger(f"@practice-{telematik_id}:messenger.example")
+    return Profile(name, specialties, Address("Weg 1", postcode, city), messengers=(own,))
+
+
 async def opted_in(
     store: PracticeStore,
     telematik_id: str,
@@ -37,7 +49,7 @@ async def opted_in(
 ) -> Practice:
     """A practice that patients find."""
     await store.join(joining(telematik_id, name=name), NOW)
-    await store.write_profile(telematik_id, Profile(name, specialties, Address("Weg 1", postcode, city)), NOW)
+    await store.write_profile(telematik_id, profile(telematik_id, name, specialties, postcode, city), NOW)
     return await store.choose_visibility(telematik_id, visible=True, consent_text="1", now=NOW)
 
 

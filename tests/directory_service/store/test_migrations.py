@@ -5,7 +5,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy.engine import Connection
 
-from directory_service.store.tables import metadata, reachability
+from directory_service.store.tables import directory_version, metadata
 from messenger_core.database import open_database
 
 
@@ -17,5 +17,5 @@ async def test_migrations_and_tables_agree(database_url: str) -> None:
         engine = await open_database(database_url, "directory_service")
         async with engine.connect() as connection:
             assert await connection.run_sync(differences) == []
-            assert (await connection.execute(sa.select(reachability.c.version))).scalars().all() == [1]
+            assert (await connection.execute(sa.select(directory_version.c.reachable))).scalars().all() == [1]
         await engine.dispose()

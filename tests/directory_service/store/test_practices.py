@@ -45,7 +45,7 @@ async def test_joining_again_replaces_name_and_keys_and_keeps_the_rest(store: Pr
     before = await opted_in(store, "1-2001")
     again = joining("1-2001", name="Praxis Neu")
     after = await store.join(again, NOW)
-    assert after == replace(before, profile=replace(before.profile, name="Praxis Neu"))
+    assert after == replace(before, profile=replace(before.profile, name="Praxis Neu"), version=before.version + 1)
     assert await store.keys("1-2001") == again.jwks
 
 
@@ -80,13 +80,10 @@ async def test_an_account_never_changes_hands_and_the_statement_stays_usable(sto
 async def test_a_profile_is_replaced_as_a_whole(store: PracticeStore) -> None:
     await store.join(joining(), NOW)
     for specialties in (("KARD", "ALLG", "INNE"), ("AUGE",)):
-        profile = Profile("Praxis am Markt", specialties, Address("Markt 1", "10115", "Berlin"))
+        profile = Profile("Praxis am Markt", specialties, Address("Markt 1", "10115", "Berlin"), languages=("de",))
         written = await store.write_profile("1-2001", profile, NOW)
-        assert (written.profile.name, written.profile.specialties, written.profile.address) == (
-            profile.name,
-            profile.specialties,
-            profile.address,
-        )
+        assert written.profile == profile
+        assert await store.find("1-2001") == written
 
 
 async def test_states_and_the_text_agreed_to_are_noted_with_their_time(

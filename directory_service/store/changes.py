@@ -1,0 +1,78 @@
+"""Tells a process which practices changed, so that what it holds in memory follows the database."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from directory_service.rules.practice import Practice
+from directory_service.store.practice_rows import COLUMNS, as_practice
+from directory_service.store.tables import directory_version, practice
+
+_BATCH = 2000
+
+
+class VersionUnknown(Exception):  # noqa: N818 - reads as what it is
+    """The database is older than what the asker has, as after a restore; only starting anew helps."""
+
+
+@dataclass(frozen=True, slots=True)
+class PracticeChanges:
+    """Practices that changed.
+
+    Attributes:
+        version: the version to ask from next.
+        practices: as they are now, listed or not, in the order of their last change.
+        more: whether further ones can be asked for at once.
+    """
+
+    version: int
+    practices: tuple[Practice, ...]
+    more: bool
+
+
+class ChangeFeed:
+    """Every practice by the version of its last change.
+
+    A process that holds practices in memory reads ``version()``, takes everything from ``listed()``, and from then on
+    asks ``since()`` with the version that it has. What changes in between may be told twice but is never missed.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    async def version(self) -> int:
+        """The newest version that is committed; 1 if nothing was ever changed."""
+        async with self._engine.connect() as connection:
+            return int((await connection.execute(sa.select(directory_version.c.practices))).scalar_one())
+
+    async def listed(self) -> AsyncIterator[tuple[Practice, ...]]:
+        """All practices that are listed, some thousand at a time."""
+        after = 0
+        while True:
+            batch = await self._read(practice.c.listed, practice.c.version > after, limit=_BATCH)
+            if not batch:
+                return
+            yield batch
+            after = batch[-1].version
+
+    async def since(self, version: int, limit: int = _BATCH) -> PracticeChanges:
+        """The practices whose last change is later than a version.
+
+        Raises:
+            VersionUnknown: if that version is yet to come.
+        """
+        newest = await self.version()
+        if version > newest:
+            raise VersionUnknown
+        found = await self._read(practice.c.version > version, limit=limit + 1)
+        more, page = len(found) > limit, found[:limit]
+        return PracticeChanges(page[-1].version if more else newest, page, more)
+
+    async def _read(self, *conditions: sa.ColumnElement[bool], limit: int) -> tuple[Practice, ...]:
+        query = sa.select(*COLUMNS).where(*conditions).order_by(practice.c.version).limit(limit)
+        async with self._engine.connect() as connection:
+            return tuple(map(as_practice, await connection.execute(query)))
