@@ -1,0 +1,149 @@
+"""Decrypts room events from their raw JSON: whatever a client may legally write is read, nothing else is believed."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import vodozemac
+
+from messenger_core.matrix.encryption.device_lists import DeviceLists
+from messenger_core.matrix.encryption.hostile_json import parse_object
+from messenger_core.matrix.encryption.olm_channel import MEGOLM
+from messenger_core.matrix.encryption.room_keys import RoomKey, RoomKeys
+
+_REMEMBERED_PLACES = 20_000
+
+
+class KeyMissing(Exception):  # noqa: N818 - reads as what happened
+    """The room key of an event is not here, or reads only later messages; it may still come."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__("the room key is missing")
+        self.session_id = session_id
+
+
+class Unreadable(Exception):  # noqa: N818 - reads as what happened
+    """An event that no key makes readable.
+
+    Attributes:
+        reason: a short code, never content.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Readable:
+    """An event in clear.
+
+    Attributes:
+        event: the event as it would have been sent in clear.
+        session_id: the room key it was read with.
+        message_index: its place in this key's ratchet; a second event at the same place is a replay.
+        sender_key: the identity key of the device that made the room key.
+    """
+
+    event: dict[str, Any]
+    session_id: str
+    message_index: int
+    sender_key: str
+
+
+class EventReader:
+    """Reads encrypted events of rooms."""
+
+    def __init__(self, keys: RoomKeys, devices: DeviceLists) -> None:
+        self._keys = keys
+        self._devices = devices
+        self._places: OrderedDict[tuple[str, str, int], object] = OrderedDict()
+
+    def read(self, room_id: str, source: Mapping[str, Any]) -> Readable:
+        """Decrypts one event.
+
+        ``sender_key`` and ``device_id`` beside the ciphertext are not looked at: they are deprecated, may be missing,
+        and prove nothing.
+
+        Raises:
+            KeyMissing: if its key is not here (yet).
+            Unreadable: if no key would help.
+        """
+        session_id, ciphertext = _encrypted_content(source)
+        keys = self._keys.of(room_id, session_id)
+        if not keys:
+            raise KeyMissing(session_id)
+        sender = source.get("sender")
+        own = [key for key in keys if key.owner == sender]
+        if not own:
+            raise Unreadable("foreign_room_key")
+        # Keys of which the beginning is signed come first, then those that reach back furthest.
+        own.sort(key=lambda key: (key.forwarded, key.session.first_known_index))
+        key, plaintext, index = _decrypt(own, ciphertext)
+        if any(device.owner != sender for device in self._devices.with_key(key.sender_key)):
+            raise Unreadable("foreign_room_key")
+        event = _in_clear(room_id, source, plaintext)
+        self._note(room_id, session_id, index, source.get("event_id"))
+        return Readable(event, session_id, index, key.sender_key)
+
+    def _note(self, room_id: str, session_id: str, index: int, event_id: object) -> None:
+        """Remembers by which event a place of the ratchet was used; the journal remembers it for good."""
+        place = (room_id, session_id, index)
+        if self._places.setdefault(place, event_id) != event_id:
+            raise Unreadable("replayed")
+        if len(self._places) > _REMEMBERED_PLACES:
+            self._places.popitem(last=False)
+
+
+def _encrypted_content(source: Mapping[str, Any]) -> tuple[str, str]:
+    content = source.get("content")
+    if source.get("type") != "m.room.encrypted" or not isinstance(content, dict):
+        raise Unreadable("not_encrypted")
+    if content.get("algorithm") != MEGOLM:
+        raise Unreadable("unknown_algorithm")
+    if "state_key" in source:
+        # What is inside could pretend to be the room's state.
+        raise Unreadable("encrypted_state")
+    session_id, ciphertext = content.get("session_id"), content.get("ciphertext")
+    if not isinstance(session_id, str) or not isinstance(ciphertext, str) or not session_id.isascii():
+        raise Unreadable("wrong_types")
+    return session_id, ciphertext
+
+
+def _decrypt(keys: list[RoomKey], ciphertext: str) -> tuple[RoomKey, str, int]:
+    try:
+        message = vodozemac.MegolmMessage.from_base64(ciphertext)
+        if all(message.message_index() < key.session.first_known_index for key in keys):
+            raise KeyMissing(keys[0].session_id)
+        for key in keys:
+            try:
+                decrypted = key.session.decrypt(message)
+            except vodozemac.MegolmDecryptionException:
+                continue
+            return key, bytes(decrypted.plaintext).decode(), int(decrypted.message_index)
+    except KeyMissing:
+        raise
+    except ValueError:
+        # vodozemac's own exceptions are ValueErrors, and so is broken UTF-8.
+        raise Unreadable("malformed") from None
+    raise Unreadable("undecryptable")
+
+
+def _in_clear(room_id: str, source: Mapping[str, Any], plaintext: str) -> dict[str, Any]:
+    try:
+        payload = parse_object(plaintext)
+    except ValueError:
+        raise Unreadable("no_json") from None
+    kind, content = payload.get("type"), payload.get("content")
+    if not isinstance(kind, str) or not isinstance(content, dict):
+        raise Unreadable("wrong_types")
+    if payload.get("room_id") != room_id:
+        raise Unreadable("another_room")
+    outer = source["content"].get("m.relates_to")
+    if isinstance(outer, dict):
+        # Relations stand in clear, for the homeserver's sake, and count as they stand there.
+        content["m.relates_to"] = outer
+    return {**source, "type": kind, "content": content}
