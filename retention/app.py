@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -21,6 +21,7 @@ from messenger_core.http_service import TOKEN_PATH, new_application, serve_until
 from messenger_core.log import fault_without_text
 from messenger_core.matrix import MatrixSession
 from messenger_core.matrix.metrics import add_metrics
+from messenger_core.matrix.store.journal import Journal
 from messenger_core.service_auth.client import CallFailed, ServiceClient
 from messenger_core.service_auth.keys import read_private_key
 from messenger_core.settings import ListenAddress, SettingsError
@@ -45,6 +46,8 @@ Job = Literal["offers", "erasures"]
 BOTH_JOBS: tuple[Job, ...] = ("offers", "erasures")
 _AGAIN_AFTER_S = 30 * 60
 _LONGEST_SLEEP_S = 60.0
+# Long enough that no event comes again after it was forgotten.
+_EVENTS_KNOWN_FOR = timedelta(days=90)
 
 
 @asynccontextmanager
@@ -136,6 +139,8 @@ async def _nightly(settings: RetentionSettings) -> None:
 async def _one_night(settings: RetentionSettings) -> bool:
     now = datetime.now(UTC).replace(microsecond=0)
     try:
+        async with _database(settings) as engine:
+            await Journal(engine, settings.session.user_id).forget_settled(now - _EVENTS_KNOWN_FOR)
         return bool((await run_jobs(settings, now, BOTH_JOBS, logger.info))["done"])
     except Exception as fault:  # noqa: BLE001 - the daemon goes on answering, and the job is tried again
         logger.error("the nightly jobs failed: %s", fault_without_text(fault))  # noqa: TRY400 - no traceback
