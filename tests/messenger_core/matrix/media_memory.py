@@ -15,13 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import create_async_engine
-
+from messenger_core.database import make_engine
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.matrix.media.transfer import MediaTransfer
 from messenger_core.matrix.store.media_ledger import MediaLedger
-from messenger_core.matrix.store.tables import session_tables
+from tests.messenger_core.matrix.conftest import make_session_tables
 
 ROOM = "!room:session.localhost"
 
@@ -42,11 +40,8 @@ async def _measure(order: Mapping[str, Any]) -> dict[str, Any]:
         return str(order["token"])
 
     folder = Path(order["folder"])
-    engine = create_async_engine(f"sqlite+aiosqlite:///{folder}/memory.db")
-    metadata = sa.MetaData()
-    session_tables(metadata)
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
+    engine = make_engine(f"sqlite:///{folder}/memory.db")
+    await make_session_tables(engine)
     calls = HomeserverCalls(order["url"], order["user_id"], "DEVICE", token, dict)
     await calls.connect()
     transfer = MediaTransfer(calls, MediaLedger(engine), folder / "spool", order["largest_file_bytes"])

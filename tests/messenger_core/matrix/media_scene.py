@@ -11,15 +11,15 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import aiohttp
-import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
+from messenger_core.database import make_engine
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.matrix.media.transfer import MediaTransfer
 from messenger_core.matrix.store.media_ledger import MediaLedger
-from messenger_core.matrix.store.tables import session_tables
 from sandbox.key_sign_in import sign_in_with_key
 from tests.bare_homeserver import CLIENT_ID, SERVER_NAME, Homeserver
+from tests.messenger_core.matrix.conftest import make_session_tables
 
 ROOM = "!room:session.localhost"
 NOW = datetime(2026, 11, 24, 9, 30, tzinfo=UTC)
@@ -133,11 +133,8 @@ async def media_scene(homeserver: Homeserver, folder: Path, *, outage_s: float =
         )
         return signed_in.access_token
 
-    metadata = sa.MetaData()
-    session_tables(metadata)
-    engine = create_async_engine(f"sqlite+aiosqlite:///{folder}/service.db")
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
+    engine = make_engine(f"sqlite:///{folder}/service.db")
+    await make_session_tables(engine)
     calls = HomeserverCalls(f"http://127.0.0.1:{line.port}", user_id, "MEDIA", sign_in, dict)
     await calls.connect()
     ledger, spool = MediaLedger(engine), folder / "session" / "spool"

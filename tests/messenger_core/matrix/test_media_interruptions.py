@@ -110,6 +110,16 @@ async def test_a_process_that_was_killed_leaves_its_address_to_the_next_one(scen
     assert asked_for(scene, "media/v1/create") <= 5
 
 
+async def test_an_address_that_the_homeserver_does_not_know_any_more_is_replaced(scene: MediaScene) -> None:
+    """After 24 hours Synapse takes no file there."""
+    expired = "mxc://session.localhost/expired"
+    await scene.ledger.reserve(expired, ROOM, NOW, user_id=scene.calls.user_id)
+    content = await scene.transfer.upload(ROOM, FILE, NOW)
+    assert content["file"]["url"] != expired
+    assert await unsealed(scene, content["file"]) == DATA
+    assert await scene.ledger.reserved(scene.calls.user_id) == []
+
+
 async def test_a_cancelled_fetch_leaves_no_file(scene: MediaScene) -> None:
     content = {"msgtype": "m.file", "body": "x", "file": await sealed(scene, DATA)}
 
