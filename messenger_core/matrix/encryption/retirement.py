@@ -18,7 +18,12 @@ logger = logging.getLogger(__name__)
 
 DEVICE_ID_FILE = "device_id"
 _STORE_FILE = re.compile(r"HEK[0-9A-F]{10}\.db(-journal)?")
-_ROOM_KEY_COLUMNS = "room_id, session_id, sender_key, ed25519, owner, first_index, forwarded, pickle, received_at"
+# What only reads, or gives a key again that a message was sent with. No ratchet that encrypts comes along.
+_INHERITED = (
+    "INSERT INTO room_key SELECT * FROM retired.room_key",
+    "INSERT INTO outbound_key SELECT * FROM retired.outbound_key",
+    "INSERT INTO shared_with SELECT * FROM retired.shared_with",
+)
 
 
 def new_device_id() -> str:
@@ -29,8 +34,8 @@ def new_device_id() -> str:
 def retire(old: OlmMachine, directory: Path) -> str:
     """Makes the store of a new device with the room keys of the old one, closes the old one, and names the new one.
 
-    The room keys of others only read; no ratchet that encrypts comes along. A stop at any point leaves either the old
-    device (which is retired again) or the new one; ``remove_old_stores`` clears away the rest.
+    A stop at any point leaves either the old device (which is retired again) or the new one; ``remove_old_stores``
+    clears away the rest.
 
     Returns:
         The new device's id, which the file ``device_id`` holds now.
@@ -42,7 +47,7 @@ def retire(old: OlmMachine, directory: Path) -> str:
     old.close()
     new = OlmMachine.open(old.user_id, device_id, directory, old.pickle_key)
     try:
-        _inherit_room_keys(new, old.store.database_path)
+        _inherit(new, old.store.database_path)
         write_private_file(directory / DEVICE_ID_FILE, device_id.encode())
     except (OSError, peewee.PeeweeException) as fault:
         raise StoreUnwritable(f"a new device could not be made: {type(fault).__name__}") from None
@@ -52,9 +57,11 @@ def retire(old: OlmMachine, directory: Path) -> str:
     return device_id
 
 
-def _inherit_room_keys(new: OlmMachine, old_path: str) -> None:
+def _inherit(new: OlmMachine, old_path: str) -> None:
     new.sql("ATTACH DATABASE ? AS retired", (old_path,))
-    new.sql(f"INSERT INTO room_key({_ROOM_KEY_COLUMNS}) SELECT {_ROOM_KEY_COLUMNS} FROM retired.room_key")  # noqa: S608
+    with new.transaction():
+        for statement in _INHERITED:
+            new.sql(statement)
     new.sql("DETACH DATABASE retired")
 
 
