@@ -190,8 +190,8 @@ class Deliveries:
             await self._relay_file(row, message, room_id, caption=text, relation=None)
             return
         assert text is not None
-        event_id = (await self._account.send(room_id, text, key=row.queued.key)).event_id
-        await self._answered(row, [Sent(event_id, room_id)])
+        sent = await self._account.send(room_id, text, key=row.queued.key)
+        await self._answered(row, [Sent(sent.event_id, room_id)], sent.unreached)
 
     async def _relay_file(
         self,
@@ -216,12 +216,15 @@ class Deliveries:
             await self._outbox.not_relayed(row, self._clock(), then=self._file_lost(row))
             return
         if row.queued.kind is Kind.RELAY_OUT:
-            await self._answered(row, copies)
+            await self._answered(row, copies, sent.unreached)
         else:
             await self._outbox.relayed(row, copies, self._clock())
 
-    async def _answered(self, row: OutboxRow, copies: Sequence[Sent]) -> None:
-        await self._outbox.relayed(row, copies, self._clock(), then=[self._follow_up(row, "answer_delivered")])
+    async def _answered(self, row: OutboxRow, copies: Sequence[Sent], unreached: int) -> None:
+        told = [self._follow_up(row, "answer_delivered")]
+        if unreached:
+            told.append(self._follow_up(row, "answer_not_readable_everywhere", "unreached"))
+        await self._outbox.relayed(row, copies, self._clock(), then=told)
 
     def _file_lost(self, row: OutboxRow) -> list[Queued]:
         if row.queued.kind is Kind.RELAY_OUT:
@@ -235,9 +238,9 @@ class Deliveries:
         return Queued(Kind.SAY, key, ticket_id=row.queued.ticket_id, user_id=row.queued.user_id, text=text)
 
     @staticmethod
-    def _follow_up(row: OutboxRow, text: str) -> Queued:
+    def _follow_up(row: OutboxRow, text: str, about: str = "notice") -> Queued:
         """What the agents are told about what became of a message."""
-        key = f"{row.queued.key} notice"
+        key = f"{row.queued.key} {about}"
         return Queued(Kind.THREAD, key, ticket_id=row.queued.ticket_id, event_id=row.queued.event_id, text=text)
 
     async def _thread_notice(self, row: OutboxRow) -> None:

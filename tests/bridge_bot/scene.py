@@ -84,6 +84,7 @@ class RecordedAccount:
         self.refusing: set[str] = set()
         self.too_large: set[str] = set()
         self.media_down = False
+        self.unreached = 0
         self.kill_after_send = False
 
     def _take(self, room_id: str, content: Mapping[str, Any], key: str, *files: bytes | None) -> SentMessage:
@@ -97,7 +98,7 @@ class RecordedAccount:
             self.taken.append(Sending(room_id, event_id, content, *files))
             if self.kill_after_send:
                 raise Killed
-        return SentMessage(self.by_key[room_id, key], 0)
+        return SentMessage(self.by_key[room_id, key], self.unreached)
 
     async def send(self, room_id: str, content: Mapping[str, Any], *, key: str) -> SentMessage:
         return self._take(room_id, content, key)

@@ -218,6 +218,15 @@ async def test_what_is_too_large_to_be_relayed_is_told_to_its_writer_and_holds_n
     assert scene.said_in(HERS)[-1] == "Kurz\n\nIhre HEK"
 
 
+async def test_agents_are_told_when_a_device_cannot_read_their_answer_yet(scene: Scene) -> None:
+    root = await scene.ticket()
+    scene.account.unreached = 1
+    await scene.text(BERG, "!antwort Guten Tag", room=scene.team_room, thread=root)
+    delivered, waits = scene.said_in(scene.team_room)[-2:]
+    assert delivered.startswith("Antwort zugestellt")
+    assert "kann sie noch nicht lesen" in waits
+
+
 async def test_a_file_that_does_not_exist_is_told_to_both_sides_and_holds_nothing_up(scene: Scene) -> None:
     await scene.ticket()
     lost = {"msgtype": "m.file", "body": "x.pdf", "file": {"url": "mxc://hek.localhost/gone"}}
