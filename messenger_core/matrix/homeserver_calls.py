@@ -149,15 +149,19 @@ class HomeserverCalls:
             async with self._http.request(
                 method, self.base_url + path, data=data, params=params, headers=headers, timeout=timeout
             ) as answer:
-                raw = await answer.read()
-                content = json.loads(raw) if raw else {}
-                if isinstance(content, list):
-                    return answer.status, {_LIST: content}
-                return answer.status, content if isinstance(content, dict) else {}
+                raw, status = await answer.read(), answer.status
         except (aiohttp.ClientError, OSError, TimeoutError) as fault:
             raise SendFailed(f"the homeserver could not be asked: {type(fault).__name__}") from None
+        try:
+            content = json.loads(raw) if raw else {}
         except (ValueError, RecursionError) as fault:
+            if status != 200:
+                # A proxy's own page; the status says enough.
+                return status, {}
             raise SendFailed(f"the homeserver's answer cannot be read: {type(fault).__name__}", status=502) from None
+        if isinstance(content, list):
+            return status, {_LIST: content}
+        return status, content if isinstance(content, dict) else {}
 
     async def _renew(self, ended: str) -> None:
         """A new token in place of one that ended; of those who notice it together, one asks."""

@@ -25,9 +25,11 @@ from messenger_core.matrix.events import (
     SentMessage,
     WaitingEvent,
 )
+from messenger_core.matrix.faults import SendFailed, StoreUnwritable
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.matrix.media.incoming_file import IncomingFile
 from messenger_core.matrix.media.transfer import MediaTransfer
+from messenger_core.matrix.patience import Patience
 from messenger_core.matrix.receiving.gaps import Gaps
 from messenger_core.matrix.receiving.handler import EventHandler
 from messenger_core.matrix.receiving.reader import Reader
@@ -116,7 +118,7 @@ class MatrixSession:
         )
         self._resources.push_async_callback(calls.close)
         await calls.connect()
-        device = await Device.open(calls, self._engine, store, read_secret(settings.store_key_file))
+        device = await _opened_device(calls, self._engine, store, read_secret(settings.store_key_file))
         self._resources.push_async_callback(device.close)
         following = _Following(device, self._journal)
         intake = Intake(self._engine, self.user_id, self._outbox)
@@ -290,6 +292,19 @@ class _Following:
         if own.foreign:
             self._copied = True
             self._device.note_foreign_own_event()
+
+
+async def _opened_device(calls: HomeserverCalls, engine: AsyncEngine, store: Path, store_key: str) -> Device:
+    """The account's device; a homeserver that is away, or a full disk, is waited out."""
+    patience = Patience(longest_s=30.0)
+    while True:
+        try:
+            return await Device.open(calls, engine, store, store_key)
+        except (SendFailed, StoreUnwritable) as fault:
+            if isinstance(fault, SendFailed) and not fault.outage:
+                raise
+            logger.warning("the account's device is not ready: %s", fault)
+        await patience.wait()
 
 
 def _private_folder(folder: Path) -> Path:
