@@ -55,6 +55,8 @@ class Caretaker:
     async def run(self) -> None:
         """Works until it is cancelled."""
         self._wake(await self._journal.release_parked())
+        # A kill may have come between the arrival of a key and the turn of the events that waited for it.
+        self._wake(await self._journal.release_waiting())
         read_again, try_parked = self._clock() + _READ_AGAIN_EVERY, self._clock() + _TRY_PARKED_EVERY
         while True:
             await woken(self._news, _LOOK_AGAIN_S)

@@ -174,6 +174,10 @@ class Device:
             self._heard_from |= taken.heard_from
         return Learned(frozenset(learned))
 
+    async def has_more_to_take_in(self) -> bool:
+        """Whether to-device messages wait that ``take_in`` has not come to yet; a room key may be among them."""
+        return bool(await self._rows.first(1))
+
     def read(self, room_id: str, source: Mapping[str, Any]) -> Readable:
         """Decrypts an ``m.room.encrypted`` event as it came in a sync answer; see ``EventReader.read``.
 

@@ -29,6 +29,7 @@ _ROOMS_AT_ONCE = 16
 _ROWS_AT_ONCE = 20
 _ATTEMPTS = 5
 _HANDLER_TIMEOUT_S = 900
+_KEYS_TAKEN_IN_AFTER_S = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,9 @@ class RoomWorkers:
         try:
             read = await self._parts.reader.read(row)
         except KeyMissing as missing:
+            if await self._parts.device.has_more_to_take_in():
+                # It may be among what came with the event; who went on now would change the room's order.
+                raise _TryAgain(_KEYS_TAKEN_IN_AFTER_S) from None
             await self._wait_for_key(row, missing.session_id)
             return
         except Unreadable as never:
@@ -155,7 +159,8 @@ class RoomWorkers:
             return
         else:
             await self._parts.journal.release([session_id])
-            return
+            # It is the first one again, before those that were fetched together with it.
+            raise _TryAgain(0)
         try:
             await self._parts.device.ask_for_key(row.room_id, source)
         except SendFailed as fault:
