@@ -35,6 +35,7 @@ class SpecialtyTable:
             code: frozenset(words(" ".join((specialty.display, *specialty.synonyms))))
             for code, specialty in self._by_code.items()
         }
+        self._all_words = frozenset().union(*self._words.values())
 
     @classmethod
     def from_entries(cls, entries: Mapping[str, Mapping[str, object]]) -> SpecialtyTable:
@@ -58,6 +59,14 @@ class SpecialtyTable:
     def codes(self) -> list[str]:
         """All codes, sorted."""
         return sorted(self._by_code)
+
+    def words_of(self, codes: Iterable[str]) -> tuple[str, ...]:
+        """The folded words, of names and synonyms, by which some specialties are known; sorted."""
+        return tuple(sorted(frozenset().union(*(self._words.get(code, frozenset()) for code in codes))))
+
+    def knows(self, word: str) -> bool:
+        """Whether a folded word is one of a specialty's name or synonyms; such a word is never a typing error."""
+        return word in self._all_words
 
     def meant_by(self, prefix: str) -> frozenset[str]:
         """The codes of the specialties that have a word, in name or synonyms, which begins with a folded word."""

@@ -1,0 +1,259 @@
+"""How a search is carried out: from its most selective part, through all others, to the page in its order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import numpy as np
+from numpy.typing import NDArray
+
+from directory_service.rules.index.columns import Columns, feature_key
+from directory_service.rules.index.fit import NO_MATCH, errors_allowed, reason_for
+from directory_service.rules.index.map_places import whole_metres
+from directory_service.rules.index.opening_times import numbers_of, state_of
+from directory_service.rules.index.postings import Flags, Postings, Slots
+from directory_service.rules.index.query import (
+    MAX_DISTANCE_M,
+    SearchHit,
+    SearchPage,
+    SearchPosition,
+    SearchQuery,
+)
+from directory_service.rules.opening_hours import OpenState
+
+Levels = NDArray[np.uint8]
+_FEW = 4096
+_DISTANCE_BITS, _RANK_BITS = 26, 30
+
+
+@dataclass(frozen=True, slots=True)
+class _Keys:
+    """Some keys of one kind; a practice fits with any of them."""
+
+    postings: Postings
+    keys: Sequence[str]
+
+    @property
+    def size(self) -> int:
+        """How many slots there are, counted for each key."""
+        return self.postings.sizes(self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class _Word:
+    """A word of the search with all words that it fits, by level."""
+
+    fitting: tuple[tuple[int, _Keys], ...]
+
+    @property
+    def size(self) -> int:
+        """How many slots there are, counted for each word."""
+        return sum(keys.size for _, keys in self.fitting)
+
+
+@dataclass(frozen=True, slots=True)
+class _Fitting:
+    """Slots that fit, each once, with their levels."""
+
+    slots: Slots
+    levels: Levels
+
+    def only(self, flags: Flags) -> _Fitting:
+        """Those that are flagged."""
+        return _Fitting(self.slots[flags], self.levels[flags])
+
+
+def _unrated(slots: Slots) -> _Fitting:
+    return _Fitting(slots, np.zeros(len(slots), dtype=np.uint8))
+
+
+class Evaluation:
+    """Carries out searches over the columns of an index."""
+
+    def __init__(self, columns: Columns, is_medical: Callable[[str], bool]) -> None:
+        self._columns = columns
+        self._is_medical = is_medical
+        # Written and cleaned within a search; making them anew each time would cost more than most searches.
+        self._marks: Levels = np.zeros(0, dtype=np.uint8)
+
+    def page(self, query: SearchQuery, count: int, after: SearchPosition | None) -> SearchPage:
+        """One page of what fits."""
+        room = len(self._columns.used)
+        if len(self._marks) != room:
+            self._marks = np.full(room, NO_MATCH, dtype=np.uint8)
+        words = [self._word(word, names_only=False) for word in query.words]
+        words += [self._word(word, names_only=True) for word in query.name_words]
+        found = self._narrowed(query, words, self._filters(query))
+        if query.open_at is None:
+            return self._ordered(query, found, count, after)
+        states = self._columns.times.states(query.open_at, found.slots)
+        keep = np.isin(states, numbers_of(query.open_states))
+        unknown = int(np.count_nonzero((states == numbers_of([OpenState.UNKNOWN])[0]) & ~keep))
+        page = self._ordered(query, found.only(keep), count, after)
+        hits = tuple(replace(hit, open_state=self._state(hit, query.open_at)) for hit in page.hits)
+        return replace(page, hits=hits, unknown_hours=unknown)
+
+    def _state(self, hit: SearchHit, at: datetime) -> OpenState:
+        slot = np.asarray([self._columns.slots[hit.resource_id]], dtype=np.uint32)
+        return state_of(int(self._columns.times.states(at, slot)[0]))
+
+    def _word(self, asked: str, *, names_only: bool) -> _Word:
+        errors = 0 if self._is_medical(asked) else errors_allowed(asked)
+        vocabularies = [self._columns.name_words, *([] if names_only else [self._columns.other_words])]
+        fitting = [
+            (level, _Keys(vocabulary.postings, keys))
+            for vocabulary in vocabularies
+            for level, keys in vocabulary.fitting(asked, errors)
+        ]
+        # Worst first: what is better overwrites it.
+        fitting.sort(key=lambda item: -item[0])
+        return _Word(tuple(fitting))
+
+    def _filters(self, query: SearchQuery) -> list[_Keys]:
+        columns = self._columns
+        filters = [
+            _Keys(postings, [key for beginning in group for key in postings.beginning_with(beginning)])
+            for postings, groups in ((columns.cities, query.cities), (columns.postcodes, query.postcodes))
+            for group in groups
+        ]
+        filters += [_Keys(columns.specialties, sorted(group)) for group in query.specialties]
+        filters += [_Keys(columns.languages, sorted(group)) for group in query.languages]
+        filters += [
+            _Keys(columns.features, sorted(feature_key(*item) for item in group)) for group in query.accessibility
+        ]
+        return filters
+
+    def _narrowed(self, query: SearchQuery, words: list[_Word], filters: list[_Keys]) -> _Fitting:
+        """All practices that fit but for their opening hours."""
+        columns = self._columns
+        found, done = self._start(query, words, filters)
+        if query.for_insured:
+            found = found.only(~columns.hidden[found.slots])
+        for keys in filters:
+            if keys is not done:
+                found = found.only(self._has(keys, found.slots))
+        if query.only is not None:
+            ids = columns.resource_ids
+            chosen = (ids[slot] in query.only for slot in found.slots.tolist())
+            found = found.only(np.fromiter(chosen, np.bool_, len(found.slots)))
+        if query.within_m is not None and query.origin is not None:
+            found = found.only(columns.places.distances_m(query.origin, found.slots) <= query.within_m)
+        for word in words:
+            if word is not done:
+                levels = self._levels(word, found.slots)
+                found = _Fitting(found.slots, np.maximum(found.levels, levels)).only(levels != NO_MATCH)
+        return found
+
+    def _start(
+        self, query: SearchQuery, words: list[_Word], filters: list[_Keys]
+    ) -> tuple[_Fitting, _Word | _Keys | None]:
+        """The practices that the most selective part leaves, and which part that was."""
+        columns = self._columns
+        parts: list[_Word | _Keys] = [*words, *filters]
+        best = min(parts, key=lambda part: part.size, default=None)
+        size = best.size if best else len(columns.slots)
+        if query.only is not None and len(query.only) <= size:
+            known = [columns.slots[one] for one in query.only if one in columns.slots]
+            return _unrated(np.asarray(known, dtype=np.uint32)), None
+        if query.within_m is not None and query.origin is not None:
+            around = columns.places.around(query.origin, query.within_m)
+            if len(around) <= size:
+                return _unrated(around), None
+        if best is None:
+            return _unrated(np.flatnonzero(columns.used).astype(np.uint32)), None
+        if isinstance(best, _Word):
+            return self._matches(best), best
+        return _unrated(self._once(best)), best
+
+    def _once(self, keys: _Keys) -> Slots:
+        """The slots that have any of some keys, each once."""
+        slots = keys.postings.slots(keys.keys)
+        return slots if len(keys.keys) == 1 else self._distinct(slots)
+
+    def _distinct(self, slots: Slots) -> Slots:
+        if len(slots) < _FEW:
+            return np.unique(slots)
+        self._marks[slots] = 0
+        distinct = np.flatnonzero(self._marks != NO_MATCH).astype(np.uint32)
+        self._marks[slots] = NO_MATCH
+        return distinct
+
+    def _matches(self, word: _Word) -> _Fitting:
+        """All slots that a word fits, with their levels."""
+        lists = [(level, keys.postings.slots(keys.keys)) for level, keys in word.fitting]
+        for level, slots in lists:
+            self._marks[slots] = level
+        everything = np.concatenate([slots for _, slots in lists]) if lists else np.zeros(0, dtype=np.uint32)
+        if len(everything) < _FEW:
+            distinct = np.unique(everything)
+        else:
+            distinct = np.flatnonzero(self._marks != NO_MATCH).astype(np.uint32)
+        levels = self._marks[distinct]
+        self._marks[everything] = NO_MATCH
+        return _Fitting(distinct, levels)
+
+    def _levels(self, word: _Word, slots: Slots) -> Levels:
+        """How well a word fits each of some slots."""
+        written = []
+        for level, keys in word.fitting:
+            sparse = keys.postings.sparse_slots(keys.keys)
+            self._marks[sparse] = level
+            written.append(sparse)
+        levels = self._marks[slots]
+        for sparse in written:
+            self._marks[sparse] = NO_MATCH
+        for level, keys in word.fitting:
+            for flags in keys.postings.flags(keys.keys):
+                here = flags[slots]
+                levels[here] = np.minimum(levels[here], level)
+        return levels
+
+    def _has(self, keys: _Keys, slots: Slots) -> Flags:
+        """Which of some slots have any of some keys."""
+        sparse = keys.postings.sparse_slots(keys.keys)
+        self._marks[sparse] = 0
+        has: Flags = self._marks[slots] != NO_MATCH
+        self._marks[sparse] = NO_MATCH
+        for flags in keys.postings.flags(keys.keys):
+            has |= flags[slots]
+        return has
+
+    def _ordered(self, query: SearchQuery, found: _Fitting, count: int, after: SearchPosition | None) -> SearchPage:
+        columns, slots = self._columns, found.slots
+        order = columns.order.ranks[slots].astype(np.int64)
+        order |= found.levels.astype(np.int64) << _DISTANCE_BITS + _RANK_BITS
+        if query.origin is not None:
+            order |= whole_metres(columns.places.distances_m(query.origin, slots)) << _RANK_BITS
+        places = np.arange(len(slots))
+        if after is not None:
+            rank = columns.order.rank_after((after.name, after.resource_id))
+            first = (after.level << _DISTANCE_BITS | after.distance_m) << _RANK_BITS | rank
+            places = np.flatnonzero(order >= first)
+        more = len(places) > count
+        if more and len(places) > _FEW:
+            places = places[np.argpartition(order[places], count)[:count]]
+        places = places[np.argsort(order[places])][:count]
+        hits = tuple(
+            self._hit(query, int(slots[place]), int(order[place]) >> _RANK_BITS, int(found.levels[place]))
+            for place in places.tolist()
+        )
+        position = None
+        if more and hits:
+            last = int(places[-1])
+            name, resource_id = columns.order.key(int(slots[last]))
+            metres = int(order[last]) >> _RANK_BITS & MAX_DISTANCE_M
+            position = SearchPosition(int(found.levels[last]), metres, name, resource_id)
+        return SearchPage(len(slots), hits, position)
+
+    def _hit(self, query: SearchQuery, slot: int, level_and_metres: int, level: int) -> SearchHit:
+        resource_id = self._columns.resource_ids[slot]
+        assert resource_id is not None
+        metres = level_and_metres & MAX_DISTANCE_M
+        return SearchHit(
+            resource_id,
+            reason_for(level) if query.words or query.name_words else None,
+            None if query.origin is None or metres == MAX_DISTANCE_M else metres,
+            None,
+        )

@@ -1,0 +1,88 @@
+"""When a word of a search fits a word of a practice, and how well.
+
+The order is: the same word, its beginning, a typing error in it, a part of it (``Arztpraxis`` in ``Kinderarztpraxis``).
+Words are folded (``rules.folding``), so that umlauts in every spelling are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rapidfuzz.distance import OSA
+
+from directory_service.rules.folding import words
+from directory_service.rules.index.query import Reason
+
+EXACT, PREFIX, ONE_ERROR, TWO_ERRORS, INFIX = range(5)
+NO_MATCH = 7
+"""Levels, best first."""
+
+_REASONS = (Reason.EXACT, Reason.PREFIX, Reason.TYPO, Reason.TYPO, Reason.INFIX)
+MAX_WORDS = 32
+MIN_INFIX = 4
+_LONG = 8
+
+
+class TooManyWords(ValueError):  # noqa: N818 - reads as what happened
+    """A search has more words than a person would type."""
+
+
+def search_words(texts: Iterable[str]) -> tuple[str, ...]:
+    """The distinct folded words of free texts.
+
+    Raises:
+        TooManyWords: if there are more than ``MAX_WORDS``.
+    """
+    distinct = tuple(dict.fromkeys(word for text in texts for word in words(text)))
+    if len(distinct) > MAX_WORDS:
+        raise TooManyWords
+    return distinct
+
+
+def reason_for(level: int) -> Reason:
+    """What a person is told about a level."""
+    return _REASONS[level]
+
+
+def errors_allowed(asked: str) -> int:
+    """How many typing errors a word may have: none with digits (postcodes) or below three letters, two from eight on.
+
+    Words that the directory knows as medical are taken as they are: ``Hautarzt`` is no misspelt ``Hausarzt``. The
+    caller looks after that.
+    """
+    if not asked.isalpha() or len(asked) < 3:
+        return 0
+    return 2 if len(asked) >= _LONG else 1
+
+
+def may_be_infix(asked: str) -> bool:
+    """Whether a word is looked for inside others: four letters or more, no digits."""
+    return len(asked) >= MIN_INFIX and asked.isalpha()
+
+
+def level_of(asked: str, word: str, *, errors: int) -> int:
+    """How well a word that was asked for fits one of a practice, ``NO_MATCH`` if it does not.
+
+    A word of three letters may only lack one (``Kch``); two errors are forgiven if the first letter is right.
+
+    Args:
+        asked: the folded word of the search.
+        word: a folded word of the practice.
+        errors: how many typing errors may be in ``asked``.
+    """
+    if word == asked:
+        return EXACT
+    if word.startswith(asked):
+        return PREFIX
+    if errors and (level := _typing_error(asked, word, errors)) != NO_MATCH:
+        return level
+    return INFIX if may_be_infix(asked) and asked in word else NO_MATCH
+
+
+def _typing_error(asked: str, word: str, errors: int) -> int:
+    if not word.isalpha() or (len(asked) == 3 and len(word) != 4):
+        return NO_MATCH
+    distance = OSA.distance(asked, word, score_cutoff=errors)
+    if distance == 1:
+        return ONE_ERROR
+    return TWO_ERRORS if distance == 2 and errors > 1 and asked[0] == word[0] else NO_MATCH

@@ -1,0 +1,132 @@
+"""Which practices have a key: words, codes, cities and the like, each with the slots of its practices.
+
+A slot is a practice's place in all columns of the index.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_left, insort
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+Slots = NDArray[np.uint32]
+Flags = NDArray[np.bool_]
+
+_DENSE = 8192
+"""From this many practices on a key also has a flag for every slot."""
+
+
+def joined(lists: Iterable[array[int]]) -> Slots:
+    """The slots of several lists after each other, as a copy; a slot can be there more than once."""
+    return np.frombuffer(b"".join(lists), dtype=np.uint32)
+
+
+class Postings:
+    """The slots of each key; keys can be found by their beginning."""
+
+    def __init__(self) -> None:
+        self._slots: dict[str, array[int]] = {}
+        self._flags: dict[str, Flags] = {}
+        self._sorted: list[str] = []
+        self._room = 0
+        self._loading = False
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._slots
+
+    def begin_load(self) -> None:
+        """From now on many keys are added and nothing is asked; ``end_load`` puts them in order."""
+        self._loading = True
+
+    def end_load(self) -> None:
+        """All is added."""
+        self._loading = False
+        self._sorted = sorted(self._slots)
+        for key, slots in self._slots.items():
+            if len(slots) >= _DENSE:
+                self._make_flags(key)
+
+    def make_room(self, room: int) -> None:
+        """Slots below ``room`` may come."""
+        for key, flags in self._flags.items():
+            self._flags[key] = np.concatenate([flags, np.zeros(room - len(flags), dtype=np.bool_)])
+        self._room = room
+
+    def add(self, key: str, slot: int) -> bool:
+        """Gives a practice a key that it does not have yet.
+
+        Returns:
+            Whether no practice had the key before.
+        """
+        slots = self._slots.get(key)
+        if slots is None:
+            self._slots[key] = array("I", (slot,))
+            if not self._loading:
+                insort(self._sorted, key)
+            return True
+        slots.append(slot)
+        if not self._loading and len(slots) >= _DENSE:
+            if key in self._flags:
+                self._flags[key][slot] = True
+            else:
+                self._make_flags(key)
+        return False
+
+    def discard(self, key: str, slot: int) -> bool:
+        """Takes a key from a practice that has it.
+
+        Returns:
+            Whether no practice has the key any more.
+        """
+        slots = self._slots[key]
+        place = int(np.argmax(np.frombuffer(slots, dtype=np.uint32) == slot))
+        last = slots.pop()
+        if place < len(slots):
+            slots[place] = last
+        if key in self._flags:
+            self._flags[key][slot] = False
+            if len(slots) < _DENSE // 2:
+                del self._flags[key]
+        if slots:
+            return False
+        del self._slots[key]
+        del self._sorted[bisect_left(self._sorted, key)]
+        return True
+
+    def beginning_with(self, beginning: str) -> Sequence[str]:
+        """All keys that begin so, sorted."""
+        start = bisect_left(self._sorted, beginning)
+        # No key has a character after this one: they are folded, codes, or tags.
+        return self._sorted[start : bisect_left(self._sorted, beginning + "\U0010ffff", start)]
+
+    def sizes(self, keys: Iterable[str]) -> int:
+        """How many slots some keys have together, counted for each key."""
+        known = self._slots
+        return sum(len(known[key]) for key in keys if key in known)
+
+    def slots(self, keys: Iterable[str]) -> Slots:
+        """The slots of some keys; a slot can be there more than once."""
+        known = self._slots
+        return joined([known[key] for key in keys if key in known])
+
+    def sparse_slots(self, keys: Iterable[str]) -> Slots:
+        """The slots of those keys that have no flags."""
+        known, dense = self._slots, self._flags
+        return joined([known[key] for key in keys if key in known and key not in dense])
+
+    def flags(self, keys: Iterable[str]) -> list[Flags]:
+        """The flags of those keys that so many practices have that each slot has a flag."""
+        if not self._flags:
+            return []
+        return [self._flags[key] for key in keys if key in self._flags]
+
+    def _make_flags(self, key: str) -> None:
+        flags = np.zeros(self._room, dtype=np.bool_)
+        flags[np.frombuffer(self._slots[key], dtype=np.uint32)] = True
+        self._flags[key] = flags

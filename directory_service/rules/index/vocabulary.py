@@ -1,0 +1,82 @@
+"""The words of practices, and which of them a word of a search fits (``rules.index.fit`` says when)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from rapidfuzz.distance import OSA
+from rapidfuzz.process import cdist
+
+from directory_service.rules.index.fit import EXACT, INFIX, ONE_ERROR, PREFIX, TWO_ERRORS, may_be_infix
+from directory_service.rules.index.parts import WordParts
+from directory_service.rules.index.postings import Postings
+from directory_service.rules.index.typing_errors import NearWords
+
+
+class Vocabulary:
+    """Words with the practices that have them."""
+
+    def __init__(self) -> None:
+        self.postings = Postings()
+        self._near = NearWords()
+        self._parts = WordParts()
+        # Words by first letter and length, for those with two errors.
+        self._shelves: dict[tuple[str, int], list[str]] = {}
+        self._shelved: set[str] = set()
+
+    def end_load(self) -> None:
+        """All words of many practices are in the postings; now they can be looked for."""
+        self.postings.end_load()
+        self._learn(self.postings.beginning_with(""))
+
+    def add(self, word: str, slot: int) -> None:
+        """Gives a practice a word that it does not have yet."""
+        if self.postings.add(word, slot):
+            self._learn([word])
+
+    def discard(self, word: str, slot: int) -> None:
+        """Takes a word from a practice that has it."""
+        self.postings.discard(word, slot)
+
+    def fitting(self, asked: str, errors: int) -> list[tuple[int, Sequence[str]]]:
+        """The words that fit, by level, best first; no word is there twice.
+
+        Args:
+            asked: a folded word.
+            errors: how many typing errors may be in it.
+        """
+        begin = self.postings.beginning_with(asked)
+        exact = asked in self.postings
+        found: list[tuple[int, Sequence[str]]] = [(EXACT, [asked] if exact else []), (PREFIX, begin[exact:])]
+        taken: set[str] = set()
+        if errors:
+            found.append((ONE_ERROR, self._one_error(asked)))
+            if errors > 1:
+                found.append((TWO_ERRORS, self._two_errors(asked)))
+            taken.update(*(words for _, words in found[2:]))
+        if may_be_infix(asked):
+            parts = [word for word in self._parts.containing(asked) if word not in taken and word in self.postings]
+            found.append((INFIX, parts))
+        return [(level, words) for level, words in found if words]
+
+    def _one_error(self, asked: str) -> list[str]:
+        near = [word for word in self._near.near(asked) if word in self.postings and not word.startswith(asked)]
+        return [word for word in near if len(word) == 4] if len(asked) == 3 else near
+
+    def _two_errors(self, asked: str) -> list[str]:
+        shelves = [self._shelves.get((asked[0], len(asked) + more), []) for more in (-2, -1, 0, 1, 2)]
+        candidates = [word for shelf in shelves for word in shelf]
+        if not candidates:
+            return []
+        distances = cdist([asked], candidates, scorer=OSA.distance, score_cutoff=2, dtype=np.uint8)[0]
+        near = (candidates[place] for place in np.flatnonzero(distances == 2))
+        return [word for word in near if word in self.postings and not word.startswith(asked)]
+
+    def _learn(self, words: Iterable[str]) -> None:
+        fresh = [word for word in words if word not in self._shelved]
+        self._near.add(fresh)
+        self._parts.add(fresh)
+        for word in filter(str.isalpha, fresh):
+            self._shelves.setdefault((word[0], len(word)), []).append(word)
+        self._shelved.update(fresh)
