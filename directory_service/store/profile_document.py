@@ -38,7 +38,7 @@ def to_document(profile: Profile) -> str:
         "messengers": [[item.user_id, item.kind.value, item.active] for item in profile.messengers],
         "hide_from_insured": profile.hide_from_insured,
     }
-    said = {name: value for name, value in document.items() if value}
+    said = {name: value for name, value in document.items() if value or name == "name"}
     return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
 
 

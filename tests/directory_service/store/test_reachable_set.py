@@ -2,14 +2,16 @@
 
 import asyncio
 import random
+from dataclasses import replace
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory_service.rules.matching import Search
+from directory_service.rules.profile import Messenger, MessengerKind
 from directory_service.store.practices import PracticeStore
 from directory_service.store.reachable_set import ReachableChange, ReachableSet
 from directory_service.store.search import PracticeSearch
-from tests.directory_service.store.made_up import NOW, account, opted_in
+from tests.directory_service.store.made_up import NOW, account, opted_in, profile
 
 
 async def test_an_empty_directory_has_a_version_that_is_not_zero(engine: AsyncEngine) -> None:
@@ -60,3 +62,59 @@ async def test_changes_at_the_same_time_get_a_version_each(engine: AsyncEngine) 
     await asyncio.gather(*(store.withdraw(telematik_id, NOW) for telematik_id in ids))
     assert await reachable.version() == before + len(ids)
     assert len((await reachable.since(before)).remove) == len(ids)
+
+
+async def test_pages_of_any_size_lead_to_the_same_set(engine: AsyncEngine) -> None:
+    store, reachable = PracticeStore(engine), ReachableSet(engine)
+    ids = [f"1-{number}" for number in range(7)]
+    for telematik_id in ids:
+        await opted_in(store, telematik_id)
+    known = frozenset((await reachable.since(0)).add)
+    version = await reachable.version()
+    for telematik_id in ids[:3]:
+        await store.withdraw(telematik_id, NOW)
+    whole = frozenset((await reachable.since(0)).add)
+    for limit in (1, 2, 3, 4, 100):
+        for start, before in ((0, frozenset[str]()), (version, known)):
+            held, at, more = set(before), start, True
+            while more:
+                page = await reachable.since(at, limit)
+                assert len(page.add) + len(page.remove) <= limit
+                assert page.full == (at == 0)
+                held = (held | set(page.add)) - set(page.remove)
+                at, more = page.version, page.more
+            assert (frozenset(held), at) == (whole, await reachable.version())
+
+
+async def test_an_address_is_reachable_as_long_as_one_practice_answers_there(engine: AsyncEngine) -> None:
+    store, reachable = PracticeStore(engine), ReachableSet(engine)
+    shared = Messenger("@zentrale:klinik.example", MessengerKind.TIM_FA)
+    for telematik_id in ("1-1", "1-2"):
+        await opted_in(store, telematik_id)
+        await store.write_profile(telematik_id, replace(profile(telematik_id), messengers=(shared,)), NOW)
+    assert (await reachable.since(0)).add == (shared.user_id,)
+    version = await reachable.version()
+    await store.withdraw("1-1", NOW)
+    assert await reachable.version() == version
+    await store.withdraw("1-2", NOW)
+    assert await reachable.since(version) == ReachableChange(False, version, version + 1, (), (shared.user_id,))
+
+
+async def test_a_profile_decides_which_addresses_are_reachable(engine: AsyncEngine) -> None:
+    store, reachable = PracticeStore(engine), ReachableSet(engine)
+    await opted_in(store, "1-1")
+    own = profile("1-1")
+    bot = Messenger("@bot:praxis.example", MessengerKind.TIM_BOT)
+    off = replace(own.messengers[0], active=False)
+    steps = [
+        (replace(own, messengers=(*own.messengers, bot)), {own.messengers[0].user_id, bot.user_id}),
+        (replace(own, messengers=(off, bot)), {bot.user_id}),
+        (replace(own, messengers=(bot,), hide_from_insured=True), set()),
+        (replace(own, messengers=()), set()),
+        (own, {own.messengers[0].user_id}),
+    ]
+    for said, expected in steps:
+        await store.write_profile("1-1", said, NOW)
+        assert set((await reachable.since(0)).add) == expected
+        found = await PracticeSearch(engine).find(Search(), count=10)
+        assert bool(found.practices) == bool(expected)

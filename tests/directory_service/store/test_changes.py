@@ -1,0 +1,99 @@
+"""What a process holds in memory follows the database, whichever process changes it."""
+
+import asyncio
+import random
+from dataclasses import replace
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from directory_service.rules.practice import Practice, is_listed
+from directory_service.store.changes import ChangeFeed, VersionUnknown
+from directory_service.store.practices import PracticeStore
+from messenger_core.database import open_database
+from tests.directory_service.store.made_up import NOW, joining, opted_in, profile
+
+
+class Memory:
+    """What a process that uses the feed knows."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._feed = ChangeFeed(engine)
+        self.version = 0
+        self.listed: dict[str, Practice] = {}
+
+    async def start(self) -> None:
+        self.version = await self._feed.version()
+        async for batch in self._feed.listed():
+            self.listed |= {found.telematik_id: found for found in batch}
+
+    async def follow(self, limit: int) -> None:
+        more = True
+        while more:
+            changes = await self._feed.since(self.version, limit)
+            assert len(changes.practices) <= limit
+            for changed in changes.practices:
+                self.listed.pop(changed.telematik_id, None)
+                if is_listed(changed):
+                    self.listed[changed.telematik_id] = changed
+            self.version, more = changes.version, changes.more
+
+
+async def test_nothing_has_happened_yet(engine: AsyncEngine) -> None:
+    feed = ChangeFeed(engine)
+    assert await feed.version() == 1
+    assert (await feed.since(1)).practices == ()
+    assert [batch async for batch in feed.listed()] == []
+
+
+async def test_a_memory_that_follows_is_what_one_that_starts_reads(engine: AsyncEngine) -> None:
+    store, chance = PracticeStore(engine), random.Random(6)
+    memory = Memory(engine)
+    await memory.start()
+    ids = [f"1-{number}" for number in range(4)]
+    for step in range(24):
+        telematik_id = chance.choice(ids)
+        happening = chance.randrange(5)
+        if happening == 0 or await store.find(telematik_id) is None:
+            await opted_in(store, telematik_id, name=f"Praxis {step}")
+        elif happening == 1:
+            await store.withdraw(telematik_id, NOW)
+        elif happening == 2:
+            await store.join(joining(telematik_id, name=f"Praxis {step}"), NOW)
+        else:
+            said = replace(profile(telematik_id), name=f"Praxis {step}", hide_from_insured=happening == 3)
+            await store.write_profile(telematik_id, said if step % 2 else replace(said, messengers=()), NOW)
+        if chance.random() < 0.5:
+            await memory.follow(chance.randrange(1, 4))
+    await memory.follow(2)
+    fresh = Memory(engine)
+    await fresh.start()
+    assert (memory.version, memory.listed) == (fresh.version, fresh.listed)
+    assert memory.listed
+
+
+async def test_a_version_that_is_yet_to_come_means_starting_anew(engine: AsyncEngine) -> None:
+    with pytest.raises(VersionUnknown):
+        await ChangeFeed(engine).since(2)
+
+
+async def test_replicas_that_change_at_once_lose_nothing_and_repeat_no_version(
+    store_url: str, engine: AsyncEngine
+) -> None:
+    replicas = [await open_database(store_url, "directory_service") for _ in range(3)]
+    memory = Memory(engine)
+    await memory.start()
+
+    async def work(number: int, replica: AsyncEngine) -> None:
+        for step in range(4):
+            await opted_in(PracticeStore(replica), f"{number}-{step}")
+            await memory.follow(100)
+
+    await asyncio.gather(*(work(number, replica) for number, replica in enumerate(replicas)))
+    await memory.follow(100)
+    for replica in replicas:
+        other = Memory(replica)
+        await other.start()
+        assert (other.version, other.listed) == (memory.version, memory.listed)
+        await replica.dispose()
+    assert len({found.version for found in memory.listed.values()}) == len(memory.listed) == 12
