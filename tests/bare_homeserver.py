@@ -98,19 +98,22 @@ class Homeserver:
         return self.folder / "log"
 
 
-def make_homeserver(folder: Path, more_settings: Mapping[str, object] | None = None) -> Homeserver:
+def make_homeserver(
+    folder: Path, more_settings: Mapping[str, object] | None = None, *, public_url: str | None = None
+) -> Homeserver:
     """Writes a homeserver's settings and keys into an empty folder; ``start`` starts it.
 
     Args:
         folder: where everything of it lies, on SQLite.
         more_settings: of Synapse, beside or instead of those here.
+        public_url: the address under which accounts sign in, if something stands before it.
     """
     key, key_file = generate_private_key(), folder / "tester.jwk"
     write_private_key(key, key_file)
     port = unused_port()
     url = f"http://127.0.0.1:{port}"
     (folder / "key_login.py").write_text(_LOGIN_MODULE)
-    settings = _settings(folder, url, port, key) | dict(more_settings or {})
+    settings = _settings(folder, public_url or url, port, key) | dict(more_settings or {})
     (folder / "homeserver.yaml").write_text(yaml.safe_dump(settings))
     homeserver = Homeserver(url, key, key_file, folder)
     subprocess.run([*homeserver.command, "--generate-keys"], check=True, cwd=folder, capture_output=True)

@@ -98,19 +98,27 @@ class Traffic:
             self._may_write[room_id].clear()
 
 
-async def a_client(homeserver: Homeserver, name: str) -> LeanClient:
+async def a_client(homeserver: Homeserver, name: str, sign_in_at: str) -> LeanClient:
     """A client with a new device of an account."""
     user_id = f"@{name}:{SERVER_NAME}"
-    signed_in = await sign_in_with_key(homeserver.url, user_id=user_id, client_id=CLIENT_ID, key=homeserver.key)
+    signed_in = await sign_in_with_key(sign_in_at, user_id=user_id, client_id=CLIENT_ID, key=homeserver.key)
     client = LeanClient(homeserver.url, signed_in)
     await client.begin()
     return client
 
 
 @asynccontextmanager
-async def running_clients(homeserver: Homeserver, names: Sequence[str]) -> AsyncIterator[list[LeanClient]]:
-    """Clients that receive for as long as the block runs."""
-    clients = [await a_client(homeserver, name) for name in names]
+async def running_clients(
+    homeserver: Homeserver, names: Sequence[str], sign_in_at: str | None = None
+) -> AsyncIterator[list[LeanClient]]:
+    """Clients that receive for as long as the block runs.
+
+    Args:
+        homeserver: where they are.
+        names: of their accounts.
+        sign_in_at: the homeserver's public address, if something stands before it.
+    """
+    clients = [await a_client(homeserver, name, sign_in_at or homeserver.url) for name in names]
     receiving = [asyncio.create_task(client.sync_forever()) for client in clients]
     try:
         yield clients
