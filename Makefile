@@ -2,7 +2,7 @@
 PYTHON ?= python3
 DATA ?= data
 
-.PHONY: run test lint lock setup
+.PHONY: run test soak lint lock setup
 .SILENT:
 .ONESHELL:
 SHELL := /bin/sh
@@ -15,6 +15,11 @@ run: setup
 
 test: setup
 	exec $(VENV) -m pytest
+
+# The long proof that no message is lost: 5,000 messages, their answers, and 50 kills. Again: make soak SEED=…
+SEED ?=
+soak: setup
+	exec $(VENV) -m tests.system.nothing_lost $(if $(SEED),--seed "$(SEED)")
 
 lint: setup
 	$(VENV) -m ruff check .
