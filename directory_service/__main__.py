@@ -1,4 +1,4 @@
-"""The directory's process: ``python -m directory_service --config FILE``."""
+"""The directory's process: ``python -m directory_service --config FILE [verify-audit]``."""
 
 from __future__ import annotations
 
@@ -8,30 +8,55 @@ import sys
 from pathlib import Path
 
 from directory_service.app import run
+from directory_service.rules.audit_chain import ChainBroken
 from directory_service.settings import DirectorySettings
+from directory_service.store.audit_log import AuditHead, AuditLog, HeadMissing
+from messenger_core.database import open_database
 from messenger_core.log import fault_without_text, log_to_stderr
 from messenger_core.settings import SettingsError, load_settings
 
 
 def main() -> int:
-    """Runs until SIGTERM or SIGINT.
+    """Serves until SIGTERM or SIGINT, or verifies the audit log.
 
     Returns:
         The exit code: 0, 2 if the settings cannot be used, 1 for any other failure.
     """
     parser = argparse.ArgumentParser(prog="python -m directory_service", description="The directory of practices.")
     parser.add_argument("--config", required=True, type=Path, metavar="FILE", help="the settings (YAML)")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", help="without one: serve")
+    verifying = commands.add_parser("verify-audit", help="check that the audit log is what was written")
+    verifying.add_argument("--noted", metavar="HEAD", help="a head that was printed before and must still be in it")
     arguments = parser.parse_args()
     log_to_stderr()
     try:
-        asyncio.run(run(load_settings(DirectorySettings, arguments.config)))
+        settings = load_settings(DirectorySettings, arguments.config)
+        if arguments.command == "verify-audit":
+            found = asyncio.run(_verify_audit(settings.database, arguments.noted))
+            print(f"the audit log holds: {found.entries} entries, head {found.head}")  # noqa: T201 - what was asked for
+        else:
+            asyncio.run(run(settings))
     except SettingsError as fault:
         print(fault, file=sys.stderr)  # noqa: T201 - the operator at the terminal reads it
         return 2
+    except ChainBroken as broken:
+        print(f"the audit log was changed: it does not hold at entry {broken.number}", file=sys.stderr)  # noqa: T201
+        return 1
+    except HeadMissing:
+        print("the audit log was replaced: the head noted before is not in it", file=sys.stderr)  # noqa: T201
+        return 1
     except Exception as fault:  # noqa: BLE001 - a traceback could quote a person's data
         print(f"stopped: {fault_without_text(fault)}", file=sys.stderr)  # noqa: T201 - as above
         return 1
     return 0
+
+
+async def _verify_audit(database: str, noted: str | None) -> AuditHead:
+    engine = await open_database(database, "directory_service")
+    try:
+        return await AuditLog(engine).verify(noted)
+    finally:
+        await engine.dispose()
 
 
 if __name__ == "__main__":
