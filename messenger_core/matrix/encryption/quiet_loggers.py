@@ -8,14 +8,21 @@ from __future__ import annotations
 
 import logging
 
-_TALKATIVE = ("nio", "peewee")
+# Their loggers must exist to be silenced.
+import nio
+import peewee
+
+_TALKATIVE = (nio.__name__, peewee.__name__)
 
 
 def quiet_loggers() -> None:
-    """Cuts the talkative loggers off, whatever level is set for them or their children later."""
+    """Silences every talkative logger there is, and cuts those off that may come, whatever level is set later."""
     for name in _TALKATIVE:
-        logger = logging.getLogger(name)
-        logger.propagate = False
-        logger.setLevel(logging.CRITICAL + 1)
-        if not logger.handlers:
-            logger.addHandler(logging.NullHandler())
+        top = logging.getLogger(name)
+        top.propagate = False
+        if not top.handlers:
+            # Without any, logging would print warnings itself.
+            top.addHandler(logging.NullHandler())
+        for child, logger in list(logging.Logger.manager.loggerDict.items()):
+            if isinstance(logger, logging.Logger) and (child == name or child.startswith(f"{name}.")):
+                logger.disabled = True
