@@ -219,6 +219,7 @@ class Device:
     def note_foreign_own_event(self) -> None:
         """An event came from this very device that it did not send: somebody uses a copy of its store."""
         self._copied = True
+        self._own.generations.refuse()
 
     async def maintain(self, *, one_time_keys: int | None, fallback_unused: bool | None) -> Maintained:
         """Looks after the keys; called after each sync answer and at least once a minute. Faults are tried again.

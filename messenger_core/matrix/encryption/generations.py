@@ -108,8 +108,12 @@ class Generations:
         await self._records.record(RecordedGeneration(self._machine.device_id, generation))
         self._recorded = generation
 
+    def refuse(self) -> None:
+        """Lets no more steps happen in this process."""
+        self._condemned = True
+
     async def condemn(self) -> None:
         """Makes sure that this store is not opened again: somebody else has sent with a copy of it."""
         async with self._one_at_a_time:
-            self._condemned = True
+            self.refuse()
             await self._records.record(RecordedGeneration(self._machine.device_id, _CONDEMNED))

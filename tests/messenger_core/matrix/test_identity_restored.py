@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from nio.crypto import OutboundSession
 
+from messenger_core.matrix.encryption.device import Device
 from messenger_core.matrix.encryption.generations import StoreAge, StoreCondemned, store_age
 from messenger_core.matrix.encryption.own_device import OwnDevice, open_own_device
 from messenger_core.matrix.encryption.room_keys import RoomKey, RoomKeys
@@ -189,6 +190,29 @@ async def test_row_21_a_condemned_device_does_nothing_more_and_is_replaced(accou
     async with account.device() as (own, calls):
         assert calls.device_id != device_id
         await use(own)
+
+
+async def test_row_21_store_and_database_restored_together_are_given_away_by_an_event(account: Account) -> None:
+    async with account.device() as (own, _):
+        await use(own)
+    store, database = back_up(account.store), back_up(account.database)
+    async with account.device() as (own, calls):
+        device_id = calls.device_id
+        await use(own)
+    restore(account.store, store)
+    restore(account.database, database)
+    async with account.calls() as calls, account.engine() as engine:
+        device = await Device.open(calls, engine, account.store, STORE_KEY)
+        # The numbers fit; only an event that the device has sent and its outbox does not know tells.
+        assert device.device_id == device_id
+        device.note_foreign_own_event()
+        with pytest.raises(StoreCondemned):
+            await use(device._own)
+        with pytest.raises(SettingsError, match="a new device takes its place"):
+            await device.maintain(one_time_keys=None, fallback_unused=None)
+        await device.close()
+    async with account.device() as (_, calls):
+        assert calls.device_id != device_id
 
 
 @pytest.mark.parametrize("instant", ["copying", "naming", "signing in"])
