@@ -132,14 +132,15 @@ class FailingCalls:
 
     def __init__(self, calls: HomeserverCalls) -> None:
         self.paths: list[str] = []
-        self.bodies: list[Any] = []
+        self.bodies: list[str] = []
+        """The requests' bodies as JSON, in the order of ``paths``."""
         self.failing: dict[str, SendFailed] = {}
         self._call = calls._call
         calls._call = self._watched  # type: ignore[assignment,method-assign]
 
     async def _watched(self, method: str, path: str, body: Any, *more: Any) -> dict[str, Any]:
         self.paths.append(path)
-        self.bodies.append(body)
+        self.bodies.append(json.dumps(body))
         for part, fault in self.failing.items():
             if part in path:
                 raise fault
