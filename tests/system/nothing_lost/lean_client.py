@@ -40,6 +40,7 @@ class _RoomKey:
 
     session: Any = field(default_factory=vodozemac.GroupSession)
     sent: int = 0
+    members: frozenset[str] = frozenset()
     given_to: set[str] = field(default_factory=set)
 
 
@@ -155,8 +156,12 @@ class LeanClient:
 
     async def _share(self, room_id: str, key: _RoomKey) -> None:
         """Gives a room key to every device in the room that has not got it."""
-        members = await self.members(room_id) if key.sent == 0 else {owner for owner, _ in map(_owner, key.given_to)}
-        await self._learn_devices(members - self._devices.keys())
+        if key.sent == 0:
+            key.members = frozenset(await self.members(room_id))
+        members = key.members
+        # While some are asked for, a sync may say that others have changed.
+        while unknown := members - self._devices.keys():
+            await self._learn_devices(unknown)
         lacking = {
             f"{owner}|{device}": keys
             for owner in members
