@@ -9,18 +9,25 @@ from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from directory_service.adapters.account_locks import AccountLocks
 from directory_service.adapters.client_registry import DirectoryClients
+from directory_service.adapters.fhir_interface import fhir_search
 from directory_service.adapters.homeserver_api import HomeserverApi
+from directory_service.adapters.listing_feed import FollowedWatches, ListingFeed
 from directory_service.adapters.openid_userinfo import OpenIdUserinfo
 from directory_service.adapters.owner_api import OwnerApi
 from directory_service.adapters.patient_search_api import PatientSearchApi
 from directory_service.adapters.patient_sign_in_api import PatientSignInApi
+from directory_service.adapters.postcode_file import read_postcodes
 from directory_service.adapters.practice_accounts import PracticeAccounts
+from directory_service.adapters.practice_search_api import PracticeSearchApi
 from directory_service.adapters.reachability_feed import ReachabilityFeed
 from directory_service.adapters.registration_api import RegistrationApi
 from directory_service.adapters.search_tokens import SearchTokens
 from directory_service.adapters.specialty_file import read_specialties
-from directory_service.adapters.version_watch import VersionWatches
+from directory_service.rules.fhir.held import Held
+from directory_service.rules.index.entry import Indexer
+from directory_service.rules.index.practice_index import PracticeIndex
 from directory_service.settings import DirectorySettings
 from directory_service.store.changes import ChangeFeed
 from directory_service.store.practices import PracticeStore
@@ -65,7 +72,7 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
             practices, search = PracticeStore(engine), PracticeSearch(engine)
             accounts = PracticeAccounts(homeserver)
             changes, reachable = ChangeFeed(engine), ReachableSet(engine)
-            watches = VersionWatches(practices=changes.version, reachable=reachable.version)
+            watches = FollowedWatches(practices=changes.version, reachable=reachable.version)
             feed = ReachabilityFeed(reachable, watches.reachable)
             app = new_application(lambda: answers(engine))
             routes = GuardedRoutes(
@@ -90,15 +97,30 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
             HomeserverApi(
                 feed=feed, search=search, specialties=specialties, issuer=settings.public_url, key=key
             ).add_to(routes)
-            tokens = SearchTokens(settings.public_url, key)
-            PatientSignInApi(practices=practices, userinfo=userinfo, tokens=tokens, texts=texts).add_to(app)
-            PatientSearchApi(search=search, specialties=specialties, tokens=tokens, texts=texts).add_to(app)
+            tokens, locks = SearchTokens(settings.public_url, key), AccountLocks(homeserver)
+            PatientSignInApi(practices=practices, userinfo=userinfo, locks=locks, tokens=tokens, texts=texts).add_to(
+                app
+            )
+            held = Held(Indexer(specialties, read_postcodes()), PracticeIndex(specialties.knows))
+            watches.feed = listing_feed = ListingFeed(changes, held)
+            fhir = fhir_search(
+                listing=held.listing,
+                index=held.index,
+                specialties=specialties,
+                tokens=tokens,
+                locks=locks,
+                texts=texts,
+            )
+            PatientSearchApi(fhir).add_to(app)
+            PracticeSearchApi(fhir).add_to(app)
 
             async def own_keys(_request: web.Request) -> web.Response:
                 return web.json_response(public_jwks(key))
 
             app.router.add_get("/.well-known/jwks.json", own_keys)
-            yield app
+            await listing_feed.load()
+            async with locks.following(), listing_feed.following(watches):
+                yield app
     finally:
         await engine.dispose()
 

@@ -60,6 +60,7 @@ CALLS = (
     Call(_D, "GET", "/metadata", OPEN),
     Call(_D, "GET", "/.well-known/jwks.json", OPEN),
     Call(_D, "GET", "/fdv/search/HealthcareService", PERSONAL),
+    Call(_D, "GET", "/search/HealthcareService", PERSONAL),
     Call(_B, "GET", "/v1/retention/due", "erasure:act"),
     Call(_B, "POST", "/v1/retention/erase", "erasure:act"),
     Call(_B, "GET", "/v1/retention/held", "erasure:act"),

@@ -135,7 +135,7 @@ class SettingsFiles:
             "kvnr_encryption_key_file": self._secret("kvnr-encryption-key"),
             "clients": [
                 self._client("core-system", "membership:write"),
-                self._client("directory", "practice:provision"),
+                self._client("directory", "practice:provision", "account:events"),
                 self._client("bot", "insured:read", "account:events"),
                 self._client("retention", "insured:read", "account:events", "retention:act", "erasure:act"),
                 self._client(OPERATOR),

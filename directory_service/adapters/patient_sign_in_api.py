@@ -1,6 +1,6 @@
-"""How a patient's client signs in to the directory: a search token for a Matrix OpenID token (I_VZD_TIM_Authenticate).
+"""How a client signs in to the directory: a search token for a Matrix OpenID token (I_VZD_TIM_Authenticate).
 
-Her user id is neither logged nor stored.
+Insured people get one for ``/fdv/search``, practices one for ``/search``. The user id is neither logged nor stored.
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ from typing import Any
 
 from aiohttp import web
 
+from directory_service.adapters.account_locks import AccountLocks
 from directory_service.adapters.openid_userinfo import HomeserverSilent, OpenIdUserinfo
-from directory_service.adapters.search_tokens import LIFETIME, SearchTokens
+from directory_service.adapters.search_tokens import LIFETIME, Audience, SearchTokens
+from directory_service.rules.practice import PracticeState
 from directory_service.store.practices import PracticeStore
 from messenger_core.catalogue import Catalogue
 
@@ -33,9 +35,16 @@ class PatientSignInApi:
     """``GET /tim-authenticate``."""
 
     def __init__(
-        self, *, practices: PracticeStore, userinfo: OpenIdUserinfo, tokens: SearchTokens, texts: Catalogue
+        self,
+        *,
+        practices: PracticeStore,
+        userinfo: OpenIdUserinfo,
+        locks: AccountLocks,
+        tokens: SearchTokens,
+        texts: Catalogue,
     ) -> None:
         self._practices = practices
+        self._locks = locks
         self._userinfo = userinfo
         self._tokens = tokens
         self._texts = texts
@@ -47,17 +56,18 @@ class PatientSignInApi:
     async def _authenticate(self, request: web.Request) -> web.Response:
         try:
             user_id = await self._confirmed(request.query.get("mxId", ""), request.headers.get(_HEADER, ""))
+            audience = await self._audience(user_id)
         except _Refused as refusal:
             return self._refusal(refusal)
         body = {
-            "access_token": self._tokens.issue(user_id, datetime.now(UTC)),
+            "access_token": self._tokens.issue(user_id, audience, datetime.now(UTC)),
             "token_type": "Bearer",
             "expires_in": int(LIFETIME.total_seconds()),
         }
         return web.json_response(body, headers=_NO_STORE)
 
     async def _confirmed(self, user_id: str, openid_token: str) -> str:
-        """The user id, if its homeserver confirms it and it is no practice's."""
+        """The user id, if its homeserver is on the list and confirms it, and it is not locked."""
         localpart, _, server_name = user_id.removeprefix("@").partition(":")
         if not (user_id.startswith("@") and localpart and server_name and user_id.isprintable()):
             raise _Refused(400, "sign-in-mxid-missing", "mxId")
@@ -71,9 +81,24 @@ class PatientSignInApi:
             raise _Refused(503, "sign-in-unavailable") from None
         if owner != user_id:
             raise _Refused(401, "sign-in-refused", _HEADER)
-        if await self._practices.is_practice(user_id):
-            raise _Refused(403, "sign-in-practice", "mxId")
+        if not self._locks.known:
+            raise _Refused(503, "sign-in-unavailable")
+        if self._locks.is_locked(user_id):
+            raise _Refused(403, "sign-in-locked", "mxId")
         return user_id
+
+    async def _audience(self, user_id: str) -> Audience:
+        """Which search somebody gets: a practice that left the directory gets none.
+
+        Raises:
+            _Refused: 403 for a practice that withdrew.
+        """
+        practice = await self._practices.find_by_account(user_id)
+        if practice is None:
+            return "insured"
+        if practice.state is PracticeState.WITHDRAWN:
+            raise _Refused(403, "sign-in-withdrawn", "mxId")
+        return "practices"
 
     def _refusal(self, refusal: _Refused) -> web.Response:
         """An error in gematik's shape."""

@@ -8,11 +8,18 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from directory_service.rules.fhir_search import Position
 from directory_service.rules.matching import Search, SearchWord
 from directory_service.rules.practice import Practice
 from directory_service.store.practice_rows import COLUMNS, as_practice
 from directory_service.store.tables import practice, practice_specialty
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """The last practice of the page before."""
+
+    name: str
+    resource_id: str
 
 
 @dataclass(frozen=True, slots=True)

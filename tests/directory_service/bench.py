@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -108,7 +110,11 @@ class DirectoryOnly:
 
     async def find_client(self, client_id: str) -> Client | None:
         keys = parse_jwks(public_jwks(KEYS.directory))
-        return Client("directory", keys, frozenset({"practice:provision"})) if client_id == "directory" else None
+        return (
+            Client("directory", keys, frozenset({"practice:provision", "account:events"}))
+            if client_id == "directory"
+            else None
+        )
 
 
 @dataclass
@@ -122,6 +128,7 @@ class HomeserverStandIn:
         accounts: what was provisioned, by Telematik-ID.
         user_ids: user ids that it gives instead of its own, by Telematik-ID.
         openid: whose each OpenID token is.
+        changes: of accounts: user id, and what happened.
     """
 
     url: str
@@ -131,12 +138,14 @@ class HomeserverStandIn:
     accounts: dict[str, dict[str, Any]] = field(default_factory=dict)
     user_ids: dict[str, str] = field(default_factory=dict)
     openid: dict[str, str] = field(default_factory=dict)
+    changes: list[tuple[str, str]] = field(default_factory=list)
 
     def application(self) -> web.Application:
         app, module = new_application(), new_application()
         authority = TokenAuthority(self.url, f"{self.url}/_synapse/client/hek/oauth2/token", KEYS.signing)
         routes = GuardedRoutes(module, authority, DirectoryOnly(), NoReplays())
         routes.add("PUT", "/v1/practices", "practice:provision", self._provision)
+        routes.add("GET", "/v1/changes", "account:events", self._changes)
         app.add_subapp("/_synapse/client/hek", module)
         app.router.add_get("/_matrix/federation/v1/openid/userinfo", self._userinfo)
         return app
@@ -157,6 +166,18 @@ class HomeserverStandIn:
             await happening()
         user_id = self.user_ids.get(telematik_id, f"@practice-{telematik_id[2:]}:{SERVER_NAME}")
         return web.json_response({"user_id": user_id})
+
+    async def _changes(self, request: web.Request, _caller: Caller) -> web.Response:
+        if self.down:
+            raise Problem(503, "unavailable", "down for a test")
+        since, deadline = int(request.query["since"]), time.monotonic() + int(request.query["wait"])
+        while len(self.changes) <= since and time.monotonic() < deadline and not self.down:  # noqa: ASYNC110 - a stand-in
+            await asyncio.sleep(0.02)
+        told = [
+            {"version": version, "at": 0, "user_id": user_id, "kind": "insured", "what": what}
+            for version, (user_id, what) in enumerate(self.changes[since:], since + 1)
+        ]
+        return web.json_response({"changes": told, "next": since + len(told)})
 
     async def _userinfo(self, request: web.Request) -> web.Response:
         if self.down:

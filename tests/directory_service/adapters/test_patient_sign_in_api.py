@@ -1,6 +1,17 @@
 """A patient's client signs in with a Matrix OpenID token; everything else is refused in gematik's shape."""
 
+import asyncio
+
 from tests.directory_service.bench import ERIKA, SOMMER, Directory
+
+ACCOUNT = f"@practice-{SOMMER[2:]}:messenger.example"
+
+
+async def status_of(directory: Directory, path: str, token: str) -> int:
+    """The status of a search with a token."""
+    headers = {"Authorization": f"Bearer {token}"}
+    async with directory.http.get(directory.url + path, headers=headers) as answer:
+        return answer.status
 
 
 async def test_a_confirmed_person_gets_a_search_token_for_a_day(directory: Directory) -> None:
@@ -36,12 +47,33 @@ async def test_nobody_else_gets_one(directory: Directory) -> None:
         assert " / " in answer["message"]
 
 
-async def test_a_practice_is_told_that_this_search_is_not_for_it(directory: Directory) -> None:
+async def test_a_practice_gets_a_token_for_the_practices_search_alone(directory: Directory) -> None:
     await directory.practice_joins()
-    account = f"@practice-{SOMMER[2:]}:messenger.example"
-    directory.homeserver.openid["practice"] = account
-    status, answer = await directory.authenticate(account, "practice")
-    assert (status, "Versicherte" in answer["message"]) == (403, True)
+    token = await directory.search_token(ACCOUNT)
+    assert await status_of(directory, "/search/HealthcareService", token) == 200
+    assert await status_of(directory, "/fdv/search/HealthcareService", token) == 401
+    token = await directory.search_token(ERIKA)
+    assert await status_of(directory, "/search/HealthcareService", token) == 401
+    assert await status_of(directory, "/fdv/search/HealthcareService", token) == 200
+
+
+async def test_a_practice_that_withdrew_gets_none(directory: Directory) -> None:
+    key = await directory.practice_joins()
+    assert (await directory.as_practice(key, "POST", "/owner/withdraw", {}))[0] == 200
+    directory.homeserver.openid["practice"] = ACCOUNT
+    assert (await directory.authenticate(ACCOUNT, "practice"))[0] == 403
+
+
+async def test_a_locked_person_neither_signs_in_nor_searches_with_the_token_she_has(directory: Directory) -> None:
+    token = await directory.search_token(ERIKA)
+    for what, searching, signing_in in (("locked", 401, 403), ("undone", 200, 200)):
+        directory.homeserver.changes.append((ERIKA, what))
+        for _ in range(1000):
+            if (status := await status_of(directory, "/fdv/search/HealthcareService", token)) == searching:
+                break
+            await asyncio.sleep(0.02)
+        assert status == searching
+        assert (await directory.authenticate(ERIKA, "openid-of-user"))[0] == signing_in
 
 
 async def test_a_silent_homeserver_is_no_refusal(directory: Directory) -> None:

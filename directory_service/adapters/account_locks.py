@@ -1,0 +1,95 @@
+"""Which accounts the homeserver has locked: who is no longer insured does not search, whatever token is left.
+
+Locks are learnt from the homeserver's changes of accounts and kept in memory alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from pydantic import BaseModel, ValidationError
+
+from messenger_core.homeserver_interface import CALLS_PREFIX
+from messenger_core.service_auth.client import CallFailed, ServiceClient
+
+logger = logging.getLogger(__name__)
+
+_WAIT_S = 25
+_FIRST_PAUSE_S = 0.5
+_PAUSE_S = 5.0
+_PATH = f"{CALLS_PREFIX}/changes"
+
+
+class _Change(BaseModel):
+    user_id: str
+    what: str
+
+
+class _Changes(BaseModel):
+    changes: list[_Change]
+    next: int
+
+
+class AccountLocks:
+    """Follows the homeserver's changes of accounts from their beginning."""
+
+    def __init__(self, homeserver: ServiceClient) -> None:
+        self._homeserver = homeserver
+        self._locked: set[str] = set()
+        self._since = 0
+        self._complete = False
+
+    @property
+    def known(self) -> bool:
+        """Whether all changes until now were read once; before that nobody can be taken for not locked."""
+        return self._complete
+
+    def is_locked(self, user_id: str) -> bool:
+        """Whether an account is locked, as far as is known."""
+        return user_id in self._locked
+
+    @asynccontextmanager
+    async def following(self) -> AsyncIterator[None]:
+        """Follows as long as the context is open."""
+        task = asyncio.create_task(self._follow())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _follow(self) -> None:
+        failures = 0
+        while True:
+            try:
+                # Without waiting at first: an empty answer says that nothing was missed.
+                await self.follow_once(_WAIT_S if self._complete else 0)
+                failures = 0
+            except CallFailed as fault:
+                failures += 1
+                if failures > 1:  # the homeserver may start a little later
+                    logger.warning("locked accounts cannot be followed: %s", fault)
+                await asyncio.sleep(_PAUSE_S if failures > 1 else _FIRST_PAUSE_S)
+
+    async def follow_once(self, wait_s: int) -> None:
+        """Asks once and takes what came.
+
+        Raises:
+            CallFailed: if the homeserver cannot be asked.
+        """
+        query = {"since": self._since, "wait": wait_s}
+        body = await self._homeserver.call("GET", _PATH, scope="account:events", query=query)
+        try:
+            found = _Changes.model_validate(body)
+        except ValidationError:
+            raise CallFailed("changes (the answer is not as described)", 200) from None
+        for change in found.changes:
+            if change.what == "locked":
+                self._locked.add(change.user_id)
+            elif change.what in {"undone", "account-made"}:
+                self._locked.discard(change.user_id)
+        self._since, self._complete = found.next, self._complete or not found.changes

@@ -1,0 +1,237 @@
+"""A FHIR R4 interface over HTTP: search, read and metadata below one path, for one audience.
+
+What somebody searches is health data: it is neither logged nor stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import parse_qsl
+
+import orjson
+from aiohttp import web
+
+from directory_service.adapters.account_locks import AccountLocks
+from directory_service.adapters.search_tokens import PATHS, Audience, SearchTokenRefused, SearchTokens
+from directory_service.rules.fhir.asked import Asked
+from directory_service.rules.fhir.bundle import Page, searchset
+from directory_service.rules.fhir.capability import MEDIA_TYPE, capability_statement
+from directory_service.rules.fhir.chains import Chains
+from directory_service.rules.fhir.finding import Finding, Index, Steps
+from directory_service.rules.fhir.fragments import Fragments
+from directory_service.rules.fhir.items import KINDS, Item, Kind, items, practice_of
+from directory_service.rules.fhir.listing import Listing, sees
+from directory_service.rules.fhir.named_queries import NamedQueryReader, is_named
+from directory_service.rules.fhir.outcomes import operation_outcome
+from directory_service.rules.fhir.parameters import ParameterTable
+from directory_service.rules.fhir.query import QueryReader
+from directory_service.rules.fhir.resources_shared import Wording
+from directory_service.rules.fhir.values import FaultyParameter
+from directory_service.rules.specialties import SpecialtyTable
+from messenger_core.catalogue import Catalogue
+
+_FORM = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """What every FHIR interface of the directory has in common."""
+
+    listing: Listing
+    finding: Finding
+    fragments: Fragments
+    table: ParameterTable
+    tokens: SearchTokens
+    locks: AccountLocks
+    texts: Catalogue
+
+
+def fhir_search(
+    *,
+    listing: Listing,
+    index: Index,
+    specialties: SpecialtyTable,
+    tokens: SearchTokens,
+    locks: AccountLocks,
+    texts: Catalogue,
+) -> Search:
+    """Puts together what both FHIR interfaces use."""
+    wording = Wording(
+        specialties,
+        closed=texts.text("fhir-closed"),
+        absent=texts.text("fhir-absent"),
+        substitute=texts.text("fhir-substitute", who="{who}"),
+    )
+    return Search(
+        listing=listing,
+        finding=Finding(listing, index, specialties),
+        fragments=Fragments(wording),
+        table=ParameterTable(specialties),
+        tokens=tokens,
+        locks=locks,
+        texts=texts,
+    )
+
+
+class _Refused(Exception):  # noqa: N818 - reads as what happened
+    """A request is answered by an OperationOutcome: status, issue type, text of the catalogue and its values."""
+
+    def __init__(self, status: int, issue: str, text: str, **values: str) -> None:
+        super().__init__(text)
+        self.status = status
+        self.issue = issue
+        self.text = text
+        self.values = values
+
+
+class FhirInterface:
+    """The routes of one audience."""
+
+    def __init__(self, search: Search, audience: Audience) -> None:
+        self._search = search
+        self._audience: Audience = audience
+        self._path = PATHS[audience]
+        self._base = search.tokens.directory + self._path
+        chains = Chains(search.table)
+        self._queries, self._named = QueryReader(chains), NamedQueryReader(chains)
+        self._started = datetime.now(UTC)
+
+    def add_to(self, app: web.Application) -> None:
+        """Adds the routes."""
+        for path, handler in (
+            ("/metadata", self.metadata),
+            ("/{kind}", self._by_address),
+            ("/{kind}/_search", self._by_form),
+            ("/{kind}/{resource_id}", self._read),
+        ):
+            app.router.add_route("*", self._path + path, handler)
+
+    async def metadata(self, request: web.Request) -> web.Response:
+        """What the interface can do; anybody may know."""
+        try:
+            _only(request, "GET", "HEAD")
+        except _Refused as refusal:
+            return self._refusal(refusal)
+        return _fhir(orjson.dumps(capability_statement(self._base, self._started, self._search.table)))
+
+    async def _by_address(self, request: web.Request) -> web.Response:
+        """``GET …/HealthcareService?…``."""
+        try:
+            kind = self._allowed(request, "GET", "HEAD")
+            return await self._answer(request, kind, list(request.query.items()))
+        except _Refused as refusal:
+            return self._refusal(refusal)
+
+    async def _by_form(self, request: web.Request) -> web.Response:
+        """``POST …/HealthcareService/_search``: the search stands in no address, so no proxy writes it down."""
+        try:
+            kind = self._allowed(request, "POST")
+            if request.content_type != _FORM:
+                raise _Refused(415, "not-supported", "search-form")
+            try:
+                form = parse_qsl((await request.read()).decode("utf-8"), keep_blank_values=True, errors="strict")
+            except ValueError:
+                raise _Refused(400, "invalid", "search-form") from None
+            return await self._answer(request, kind, [*request.query.items(), *form])
+        except _Refused as refusal:
+            return self._refusal(refusal)
+
+    async def _read(self, request: web.Request) -> web.Response:
+        """``GET …/Endpoint/ID``: one resource, an inactive one too, as long as its practice is shown."""
+        try:
+            kind = self._allowed(request, "GET", "HEAD")
+            item = self._item(kind, request.match_info["resource_id"])
+        except _Refused as refusal:
+            return self._refusal(refusal)
+        answer = _fhir(self._search.fragments.of(item))
+        answer.headers["ETag"] = f'W/"{item.practice.version}"'
+        return answer
+
+    def _item(self, kind: Kind, resource_id: str) -> Item:
+        practice = self._search.listing.get(practice_of(resource_id))
+        if practice is not None and sees(self._audience, practice):
+            for item in items(kind, practice):
+                if item.resource_id == resource_id:
+                    return item
+        raise _Refused(404, "not-found", "search-no-resource")
+
+    def _allowed(self, request: web.Request, *methods: str) -> Kind:
+        """The kind of resource asked for, by somebody with a good token."""
+        _only(request, *methods)
+        try:
+            authorization = request.headers.get("Authorization")
+            user_id = self._search.tokens.check(authorization, self._audience, datetime.now(UTC))
+        except SearchTokenRefused:
+            raise _Refused(401, "login", "search-token") from None
+        if self._search.locks.is_locked(user_id):
+            raise _Refused(401, "login", "sign-in-locked")
+        kind = request.match_info["kind"]
+        if kind not in KINDS:
+            raise _Refused(404, "not-supported", "search-no-kind", allowed=", ".join(KINDS))
+        return kind
+
+    async def _answer(self, request: web.Request, kind: Kind, parameters: Sequence[tuple[str, str]]) -> web.Response:
+        now = datetime.now(UTC)
+        try:
+            asked = self._understood(kind, parameters, now, lenient=_is_lenient(request))
+            page = await _finished(self._search.finding.find(asked, self._audience))
+        except FaultyParameter as fault:
+            raise _Refused(400, "invalid", f"search-{fault.reason}", parameter=fault.parameter) from None
+        warnings = [self._ignored(asked)] if asked.ignored else []
+        return _fhir(searchset(page, asked, self._search.fragments, base=self._base, now=now, warnings=warnings))
+
+    def _understood(self, kind: Kind, parameters: Sequence[tuple[str, str]], now: datetime, *, lenient: bool) -> Asked:
+        if is_named(parameters):
+            return self._named.read(kind, parameters, now, lenient=lenient)
+        return self._queries.read(kind, parameters, lenient=lenient)
+
+    def _ignored(self, asked: Asked) -> dict[str, Any]:
+        names = ", ".join(dict.fromkeys(asked.ignored))
+        text = self._search.texts.line("search-ignored", parameters=names)
+        return operation_outcome("not-supported", text, severity="warning")
+
+    def _refusal(self, refusal: _Refused) -> web.Response:
+        text = self._search.texts.line(refusal.text, **refusal.values)
+        answer = _fhir(orjson.dumps(operation_outcome(refusal.issue, text)), refusal.status)
+        if refusal.status == 401:
+            answer.headers["WWW-Authenticate"] = "Bearer"
+        if refusal.status == 405:
+            answer.headers["Allow"] = refusal.values["allowed"]
+        return answer
+
+
+def _only(request: web.Request, *methods: str) -> None:
+    if request.method not in methods:
+        raise _Refused(405, "not-supported", "search-method", allowed=", ".join(methods))
+
+
+def _is_lenient(request: web.Request) -> bool:
+    """Whether the client says ``Prefer: handling=lenient``."""
+    preferences = ",".join(request.headers.getall("Prefer", [])).replace(";", ",").split(",")
+    return "handling=lenient" in {preference.strip().lower().replace('"', "") for preference in preferences}
+
+
+async def _finished(steps: Steps) -> Page:
+    """Takes the steps of a search, and lets others have their turn in between."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            page = end.value
+            assert isinstance(page, Page)
+            return page
+        await asyncio.sleep(0)
+
+
+def _fhir(body: bytes, status: int = 200) -> web.Response:
+    return web.Response(
+        body=body,
+        status=status,
+        content_type=MEDIA_TYPE,
+        charset="utf-8",
+        headers={"Cache-Control": "no-store"},
+    )

@@ -1,0 +1,84 @@
+"""Keeps the practices that a process holds in memory as they are in the database."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from directory_service.adapters.version_watch import VersionWatches
+from directory_service.rules.fhir.held import Held
+from directory_service.rules.practice import Practice
+from directory_service.store.changes import ChangeFeed, VersionUnknown
+from messenger_core.log import fault_without_text
+
+logger = logging.getLogger(__name__)
+
+_WAIT_S = 30.0
+_AFTER_FAULT_S = 1.0
+
+
+class ListingFeed:
+    """Gives every change of a practice to those who hold practices in memory, in the order of the changes."""
+
+    def __init__(self, changes: ChangeFeed, held: Held) -> None:
+        self._changes = changes
+        self._held = held
+        self._version = 0
+        self._turn = asyncio.Lock()
+
+    async def load(self) -> None:
+        """Takes all practices that are listed; to be awaited before anybody searches."""
+        self._version = await self._changes.version()
+        practices: dict[str, Practice] = {}
+        async for batch in self._changes.listed():  # one that changes meanwhile may come twice
+            practices |= {practice.resource_id: practice for practice in batch}
+        self._held.load(practices.values())
+
+    async def catch_up(self) -> None:
+        """Takes what was committed before the call."""
+        async with self._turn:
+            more = True
+            while more:
+                changed = await self._changes.since(self._version)
+                for practice in changed.practices:
+                    self._held.put(practice)
+                self._version, more = changed.version, changed.more
+
+    @asynccontextmanager
+    async def following(self, watches: VersionWatches) -> AsyncIterator[None]:
+        """Follows the database, also what other replicas change, as long as the context is open."""
+        task = asyncio.create_task(self._follow(watches))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def _follow(self, watches: VersionWatches) -> None:
+        while True:
+            try:
+                await watches.practices.other_than(self._version, _WAIT_S)
+                await self.catch_up()
+            except VersionUnknown:
+                logger.critical("the database is older than what this process has seen; start the directory anew")
+                await asyncio.sleep(_WAIT_S)
+            except (OSError, SQLAlchemyError) as fault:
+                logger.warning("practices could not be read: %s", fault_without_text(fault))
+                await asyncio.sleep(_AFTER_FAULT_S)
+
+
+class FollowedWatches(VersionWatches):
+    """Tells of a change made here when the practices in memory have followed it: who wrote, finds what was written."""
+
+    feed: ListingFeed | None = None
+
+    async def tell(self) -> None:
+        """Follows the change, then wakes all who wait."""
+        if self.feed is not None:
+            await self.feed.catch_up()
+        await super().tell()

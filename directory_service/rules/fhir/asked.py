@@ -1,0 +1,52 @@
+"""A search that was understood, whatever kind of resource it is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from directory_service.rules.fhir.chains import Test
+from directory_service.rules.fhir.items import Kind
+from directory_service.rules.fhir.places import Near
+from directory_service.rules.fhir.texts import TextSearch
+
+DEFAULT_COUNT = 20
+MAX_COUNT = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What must fit, all of it, and what is to be sent.
+
+    Attributes:
+        kind: what is searched.
+        texts: of each group any alternative.
+        near: a circle on the map.
+        specialties: of each group any code.
+        cities: of each group any beginning of the city's name, folded.
+        postcodes: of each group any beginning.
+        tests: what else each resource has to pass.
+        practices: logical ids of the only practices that can fit, if the search names them.
+        telematik_ids: their Telematik-IDs, likewise.
+        includes: the kinds of linked resources to send along.
+        count: how many matches a page has, 1 to 100.
+        count_only: whether only the number of matches is wanted.
+        after: the page's beginning, as our own ``next`` link gave it.
+        understood: the parameters that were understood, without the position, for links.
+        ignored: the names of those that were not, if the client asked for lenience.
+    """
+
+    kind: Kind
+    texts: tuple[tuple[TextSearch, ...], ...] = ()
+    near: Near | None = None
+    specialties: tuple[frozenset[str], ...] = ()
+    cities: tuple[tuple[str, ...], ...] = ()
+    postcodes: tuple[tuple[str, ...], ...] = ()
+    tests: tuple[Test, ...] = ()
+    practices: frozenset[str] | None = None
+    telematik_ids: frozenset[str] | None = None
+    includes: frozenset[Kind] = frozenset()
+    count: int = DEFAULT_COUNT
+    count_only: bool = False
+    after: str | None = None
+    understood: tuple[tuple[str, str], ...] = ()
+    ignored: tuple[str, ...] = ()

@@ -1,0 +1,60 @@
+"""The practices that are shown, as one process holds them, and who sees which."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from directory_service.rules.fhir.terminology import is_person
+from directory_service.rules.practice import Practice, is_listed, is_open_to_insured
+
+Audience = Literal["insured", "practices"]
+
+
+def sees(audience: Audience, practice: Practice) -> bool:
+    """Whether a listed practice is shown to an audience: ``hide-versicherte`` hides it from insured people."""
+    return audience == "practices" or is_open_to_insured(practice)
+
+
+class Listing:
+    """Listed practices by their ids."""
+
+    def __init__(self) -> None:
+        self._practices: dict[str, Practice] = {}
+        self._telematik_ids: dict[str, str] = {}
+        self.persons = 0
+        self.hidden = 0
+
+    def put(self, practice: Practice) -> None:
+        """Takes a practice as it is now; one that is no longer listed is dropped."""
+        self.drop(practice.resource_id)
+        if is_listed(practice):
+            self._practices[practice.resource_id] = practice
+            self._telematik_ids[practice.telematik_id] = practice.resource_id
+            self._count(practice, 1)
+
+    def drop(self, resource_id: str) -> None:
+        """Forgets a practice, if it is known."""
+        known = self._practices.pop(resource_id, None)
+        if known is not None:
+            del self._telematik_ids[known.telematik_id]
+            self._count(known, -1)
+
+    def _count(self, practice: Practice, change: int) -> None:
+        self.persons += change * is_person(practice.telematik_id)
+        self.hidden += change * practice.profile.hide_from_insured
+
+    def __len__(self) -> int:
+        return len(self._practices)
+
+    def get(self, resource_id: str) -> Practice | None:
+        """The practice with this logical id."""
+        return self._practices.get(resource_id)
+
+    def by_telematik_id(self, telematik_id: str) -> Practice | None:
+        """The practice with this Telematik-ID."""
+        return self._practices.get(self._telematik_ids.get(telematik_id, ""))
+
+    def __iter__(self) -> Iterator[Practice]:
+        """All of them, in no order; it may be changed meanwhile."""
+        return iter(list(self._practices.values()))

@@ -1,0 +1,118 @@
+"""gematik's named queries ``near`` and ``nearPharmacy``: what is around a point, nearest first.
+
+Source: gematik HOWTO_Search. ``isOpenInMinutes`` finds practices that said they are open then; who said no hours is not
+found by it, since nobody knows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from directory_service.rules.fhir.asked import Asked
+from directory_service.rules.fhir.chains import Chains, Test
+from directory_service.rules.fhir.items import Item, Kind
+from directory_service.rules.fhir.places import circle, distance_m
+from directory_service.rules.fhir.query import AFTER, read_count, specialty_codes
+from directory_service.rules.fhir.terminology import PHARMACY
+from directory_service.rules.fhir.texts import read_text
+from directory_service.rules.fhir.values import FaultyParameter
+from directory_service.rules.opening_hours import OpenState
+
+QUERIES = ("near", "nearPharmacy")
+_MANDATORY = ("latitude", "longitude", "distance")
+_OPTIONAL = ("text", "location", "isOpenInMinutes", "organization.type", "_count", "_format", AFTER)
+_REPEATED = ("specialty", "characteristics")
+PARAMETERS = ("_query", *_MANDATORY, *_OPTIONAL, *_REPEATED)
+"""What a named query understands; nothing else."""
+_INCLUDED: frozenset[Kind] = frozenset({"Organization", "Location"})
+_MINUTES = re.compile(r"[0-9]{1,5}")
+_MAX_MINUTES = 7 * 24 * 60
+
+
+def is_named(parameters: Iterable[tuple[str, str]]) -> bool:
+    """Whether a search is a named query."""
+    return any(name == "_query" for name, _ in parameters)
+
+
+class NamedQueryReader:
+    """Reads named queries of HealthcareServices."""
+
+    def __init__(self, chains: Chains) -> None:
+        self._chains = chains
+
+    def read(self, kind: Kind, parameters: Iterable[tuple[str, str]], now: datetime, *, lenient: bool = False) -> Asked:
+        """Understands a named query.
+
+        Args:
+            kind: what is searched.
+            parameters: names and values in their order.
+            now: the present moment, with a zone.
+            lenient: whether parameters that do not exist are left out instead of refused.
+
+        Raises:
+            FaultyParameter: for the first parameter that is missing, unknown or faulty.
+        """
+        given = list(parameters)
+        ignored = tuple(name for name, _ in given if name not in PARAMETERS)
+        if ignored and not lenient:
+            raise FaultyParameter(ignored[0], "not-in-query")
+        known = [(name, value) for name, value in given if name in PARAMETERS]
+        single: dict[str, str] = {}
+        for name, value in known:
+            if not value.isprintable():
+                raise FaultyParameter(name, "unprintable")
+            if name in single and name not in _REPEATED:
+                raise FaultyParameter(name, "repeated")
+            single[name] = value
+        if single["_query"] not in QUERIES or kind != "HealthcareService":
+            raise FaultyParameter("_query", "query")
+        for name in _MANDATORY:
+            if name not in single:
+                raise FaultyParameter(name, "mandatory")
+        circled = circle(
+            "latitude, longitude",
+            single["latitude"],
+            single["longitude"],
+            distance_m("distance", single["distance"], "km"),
+        )
+        asked = Asked(
+            kind,
+            texts=tuple(
+                read_text(name, single[name], operators=False) for name in ("text", "location") if name in single
+            ),
+            near=circled,
+            specialties=tuple(specialty_codes(name, value) for name, value in known if name == "specialty"),
+            tests=tuple(self._tests(known, single, now)),
+            includes=_INCLUDED,
+            after=single.get(AFTER),
+            understood=tuple((name, value) for name, value in known if name != AFTER),
+            ignored=ignored,
+        )
+        return replace(asked, count=max(1, read_count("_count", single["_count"]))) if "_count" in single else asked
+
+    def _tests(self, known: list[tuple[str, str]], single: dict[str, str], now: datetime) -> Iterable[Test]:
+        for name, value in known:
+            if name == "characteristics":
+                yield self._chains.test("HealthcareService", "characteristic", value)
+        if "organization.type" in single:
+            if single["_query"] != "near":
+                raise FaultyParameter("organization.type", "not-in-query")
+            yield self._chains.test("HealthcareService", "organization.type", single["organization.type"])
+        if single["_query"] == "nearPharmacy":
+            yield self._chains.test("HealthcareService", "organization.type", PHARMACY)
+        if "isOpenInMinutes" in single:
+            yield _open_at(single["isOpenInMinutes"], now)
+
+
+def _open_at(value: str, now: datetime) -> Test:
+    if not _MINUTES.fullmatch(value) or int(value) > _MAX_MINUTES:
+        raise FaultyParameter("isOpenInMinutes", "minutes")
+    then = now + timedelta(minutes=int(value))
+
+    def is_open(item: Item) -> bool:
+        return item.practice.profile.open_state(then) is OpenState.OPEN
+
+    return is_open

@@ -1,0 +1,67 @@
+"""Pages of a searchset: where a page begins, and the links between pages."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from directory_service.rules.fhir.asked import Asked
+from directory_service.rules.fhir.query import AFTER
+from directory_service.rules.fhir.values import FaultyParameter
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Place:
+    """Where a match stands in the order of all matches.
+
+    Attributes:
+        rank: 0 for an exact match, then prefix, typo, infix.
+        distance_m: metres from the point that was asked for; 0 if none was.
+        name: folded.
+        resource_id: of the resource.
+    """
+
+    rank: int
+    distance_m: int
+    name: str
+    resource_id: str
+
+    def token(self) -> str:
+        """The value of ``_after``."""
+        values = [self.rank, self.distance_m, self.name, self.resource_id]
+        return base64.urlsafe_b64encode(json.dumps(values).encode()).decode().rstrip("=")
+
+
+def read_place(token: str) -> Place:
+    """Reads the value of ``_after``.
+
+    Raises:
+        FaultyParameter: ``page``, if it is not one of ours.
+    """
+    try:
+        values = json.loads(base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True))
+        rank, distance, name, resource_id = values
+    except (binascii.Error, ValueError, TypeError, RecursionError):
+        raise FaultyParameter(AFTER, "page") from None
+    if [type(value) for value in (rank, distance, name, resource_id)] != [int, int, str, str]:
+        raise FaultyParameter(AFTER, "page")
+    return Place(rank, distance, name, resource_id)
+
+
+def links(asked: Asked, address: str, next_page: str | None) -> list[dict[str, str]]:
+    """``self``, and ``next`` unless this page is the last: clients follow it until there is none.
+
+    Args:
+        asked: the search; what was ignored is not in its links.
+        address: where it was sent.
+        next_page: the value of ``_after`` for the next page.
+    """
+
+    def link(relation: str, after: str | None) -> dict[str, str]:
+        query = urlencode([*asked.understood, *([(AFTER, after)] if after else [])])
+        return {"relation": relation, "url": f"{address}{'?' if query else ''}{query}"}
+
+    return [link("self", asked.after), *([link("next", next_page)] if next_page else [])]

@@ -1,0 +1,141 @@
+"""Search values as FHIR writes them: alternatives between commas, escapes, tokens, modifiers; and when a value fits.
+
+Source: FHIR R4, 3.1.1.5 (escaping), string and token searches. A comma inside quotation marks separates nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from directory_service.rules.folding import fold, words
+
+MAX_VALUE = 1000
+MAX_ALTERNATIVES = 64
+
+
+class FaultyParameter(ValueError):  # noqa: N818 - reads as what it is
+    """A parameter is unknown or has a value that is not allowed.
+
+    Attributes:
+        parameter: its name, shortened and with visible characters alone.
+        reason: a key of the catalogue below ``search-``.
+    """
+
+    def __init__(self, parameter: str, reason: str) -> None:
+        super().__init__(reason)
+        self.parameter = "".join(letter for letter in parameter[:64] if letter.isprintable())
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A code of a resource, as tokens search it."""
+
+    system: str
+    code: str
+    text: str = ""
+
+
+def pieces(value: str, separator: str, *, quotes: bool = False) -> list[str]:
+    """The parts of a value between separators that are not escaped; escapes stay in the parts.
+
+    Args:
+        value: what was sent.
+        separator: one character.
+        quotes: whether a separator between quotation marks separates nothing.
+    """
+    parts, part, quoted, escaped = [""], 0, False, False
+    for letter in value:
+        if escaped:
+            parts[part] += letter
+            escaped = False
+            continue
+        escaped = letter == "\\"
+        quoted ^= quotes and letter == '"'
+        if letter == separator and not quoted:
+            parts.append("")
+            part += 1
+        else:
+            parts[part] += letter
+    return parts
+
+
+def unescaped(part: str) -> str:
+    r"""The part as it is meant: ``\,``, ``\|``, ``\$`` and ``\\`` are the character after the backslash."""
+
+    def letters() -> Iterator[str]:
+        rest = iter(part)
+        for letter in rest:
+            if letter != "\\":
+                yield letter
+                continue
+            following = next(rest, "")
+            yield following if following in {",", "|", "$", "\\"} else letter + following
+
+    return "".join(letters())
+
+
+def alternatives(parameter: str, value: str) -> list[str]:
+    """The values between commas, of which any may fit; escapes stay.
+
+    Raises:
+        FaultyParameter: ``empty``, ``too-long`` or ``too-many``.
+    """
+    if len(value) > MAX_VALUE:
+        raise FaultyParameter(parameter, "too-long")
+    found = pieces(value, ",")
+    if not all(part.strip() for part in found):
+        raise FaultyParameter(parameter, "empty")
+    if len(found) > MAX_ALTERNATIVES:
+        raise FaultyParameter(parameter, "too-many")
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class TokenValue:
+    """``code``, ``system|code``, ``|code`` (no system) or ``system|`` (any code of it)."""
+
+    system: str | None
+    code: str
+
+    @classmethod
+    def read(cls, part: str) -> TokenValue:
+        """Reads one alternative."""
+        system, *code = pieces(part, "|")
+        if not code:
+            return cls(None, unescaped(system))
+        return cls(unescaped(system), unescaped("|".join(code)))
+
+    def fits(self, coded: Coded) -> bool:
+        """Whether a code of a resource is meant; codes are compared as they are, without regard to case."""
+        if self.system is not None and self.system != coded.system:
+            return False
+        return not self.code or self.code.casefold() == coded.code.casefold()
+
+
+def begins(wanted: str, text: str) -> bool:
+    """FHIR's string search: the text begins with what is wanted; case, accents and spelling of umlauts aside."""
+    return plain(text).startswith(plain(wanted))
+
+
+def contains(wanted: str, text: str) -> bool:
+    """``:contains``: what is wanted stands somewhere in the text."""
+    return plain(wanted) in plain(text)
+
+
+def word_begins(wanted: str, text: str) -> bool:
+    """``:text`` of a token: each wanted word begins a word of the display."""
+    known = words(text)
+    asked = words(wanted)
+    return bool(asked) and all(any(word.startswith(one) for word in known) for one in asked)
+
+
+def plain(text: str) -> str:
+    """Folded words with single spaces: what is neither a letter nor a digit makes no difference."""
+    return " ".join(words(text))
+
+
+def folded_equal(one: str, other: str) -> bool:
+    """Whether two texts are the same for a reader."""
+    return fold(one).strip() == fold(other).strip()
