@@ -24,6 +24,7 @@ for its key or set aside with a reason; each message appears once and in order w
 on memory: the process, the homeserver or both may be killed at any moment.
 """
 
+from messenger_core.matrix.encryption.sender_trust import DeviceTrust
 from messenger_core.matrix.events import (
     FileToSend,
     Invitation,
@@ -44,6 +45,7 @@ from messenger_core.matrix.store.figures import SessionFigures, session_figures
 from messenger_core.matrix.store.media_ledger import MediaLedger
 
 __all__ = [
+    "DeviceTrust",
     "EventHandler",
     "FileToSend",
     "FileUnreadable",

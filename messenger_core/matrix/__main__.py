@@ -15,17 +15,27 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messenger_core.database import make_engine
 from messenger_core.matrix.clock import present
+from messenger_core.matrix.fingerprints import read_fingerprints
 from messenger_core.matrix.store.figures import SessionFigures, accounts, session_figures
 from messenger_core.matrix.store.journal import Journal
 from messenger_core.settings import DatabaseUrl, Settings, SettingsError, load_settings
 
 
+class _StoreSettings(Settings):
+    """Where the account's keys are."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    store_directory: Path
+
+
 class _ServiceSettings(Settings):
-    """Of a service's settings, the one that is needed here."""
+    """Of a service's settings, those that are needed here."""
 
     model_config = ConfigDict(extra="ignore")
 
     database: DatabaseUrl
+    session: _StoreSettings
 
 
 def _lines(user_id: str, figures: SessionFigures) -> list[str]:
@@ -45,6 +55,7 @@ def _lines(user_id: str, figures: SessionFigures) -> list[str]:
 
 
 async def _inspect(engine: AsyncEngine, write: Callable[[str], object]) -> None:
+    """Shows the figures of each account."""
     found = await accounts(engine)
     if not found:
         write("no account has received anything yet\n")
@@ -65,6 +76,9 @@ async def _on_database(command: str, settings: _ServiceSettings, write: Callable
     engine = make_engine(settings.database)
     try:
         await (_inspect if command == "inspect" else _retry)(engine, write)
+        if command == "inspect":
+            for line in read_fingerprints(settings.session.store_directory):
+                write(f"  {line}\n")
     except (OSError, SQLAlchemyError) as fault:
         raise SettingsError(
             f"database: it cannot be read ({type(fault).__name__}); "

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from messenger_core.calendar_periods import from_milliseconds
+from messenger_core.matrix.encryption.sender_trust import DeviceTrust
 
 # The last instant that a datetime can hold with room to spare; anybody may send any number.
 _LAST_MS = 253_370_764_800_000
@@ -56,7 +57,8 @@ class ReceivedEvent:
             known: compare it with your own record.
         redacted: it was deleted before it could be handled; its content is empty, its type that of the wire.
         replaced_by: a correction by the same sender that was handled before this event could be read.
-        sender_device: the device it was encrypted by, as ``DEVICE_ID``; None if that device is not known.
+        sender_trust: how far the device that encrypted it can be taken for its sender's; a service decides what it
+            asks for (a person's new phone is seldom signed at once, an agent's must be).
     """
 
     room_id: str
@@ -72,7 +74,7 @@ class ReceivedEvent:
     replaces: str | None = None
     redacted: bool = False
     replaced_by: str | None = None
-    sender_device: str | None = None
+    sender_trust: DeviceTrust = DeviceTrust.UNKNOWN
 
     @classmethod
     def from_source(cls, room_id: str, source: Mapping[str, Any], *, encrypted: bool) -> ReceivedEvent:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 import aiohttp
 
+from messenger_core.matrix.answer_json import read_answer
 from messenger_core.matrix.faults import SendFailed
 
 logger = logging.getLogger(__name__)
@@ -153,7 +154,7 @@ class HomeserverCalls:
         except (aiohttp.ClientError, OSError, TimeoutError) as fault:
             raise SendFailed(f"the homeserver could not be asked: {type(fault).__name__}") from None
         try:
-            content = json.loads(raw) if raw else {}
+            content = read_answer(raw) if raw else {}
         except (ValueError, RecursionError) as fault:
             if status != 200:
                 # A proxy's own page; the status says enough.

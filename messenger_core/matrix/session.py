@@ -26,6 +26,7 @@ from messenger_core.matrix.events import (
     WaitingEvent,
 )
 from messenger_core.matrix.faults import SendFailed, StoreUnwritable
+from messenger_core.matrix.fingerprints import write_fingerprints
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.matrix.media.incoming_file import IncomingFile
 from messenger_core.matrix.media.transfer import MediaTransfer
@@ -120,6 +121,7 @@ class MatrixSession:
         await calls.connect()
         device = await _opened_device(calls, self._engine, store, read_secret(settings.store_key_file))
         self._resources.push_async_callback(device.close)
+        write_fingerprints(store, device.fingerprints)
         following = _Following(device, self._journal)
         intake = Intake(self._engine, self.user_id, self._outbox)
         gaps = Gaps(calls, intake, present, following.own_events)
@@ -131,6 +133,11 @@ class MatrixSession:
         media = MediaTransfer(calls, self._ledger, store / "spool", settings.largest_file_bytes)
         self._following = following
         self._parts = _Parts(calls, device, intake, gaps, receiver, lanes, media, Rooms(calls))
+
+    @property
+    def fingerprints(self) -> dict[str, str]:
+        """What a person compares with what her client shows of this account: device, its key, the master key."""
+        return self._opened.device.fingerprints
 
     @property
     def _opened(self) -> _Parts:

@@ -9,6 +9,7 @@ from typing import Any
 
 from messenger_core.matrix.encryption.device import Device
 from messenger_core.matrix.encryption.reading import Unreadable
+from messenger_core.matrix.encryption.sender_trust import DeviceTrust
 from messenger_core.matrix.events import ReceivedEvent
 from messenger_core.matrix.media.file_content import media_addresses
 from messenger_core.matrix.store.journal import Journal, JournalRow
@@ -44,7 +45,7 @@ class Reader:
         """
         source = _parsed(row)
         encrypted = source.get("type") == "m.room.encrypted" and "state_key" not in source
-        place: str | None = None
+        place, trust = None, DeviceTrust.UNKNOWN
         known = await self._journal.relations(row.room_id, row.event_id, str(source.get("sender")))
         if encrypted and not known.redacted:
             readable = self._device.read(row.room_id, source)
@@ -52,11 +53,12 @@ class Reader:
             if await self._journal.was_read_elsewhere(row, place):
                 raise Unreadable("replayed")
             source = readable.event
+            trust = await self._device.trust_of(str(source.get("sender")), readable.sender_key)
         event = ReceivedEvent.from_source(row.room_id, source, encrypted=encrypted)
         if known.redacted:
             return ReadEvent(dataclasses.replace(event, content={}, redacted=True), None)
         await self._note(event)
-        return ReadEvent(dataclasses.replace(event, replaced_by=known.replaced_by), place)
+        return ReadEvent(dataclasses.replace(event, replaced_by=known.replaced_by, sender_trust=trust), place)
 
     async def _note(self, event: ReceivedEvent) -> None:
         for mxc in media_addresses(event.content):

@@ -10,6 +10,7 @@ import pytest
 
 from messenger_core.database import make_engine
 from messenger_core.matrix.__main__ import main
+from messenger_core.matrix.fingerprints import write_fingerprints
 from messenger_core.matrix.receiving.sync_answer import RoomEvent, SyncAnswer
 from messenger_core.matrix.store.intake import Intake
 from messenger_core.matrix.store.journal import Journal
@@ -39,7 +40,11 @@ def config(tmp_path: Path) -> Path:
 
     asyncio.run(fill())
     path = tmp_path / "service.yaml"
-    path.write_text(f"database: sqlite:///{tmp_path}/service.db\nlisten: {{port: 1}}\n")
+    store = tmp_path / "store"
+    store.mkdir()
+    write_fingerprints(store, {"device_key": "ABCD EFGH"})
+    session = f"session: {{store_directory: {store}, user_id: '@bot:x'}}"
+    path.write_text(f"database: sqlite:///{tmp_path}/service.db\n{session}\nlisten: {{port: 1}}\n")
     return path
 
 
@@ -50,6 +55,7 @@ def test_inspect_shows_states_and_ages_without_content(config: Path, capsys: pyt
     assert ["events", "parked", "1"] in lines
     assert ["parked:", "handler", "failed", "1"] in lines
     assert ["one-time", "keys", "left", "42"] in lines
+    assert "device_key: ABCD EFGH" in shown
     assert not any(word in shown for word in ("Befund", "erika", "!room", "$1"))
 
 
@@ -62,9 +68,9 @@ def test_retry_gives_parked_events_another_turn(config: Path, capsys: pytest.Cap
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ("database: sqlite:////nowhere/at/all.db", "does not exist"),
-        ("database: mysql://x", "database"),
-        ("{}", "database"),
+        ("database: sqlite:////nowhere/at/all.db\nsession: {store_directory: /nowhere}", "does not exist"),
+        ("database: mysql://x\nsession: {store_directory: /nowhere}", "database"),
+        ("session: {store_directory: /nowhere}", "database"),
     ],
 )
 def test_wrong_settings_are_told_in_a_line(

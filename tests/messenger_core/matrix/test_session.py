@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messenger_core.matrix import (
+    DeviceTrust,
     Invitation,
     MatrixSession,
     MediaLedger,
@@ -104,6 +105,8 @@ async def test_text_and_files_go_both_ways_encrypted(
         assert copy.body == "Befund.pdf"
         received = next(event for event in service.handled if event.event_id == sent)
         assert received.encrypted
+        assert received.sender_trust is DeviceTrust.KNOWN
+        assert service.session.fingerprints["device"] == (settings.store_directory / "device_id").read_text()
         ledger = await MediaLedger(engine).used_before(datetime.now(UTC) + timedelta(minutes=1))
         assert set(ledger[room]) == {received.content["file"]["url"], copy.content["file"]["url"]}
 
