@@ -147,7 +147,7 @@ class HostileClient:
         body = b'{"messages":{%s:{%s:%s}}}' % (user, device, raw)
         await self.call("PUT", f"{_CLIENT}/sendToDevice/{quote(kind, safe='')}/{secrets.token_hex(8)}", body)
 
-    def letter(self, kind: str, content: object, **otherwise: object) -> str:
+    def letter(self, kind: str, content: object, /, **otherwise: object) -> str:
         """What stands inside an Olm message, correct but for what is named ``otherwise``."""
         target = self.target
         payload = {
@@ -178,7 +178,7 @@ class HostileClient:
         ciphertext = {self.target.curve25519: {"type": kind, "body": body}}
         return {"algorithm": OLM, "sender_key": self.curve25519, "ciphertext": ciphertext}
 
-    def room_key(self, room_id: str, session: vodozemac.GroupSession, **otherwise: object) -> dict[str, object]:
+    def room_key(self, room_id: str, session: vodozemac.GroupSession, /, **otherwise: object) -> dict[str, object]:
         """The content that gives a room key away, correct but for what is named ``otherwise``."""
         content: dict[str, object] = {
             "algorithm": MEGOLM,
@@ -196,7 +196,7 @@ class HostileClient:
 
     # -- into rooms ---------------------------------------------------------------------------------------------------
 
-    def megolm(self, session: vodozemac.GroupSession, plaintext: str, **otherwise: object) -> dict[str, object]:
+    def megolm(self, session: vodozemac.GroupSession, plaintext: str, /, **otherwise: object) -> dict[str, object]:
         """An encrypted message's content, whatever stands in it; correct but for what is named ``otherwise``."""
         content: dict[str, object] = {
             "algorithm": MEGOLM,
