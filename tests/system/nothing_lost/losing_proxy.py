@@ -52,8 +52,8 @@ class LosingProxy:
             if self._broken:
                 raise ConnectionError
         except (aiohttp.ClientError, OSError):
-            assert request.transport is not None
-            request.transport.abort()
+            if request.transport is not None:
+                request.transport.abort()
             raise web.HTTPBadGateway from None
         return web.Response(status=answer.status, body=content, content_type=answer.content_type)
 
