@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from messenger_core.matrix.store.tables import session_tables
+from messenger_core.matrix.store.durable_tables import create_durable_tables
 
 
 def create_first_tables() -> None:
@@ -40,10 +40,7 @@ def make_durable() -> None:
         if op.get_bind().dialect.name == "postgresql":
             # The key's index keeps the old name otherwise, which the new table needs.
             op.execute(f"ALTER INDEX {name}_pkey RENAME TO {name}_before_pkey")
-    tables = session_tables(sa.MetaData())
-    for table in tables.all:
-        if table.name != "matrix_media":
-            table.create(op.get_bind())
+    create_durable_tables()
     op.add_column("matrix_media", sa.Column("reserved_for", sa.Text))
     op.execute(
         "INSERT INTO matrix_position (user_id, next_batch, batch) "

@@ -32,11 +32,6 @@ class SessionTables:
     signed_device: sa.Table
     store_generation: sa.Table
 
-    @property
-    def all(self) -> tuple[sa.Table, ...]:
-        """Every table, in the order of this class."""
-        return tuple(getattr(self, name) for name in self.__slots__)
-
 
 def session_tables(metadata: sa.MetaData) -> SessionTables:
     """Describes the tables in a service's metadata."""
