@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+import time
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from typing import Any
 
 import vodozemac
@@ -19,6 +20,7 @@ logger = logging.getLogger(__name__)
 
 _PEOPLE_IN_ONE_QUERY = 250
 _REMEMBERED_PEOPLE = 5000
+_PUT_OFF_S = 60.0
 
 KeysQueryListener = Callable[[Mapping[str, Any]], Awaitable[object]]
 
@@ -39,6 +41,7 @@ class DeviceLists:
         self._store = stale
         self._on_answer = on_answer
         self._stale: dict[str, int] = {}
+        self._put_off: dict[str, float] = {}
         self._recent: dict[str, tuple[KnownDevice, ...]] = {}
         self._asking = asyncio.Lock()
         self._following = False
@@ -51,7 +54,9 @@ class DeviceLists:
         Before the first position in the stream nothing tells us of changes, so whatever is known then counts for
         nothing afterwards.
         """
-        self._stale = await self._store.all()
+        self._stale = {
+            owner: batch for owner, batch in (await self._store.all()).items() if not self._is_put_off(owner)
+        }
         if not self._following:
             self._following = await self._store.has_position()
             if not self._following or self._recent:
@@ -86,18 +91,22 @@ class DeviceLists:
         )
         return [KnownDevice(*map(str, row)) for row in rows]
 
-    async def make_current(self, people: Iterable[str]) -> frozenset[str]:
+    async def make_current(self, people: Collection[str]) -> frozenset[str]:
         """Asks for the devices of those whose list is unknown or stale.
 
         Returns:
-            Those whose homeserver could not be asked; their lists stay stale.
+            Those whose homeserver could not be asked; they are not asked for again for a minute.
 
         Raises:
             SendFailed: if our own homeserver could not be asked.
         """
         async with self._asking:
-            wanted = [owner for owner in people if owner in self._stale or self.of(owner) is None]
-            unanswered: set[str] = set()
+            unanswered = {owner for owner in people if self._is_put_off(owner)}
+            wanted = [
+                owner
+                for owner in people
+                if owner not in unanswered and (owner in self._stale or self.of(owner) is None)
+            ]
             for start in range(0, len(wanted), _PEOPLE_IN_ONE_QUERY):
                 unanswered |= await self._ask(wanted[start : start + _PEOPLE_IN_ONE_QUERY])
             return frozenset(unanswered)
@@ -124,7 +133,18 @@ class DeviceLists:
             # A change that came while we asked stays to be asked for.
             if self._stale.get(owner) == batch:
                 del self._stale[owner]
+        for owner in unanswered:
+            self._stale.pop(owner, None)
+            self._put_off[owner] = time.monotonic() + _PUT_OFF_S
         return unanswered
+
+    def _is_put_off(self, owner: str) -> bool:
+        """Whether a person's homeserver did not answer a moment ago; it must not hold every message up."""
+        until = self._put_off.get(owner)
+        if until is not None and time.monotonic() >= until:
+            del self._put_off[owner]
+            return False
+        return until is not None
 
     def _take(self, owner: str, listed: object) -> bool:
         """Replaces what was known of a person's devices; whether anything changed."""

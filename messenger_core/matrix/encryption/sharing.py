@@ -107,8 +107,9 @@ class RoomEncryptor:
         room = self._room(room_id)
         async with room.lock:
             outbound = room.outbound
-            while outbound is None or not self._ready(room, outbound):
-                outbound = await self._prepare(room_id, room)
+            if outbound is None or not self._ready(room, outbound):
+                while (outbound := await self._prepare(room_id, room)) is None:
+                    logger.info("a room changed while its key was prepared; once more")
             return _encrypted(self._parts.machine, room_id, outbound, event_type, content)
 
     def _room(self, room_id: str) -> _Room:
@@ -127,8 +128,6 @@ class RoomEncryptor:
         encryption = room.encryption
         return (
             encryption is not None
-            and room.outbound is outbound
-            and not outbound.parcels
             and room.checked == self._parts.devices.changes
             and self._parts.devices.current(encryption.members)
             and outbound.messages < encryption.rotation_messages
@@ -138,6 +137,8 @@ class RoomEncryptor:
     async def _prepare(self, room_id: str, room: _Room) -> _Outbound | None:
         """One step towards a key that every device has; None if the room changed meanwhile."""
         generation = room.generation
+        # Not ready until the end of this: a fault on the way must not let a message out with a key that nobody has.
+        room.checked = -1
         if room.encryption is None:
             encryption = await ask_for_room(self._parts.calls, room_id)
             if room.generation != generation:

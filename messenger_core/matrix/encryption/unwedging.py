@@ -43,12 +43,13 @@ class Unwedging:
         """
         machine = self._parts.machine
         marked = machine.sql("SELECT owner, curve25519, since FROM wedged_device ORDER BY since LIMIT ?", (_AT_ONCE,))
-        if marked:
-            await self._parts.devices.make_current({str(owner) for owner, _, _ in marked})
+        away = await self._parts.devices.make_current({str(owner) for owner, _, _ in marked})
         due: list[KnownDevice] = []
         for owner, curve25519, since in marked:
             devices = [one for one in self._parts.devices.with_key(str(curve25519)) if one.owner == owner]
             newest = self._newest_session(str(curve25519))
+            if not devices and owner in away:
+                continue
             if not devices or (newest is not None and newest > int(since)):
                 # No device of this person's, or it opened a new session itself meanwhile.
                 self._unmark((owner, curve25519))

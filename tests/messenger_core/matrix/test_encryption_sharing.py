@@ -195,6 +195,53 @@ async def test_row_08_a_share_whose_answer_is_lost_is_repeated_unchanged(bot: Bo
     await arrives(person, await bot.send(room, "goes out"), "goes out")
 
 
+async def test_row_08_no_message_goes_out_with_a_new_key_that_could_not_be_given(
+    bot: Bot, person: EncryptedClient
+) -> None:
+    room = await room_with(bot, person, rotation_period_msgs=1)
+    await arrives(person, await bot.send(room, "one"), "one")
+    calls = FailingCalls(bot.calls)
+    calls.failing[_SHARE] = SendFailed("no answer")
+    for _ in range(2):
+        with pytest.raises(SendFailed):
+            await bot.device.encrypt(room, "m.room.message", {"body": "nobody could read this"})
+    calls.failing.clear()
+    await arrives(person, await bot.send(room, "two"), "two")
+
+
+async def test_row_08_while_a_members_homeserver_is_away_the_others_are_written_to_and_she_is_owed_the_key(
+    bot: Bot, person: EncryptedClient
+) -> None:
+    room = await room_with(bot, person)
+    original, asked = bot.calls.post, 0
+
+    async def away(path: str, body: Any, **more: Any) -> dict[str, Any]:
+        nonlocal asked
+        if _QUERY not in path:
+            return await original(path, body, **more)
+        asked += 1
+        return {"device_keys": {}, "failures": {SERVER_NAME: {}}}
+
+    bot.calls.post = away  # type: ignore[method-assign]
+    encrypted = await bot.device.encrypt(room, "m.room.message", {"msgtype": "m.text", "body": "later"})
+    assert encrypted.unreached == {(bot.device.user_id, "*"), (person.signed_in.user_id, "*")}
+    sent = await bot.put(room, encrypted.content)
+    await bot.sync()
+    again = await bot.device.encrypt(room, "m.room.message", {"body": "once more"})
+    assert again.session_id == encrypted.session_id
+    assert asked == 1, "a homeserver that is away does not hold every message up"
+    assert (await bot.maintain()).owed == 2
+
+    bot.calls.post = original  # type: ignore[method-assign]
+    bot.device._parts.devices._put_off.clear()
+    bot.clock.ahead += timedelta(minutes=1)
+    await bot.sync()
+    maintained = await bot.maintain()
+    assert maintained.delivered == {encrypted.session_id}
+    assert maintained.owed == 0
+    await arrives(person, sent, "later")
+
+
 async def test_row_08_a_share_that_is_refused_for_good_is_owed_and_does_not_hold_the_room_up(
     bot: Bot, person: EncryptedClient
 ) -> None:
@@ -221,6 +268,42 @@ async def test_row_08_what_a_device_that_is_no_more_was_owed_is_settled(
         await second.call("POST", "/_matrix/client/v3/logout")
         await bot.sync()
         assert (await bot.maintain()).delivered == {encrypted.session_id}
+
+
+async def test_row_08_a_key_that_is_lost_with_an_earlier_device_is_said_to_be_hopeless(
+    bot: Bot, person: EncryptedClient
+) -> None:
+    room = await room_with(bot, person)
+    calls = FailingCalls(bot.calls)
+    calls.failing[_CLAIM] = SendFailed("the homeserver refused", "M_UNKNOWN", 400)
+    encrypted = await bot.device.encrypt(room, "m.room.message", {"body": "x"})
+    assert encrypted.unreached
+    calls.failing.clear()
+    bot.device._own.machine.sql("DELETE FROM outbound_key")
+    maintained = await bot.maintain()
+    assert maintained.hopeless == {encrypted.session_id}
+    assert maintained.delivered == frozenset()
+    assert await bot.rows("owed_key") == []
+
+
+async def test_old_keys_of_ours_are_forgotten_unless_somebody_is_owed_them(bot: Bot, person: EncryptedClient) -> None:
+    room = await room_with(bot, person)
+    reached = await bot.device.encrypt(room, "m.room.message", {"body": "x"})
+    calls = FailingCalls(bot.calls)
+    calls.failing[_CLAIM] = SendFailed("the homeserver refused", "M_UNKNOWN", 400)
+    bot.device._own.machine.sql("DELETE FROM olmsessions")
+    bot.device._own.machine.forget_memory()
+    bot.device.membership_changed(room)
+    owed = await bot.device.encrypt(room, "m.room.message", {"body": "x"})
+
+    def kept() -> set[str]:
+        return {row[0] for row in bot.device._own.machine.sql("SELECT session_id FROM outbound_key")}
+
+    await bot.maintain()
+    assert kept() == {reached.session_id, owed.session_id}
+    bot.clock.ahead += timedelta(days=15)
+    await bot.maintain()
+    assert kept() == {owed.session_id}
 
 
 # -- row 9 and 10: who gets it ----------------------------------------------------------------------------------------
@@ -612,7 +695,8 @@ async def test_a_full_disk_keeps_the_rows_and_the_device_goes_on_when_there_is_r
 async def test_a_fault_of_the_disk_lets_nothing_out_whose_ratchet_is_not_written(
     bot: Bot, person: EncryptedClient
 ) -> None:
-    room = await room_with(bot, person)
+    room = await room_with(bot, person, rotation_period_msgs=1)
+    await bot.send(room, "with an earlier key")
     machine = bot.device._own.machine
     calls = FailingCalls(bot.calls)
     for _ in range(2):

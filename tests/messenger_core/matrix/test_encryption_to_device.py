@@ -136,6 +136,15 @@ def test_row_02_a_fault_that_is_no_exception_stops_nothing(
     assert ours.take(message, first=2).learned == {(ROOM, session.session_id)}
 
 
+def test_row_02_an_unknown_one_time_key_marks_the_device_so_that_it_can_write_again(
+    ours: OfflineDevice, peer: Peer
+) -> None:
+    peer.open_session(vodozemac.Curve25519SecretKey().public_key().to_base64())
+    taken = ours.take(peer.room_key(vodozemac.GroupSession()))
+    assert taken.refused == {"undecryptable": 1}
+    assert ours.wedged() == [(peer.user_id, peer.curve25519)]
+
+
 # -- row 3: the account -----------------------------------------------------------------------------------------------
 
 
@@ -364,11 +373,20 @@ def test_row_21_the_store_is_the_owners_alone_and_encrypted_with_a_real_secret(
     assert (journal_mode, synchronous) == ("truncate", 2)
 
 
-@pytest.mark.parametrize("store_key", ["", "short", "another key than before"])
-def test_row_21_a_store_key_that_is_no_secret_or_another_one_is_refused(
-    ours: OfflineDevice, tmp_path: Path, store_key: str
+@pytest.mark.parametrize("store_key", ["", "short"])
+def test_row_21_a_store_key_that_is_no_secret_is_refused_before_anything_is_written(
+    tmp_path: Path, store_key: str
 ) -> None:
+    with pytest.raises(SettingsError, match="16 characters"):
+        OlmMachine.open(USER, DEVICE, tmp_path / "new", store_key)
+    assert not (tmp_path / "new").exists()
+
+
+def test_row_21_another_store_key_opens_nothing_and_destroys_nothing(ours: OfflineDevice, tmp_path: Path) -> None:
+    own = ours.machine.curve25519
     ours.machine.close()
-    with pytest.raises(SettingsError):
-        OlmMachine.open(USER, DEVICE, tmp_path / "store", store_key)
-    assert OlmMachine.open(USER, DEVICE, tmp_path / "store", STORE_KEY).curve25519 == ours.machine.curve25519
+    with pytest.raises(SettingsError, match="does not fit"):
+        OlmMachine.open(USER, DEVICE, tmp_path / "store", "another key than before")
+    again = OlmMachine.open(USER, DEVICE, tmp_path / "store", STORE_KEY)
+    assert again.curve25519 == own
+    again.close()
