@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from directory_service.rules.fhir.asked import Asked
 from directory_service.rules.fhir.chains import Chains, Test
 from directory_service.rules.fhir.items import Item, Kind
 from directory_service.rules.fhir.places import circle, distance_m
-from directory_service.rules.fhir.query import AFTER, read_count, specialty_codes
+from directory_service.rules.fhir.query import (
+    AFTER,
+    MAX_PARAMETERS,
+    specialty_codes,
+    with_count,
+    with_format,
+)
 from directory_service.rules.fhir.terminology import PHARMACY
 from directory_service.rules.fhir.texts import read_text
-from directory_service.rules.fhir.values import FaultyParameter
+from directory_service.rules.fhir.values import FaultyParameter, shown
 from directory_service.rules.opening_hours import OpenState
 
 QUERIES = ("near", "nearPharmacy")
@@ -56,6 +61,8 @@ class NamedQueryReader:
             FaultyParameter: for the first parameter that is missing, unknown or faulty.
         """
         given = list(parameters)
+        if len(given) > MAX_PARAMETERS:
+            raise FaultyParameter(given[MAX_PARAMETERS][0], "too-many")
         ignored = tuple(name for name, _ in given if name not in PARAMETERS)
         if ignored and not lenient:
             raise FaultyParameter(ignored[0], "not-in-query")
@@ -78,23 +85,29 @@ class NamedQueryReader:
             single["longitude"],
             distance_m("distance", single["distance"], "km"),
         )
+        specialties = [specialty_codes(name, value) for name, value in known if name == "specialty"]
         asked = Asked(
             kind,
             texts=tuple(
                 read_text(name, single[name], operators=False) for name in ("text", "location") if name in single
             ),
             near=circled,
-            specialties=tuple(specialty_codes(name, value) for name, value in known if name == "specialty"),
+            specialties=tuple(codes for codes in specialties if "" not in codes),
             tests=tuple(self._tests(known, single, now)),
             includes=_INCLUDED,
             after=single.get(AFTER),
             understood=tuple((name, value) for name, value in known if name != AFTER),
-            ignored=ignored,
+            ignored=tuple(map(shown, ignored)),
         )
-        return replace(asked, count=max(1, read_count("_count", single["_count"]))) if "_count" in single else asked
+        for name, read in (("_count", with_count), ("_format", with_format)):
+            if name in single:
+                asked = read(asked, name, single[name])
+        return asked
 
     def _tests(self, known: list[tuple[str, str]], single: dict[str, str], now: datetime) -> Iterable[Test]:
         for name, value in known:
+            if name == "specialty" and "" in specialty_codes(name, value):  # any code of a system
+                yield self._chains.test("HealthcareService", name, value)
             if name == "characteristics":
                 yield self._chains.test("HealthcareService", "characteristic", value)
         if "organization.type" in single:

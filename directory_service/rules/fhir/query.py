@@ -39,8 +39,6 @@ _IDENTIFIERS = frozenset(
 _CITIES = frozenset({"location.address-city", "location:Location.address-city"})
 _POSTCODES = frozenset({"location.address-postalcode", "location:Location.address-postalcode"})
 _SPECIALTIES = frozenset({"specialty", "service-type"})
-RESULT_PARAMETERS = ("_count", "_summary", "_total", "_format", "_include", "_revinclude", "_text", "_content")
-"""What every search understands beside the table and ``_complexSearch``."""
 
 Parameters = Sequence[tuple[str, str]]
 
@@ -175,19 +173,19 @@ def read_switch(parameters: Parameters, name: str) -> bool:
     return "true" in values
 
 
-def read_count(name: str, value: str) -> int:
-    """A number of matches; more than ``MAX_COUNT`` are never sent.
-
-    Raises:
-        FaultyParameter: ``count``.
-    """
+def _read_count(name: str, value: str) -> int:
     if not re.fullmatch(r"[0-9]{1,9}", value):
         raise FaultyParameter(name, "count")
     return min(int(value), MAX_COUNT)
 
 
-def _with_count(asked: Asked, name: str, value: str) -> Asked:
-    count = read_count(name, value)
+def with_count(asked: Asked, name: str, value: str) -> Asked:
+    """A search whose pages have a number of matches; with 0 only their number is wanted.
+
+    Raises:
+        FaultyParameter: ``count``.
+    """
+    count = _read_count(name, value)
     return replace(asked, count=count or DEFAULT_COUNT, count_only=asked.count_only or count == 0)
 
 
@@ -203,7 +201,12 @@ def _with_total(asked: Asked, name: str, value: str) -> Asked:
     return asked  # the total is always told, and exact
 
 
-def _with_format(asked: Asked, name: str, value: str) -> Asked:
+def with_format(asked: Asked, name: str, value: str) -> Asked:
+    """A search whose answer has a format; there is JSON alone.
+
+    Raises:
+        FaultyParameter: ``format``.
+    """
     if value.partition(";")[0].replace(" ", "+") not in _FORMATS:
         raise FaultyParameter(name, "format")
     return asked
@@ -218,10 +221,10 @@ def _with_position(asked: Asked, _name: str, value: str) -> Asked:
 
 
 _RESULT: dict[str, Callable[[Asked, str, str], Asked]] = {
-    "_count": _with_count,
+    "_count": with_count,
     "_summary": _with_summary,
     "_total": _with_total,
-    "_format": _with_format,
+    "_format": with_format,
     "_complexSearch": _with_operators,
     AFTER: _with_position,
 }

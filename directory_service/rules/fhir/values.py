@@ -24,8 +24,13 @@ class FaultyParameter(ValueError):  # noqa: N818 - reads as what it is
 
     def __init__(self, parameter: str, reason: str) -> None:
         super().__init__(reason)
-        self.parameter = "".join(letter for letter in parameter[:64] if letter.isprintable())
+        self.parameter = shown(parameter)
         self.reason = reason
+
+
+def shown(parameter: str) -> str:
+    """A parameter's name as an answer may repeat it: shortened, and with visible characters alone."""
+    return "".join(letter for letter in parameter[:64] if letter.isprintable())
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +117,6 @@ class TokenValue:
         if self.system is not None and self.system != coded.system:
             return False
         return not self.code or self.code.casefold() == coded.code.casefold()
-
-
-def begins(wanted: str, text: str) -> bool:
-    """FHIR's string search: the text begins with what is wanted; case, accents and spelling of umlauts aside."""
-    return plain(text).startswith(plain(wanted))
 
 
 def contains(wanted: str, text: str) -> bool:
