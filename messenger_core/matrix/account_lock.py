@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import hashlib
 import os
@@ -13,6 +14,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from messenger_core.settings import SettingsError
+
+_LOOK_AFTER_S = 5.0
 
 
 @asynccontextmanager
@@ -27,7 +30,7 @@ async def account_lock(engine: AsyncEngine, user_id: str) -> AsyncIterator[Async
     """
     name = hashlib.sha256(user_id.encode()).digest()[:8]
     if engine.dialect.name != "postgresql":
-        with _locked_file(Path(f"{engine.url.database}.{name.hex()}.lock")):
+        with locked_file(Path(f"{engine.url.database}.{name.hex()}.lock")):
             yield None
         return
     async with engine.connect() as connection:
@@ -44,7 +47,12 @@ async def account_lock(engine: AsyncEngine, user_id: str) -> AsyncIterator[Async
 
 
 @contextmanager
-def _locked_file(path: Path) -> Iterator[None]:
+def locked_file(path: Path) -> Iterator[None]:
+    """Holds a file for this process alone.
+
+    Raises:
+        SettingsError: if another process holds it.
+    """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         try:
@@ -58,3 +66,18 @@ def _locked_file(path: Path) -> Iterator[None]:
 
 def _in_use(what: str) -> str:
     return f"{what}: another process runs this account; stop it first, only one may run"
+
+
+async def watch(lock: AsyncConnection) -> None:
+    """Ends when the database lets go of the account.
+
+    Raises:
+        SettingsError: then; another process may run the account from now on.
+    """
+    while True:
+        await asyncio.sleep(_LOOK_AFTER_S)
+        try:
+            await lock.execute(sa.text("SELECT 1"))
+            await lock.commit()
+        except sa.exc.SQLAlchemyError:
+            raise SettingsError("the connection that holds the account in the database was lost; start again") from None

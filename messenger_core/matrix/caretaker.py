@@ -7,14 +7,13 @@ import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
-from sqlalchemy.exc import InterfaceError, OperationalError
-
 from messenger_core.log import fault_without_text
 from messenger_core.matrix.encryption.device import Device
 from messenger_core.matrix.faults import SendFailed, StoreUnwritable
 from messenger_core.matrix.receiving.sync_answer import SyncAnswer
 from messenger_core.matrix.store.journal import Journal
 from messenger_core.matrix.store.outbox import Outbox
+from messenger_core.settings import SettingsError
 from messenger_core.waking import woken
 
 logger = logging.getLogger(__name__)
@@ -54,10 +53,9 @@ class Caretaker:
 
     async def run(self) -> None:
         """Works until it is cancelled."""
-        self._wake(await self._journal.release_parked())
-        # A kill may have come between the arrival of a key and the turn of the events that waited for it.
-        self._wake(await self._journal.release_waiting())
-        read_again, try_parked = self._clock() + _READ_AGAIN_EVERY, self._clock() + _TRY_PARKED_EVERY
+        # At once: a kill may have come between the arrival of a key and the turn of the events that waited for it, and
+        # the fault for which events were set aside may be mended.
+        read_again = try_parked = self._clock()
         while True:
             await woken(self._news, _LOOK_AGAIN_S)
             self._news.clear()
@@ -71,14 +69,13 @@ class Caretaker:
                     try_parked = now + _TRY_PARKED_EVERY
                     self._wake(await self._journal.release_parked())
                     await self._outbox.forget_sent(now)
+            except SettingsError:
+                raise
             except (SendFailed, StoreUnwritable) as fault:
                 logger.warning("the account's keys are looked after later: %s", fault)
-            except (OperationalError, InterfaceError, OSError) as fault:
+            except Exception as fault:  # noqa: BLE001 - whatever goes wrong, receiving and sending go on
                 logger.error("the account's keys are looked after later: %s", fault_without_text(fault))  # noqa: TRY400
 
     async def _maintain(self) -> None:
-        maintained = await self._device.maintain(
-            one_time_keys=self._one_time_keys, fallback_unused=self._fallback_unused
-        )
-        if maintained.delivered:
-            await self._outbox.delivered(maintained.delivered)
+        await self._device.maintain(one_time_keys=self._one_time_keys, fallback_unused=self._fallback_unused)
+        await self._outbox.delivered()

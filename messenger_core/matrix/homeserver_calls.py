@@ -105,10 +105,6 @@ class HomeserverCalls:
                 raise
         return await self.post(path, {**body, "auth": dict(self._prove())})
 
-    async def delete(self, path: str, *, timeout_s: float = _TIMEOUT_S) -> dict[str, Any]:
-        """Deletes."""
-        return await self._call("DELETE", path, None, None, timeout_s)
-
     async def _call(
         self,
         method: str,

@@ -11,13 +11,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from messenger_core.matrix.account_lock import account_lock
+from messenger_core.matrix.account_lock import account_lock, locked_file, watch
 from messenger_core.matrix.caretaker import Caretaker
 from messenger_core.matrix.clock import present
 from messenger_core.matrix.encryption.device import Device
+from messenger_core.matrix.encryption.retirement import own_device_id
 from messenger_core.matrix.events import (
     FileToSend,
     Message,
@@ -31,26 +31,26 @@ from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.matrix.media.incoming_file import IncomingFile
 from messenger_core.matrix.media.transfer import MediaTransfer
 from messenger_core.matrix.patience import Patience
+from messenger_core.matrix.receiving.catching_up import CatchingUp
+from messenger_core.matrix.receiving.following import Following, OwnEventsNotice
 from messenger_core.matrix.receiving.gaps import Gaps
 from messenger_core.matrix.receiving.handler import EventHandler
 from messenger_core.matrix.receiving.reader import Reader
 from messenger_core.matrix.receiving.receiver import Receiver
 from messenger_core.matrix.receiving.room_workers import RoomWorkers, WorkedOn
-from messenger_core.matrix.receiving.sync_answer import SyncAnswer
 from messenger_core.matrix.rooms import Room, Rooms
+from messenger_core.matrix.sending.acknowledgements import Acknowledgements
 from messenger_core.matrix.sending.lanes import Lanes, SentWith
 from messenger_core.matrix.settings import SessionSettings
-from messenger_core.matrix.sign_in import key_proof, lock_store, own_device_id, sign_in
+from messenger_core.matrix.sign_in import key_proof, sign_in
 from messenger_core.matrix.store.figures import SessionFigures, session_figures
-from messenger_core.matrix.store.intake import Intake, OwnEvents
+from messenger_core.matrix.store.intake import Intake
 from messenger_core.matrix.store.journal import Journal
 from messenger_core.matrix.store.media_ledger import MediaLedger
 from messenger_core.matrix.store.outbox import Outbox, SendingState
 from messenger_core.settings import SettingsError, read_secret
 
 logger = logging.getLogger(__name__)
-
-_LOOK_AFTER_LOCK_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,8 @@ class _Parts:
     device: Device
     intake: Intake
     gaps: Gaps
-    receiver: Receiver
+    notice: OwnEventsNotice
+    catching_up: CatchingUp
     lanes: Lanes
     media: MediaTransfer
     rooms: Rooms
@@ -80,7 +81,6 @@ class MatrixSession:
         self._resources = AsyncExitStack()
         self._lock: AsyncConnection | None = None
         self._parts: _Parts | None = None
-        self._following: _Following | None = None
 
     @property
     def user_id(self) -> str:
@@ -108,7 +108,7 @@ class MatrixSession:
         settings = self._settings
         store = _private_folder(settings.store_directory)
         self._lock = await self._resources.enter_async_context(account_lock(self._engine, self.user_id))
-        self._resources.callback(lock_store(store).close)
+        self._resources.enter_context(locked_file(store / "lock"))
         device_id = own_device_id(store)
         calls = HomeserverCalls(
             settings.homeserver,
@@ -122,17 +122,33 @@ class MatrixSession:
         device = await _opened_device(calls, self._engine, store, read_secret(settings.store_key_file))
         self._resources.push_async_callback(device.close)
         write_fingerprints(store, device.fingerprints)
-        following = _Following(device, self._journal)
+        acknowledgements, catching_up = Acknowledgements(), CatchingUp()
+        notice = OwnEventsNotice(device, acknowledgements)
         intake = Intake(self._engine, self.user_id, self._outbox)
-        gaps = Gaps(calls, intake, present, following.own_events)
-        receiver = Receiver(calls, intake, following, present)
+        gaps = Gaps(calls, intake, present, notice)
         lanes = Lanes(
-            SentWith(calls=calls, outbox=self._outbox, device=device, receiver=receiver, gaps=gaps, clock=present)
+            SentWith(
+                calls=calls,
+                outbox=self._outbox,
+                device=device,
+                catching_up=catching_up,
+                acknowledgements=acknowledgements,
+                gaps=gaps,
+                clock=present,
+            )
         )
-        following.lanes = lanes
         media = MediaTransfer(calls, self._ledger, store / "spool", settings.largest_file_bytes)
-        self._following = following
-        self._parts = _Parts(calls, device, intake, gaps, receiver, lanes, media, Rooms(calls))
+        self._parts = _Parts(
+            calls=calls,
+            device=device,
+            intake=intake,
+            gaps=gaps,
+            notice=notice,
+            catching_up=catching_up,
+            lanes=lanes,
+            media=media,
+            rooms=Rooms(calls),
+        )
 
     @property
     def fingerprints(self) -> dict[str, str]:
@@ -151,8 +167,7 @@ class MatrixSession:
         Raises:
             SettingsError: if the database let go of the account, so that another process may run it.
         """
-        parts, following = self._opened, self._following
-        assert following is not None
+        parts = self._opened
         worked_on = WorkedOn(
             journal=self._journal,
             outbox=self._outbox,
@@ -162,17 +177,23 @@ class MatrixSession:
             clock=present,
         )
         workers = RoomWorkers(worked_on, handler, parts.lanes.wake)
-        following.workers = workers
-        following.caretaker = Caretaker(parts.device, self._journal, self._outbox, clock=present, wake=workers.wake)
-        workers.wake(await self._journal.rooms())
+        caretaker = Caretaker(parts.device, self._journal, self._outbox, clock=present, wake=workers.wake)
+        receiver = Receiver(
+            parts.calls,
+            parts.intake,
+            following=Following(parts.device, self._journal, workers, caretaker),
+            notice=parts.notice,
+            catching_up=parts.catching_up,
+            clock=present,
+        )
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(parts.receiver.run())
+                tasks.create_task(receiver.run())
                 tasks.create_task(workers.run())
                 tasks.create_task(parts.lanes.run())
-                tasks.create_task(following.caretaker.run())
+                tasks.create_task(caretaker.run())
                 if self._lock is not None:
-                    tasks.create_task(_watch(self._lock))
+                    tasks.create_task(watch(self._lock))
         except ExceptionGroup as faults:
             # The first one ended the others; whoever runs the service wants to read it alone.
             raise faults.exceptions[0] from None
@@ -265,42 +286,6 @@ class MatrixSession:
         return await session_figures(self._engine, self.user_id, present())
 
 
-class _Following:
-    """What goes on with an answer of the homeserver once it is written down."""
-
-    def __init__(self, device: Device, journal: Journal) -> None:
-        self._device = device
-        self._journal = journal
-        self._copied = False
-        self.lanes: Lanes | None = None
-        self.workers: RoomWorkers | None = None
-        self.caretaker: Caretaker | None = None
-
-    async def taken_in(self, answer: SyncAnswer) -> None:
-        """Takes keys in first, then lets the rooms go on."""
-        assert self.workers is not None
-        assert self.caretaker is not None
-        for room_id in answer.rooms_with_new_readers:
-            self._device.membership_changed(room_id)
-        if self._copied:
-            # Raises; nothing is sent any more with keys that somebody else uses.
-            await self._device.maintain(one_time_keys=None, fallback_unused=None)
-        rooms = set(answer.rooms)
-        learned = (await self._device.take_in()).learned
-        if learned:
-            rooms.update(await self._journal.release({session_id for _, session_id in learned}))
-        self.workers.wake(rooms)
-        self.caretaker.noted(answer)
-
-    def own_events(self, own: OwnEvents) -> None:
-        """Tells those who wait for a message to be taken, and notices a copy of this very device."""
-        assert self.lanes is not None
-        self.lanes.ended(own.acknowledged)
-        if own.foreign:
-            self._copied = True
-            self._device.note_foreign_own_event()
-
-
 async def _opened_device(calls: HomeserverCalls, engine: AsyncEngine, store: Path, store_key: str) -> Device:
     """The account's device; a homeserver that is away, or a full disk, is waited out."""
     patience = Patience(longest_s=30.0)
@@ -324,14 +309,3 @@ def _private_folder(folder: Path) -> Path:
             "name a folder that this user may make or that is its own"
         ) from None
     return folder
-
-
-async def _watch(lock: AsyncConnection) -> None:
-    """Ends when the database lets go of the account."""
-    while True:
-        await asyncio.sleep(_LOOK_AFTER_LOCK_S)
-        try:
-            await lock.execute(sa.text("SELECT 1"))
-            await lock.commit()
-        except sa.exc.SQLAlchemyError:
-            raise SettingsError("the connection that holds the account in the database was lost; start again") from None

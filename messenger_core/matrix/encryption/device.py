@@ -145,11 +145,6 @@ class Device:
         """What a person compares with what her client shows."""
         return self._own.fingerprints
 
-    @property
-    def one_time_keys_left(self) -> int | None:
-        """How many one-time keys the homeserver has, as far as is known."""
-        return self._own.keys.left
-
     async def take_in(self) -> Learned:
         """Takes in what the last sync answer brought: stale device lists, and every waiting to-device message in order.
 
@@ -221,6 +216,19 @@ class Device:
         self._copied = True
         self._own.generations.refuse()
 
+    async def check_alone(self) -> None:
+        """Gives this device up if somebody uses a copy of its store; nothing may be sent with its keys any more.
+
+        Raises:
+            SettingsError: then; the next start makes a new device.
+        """
+        if self._copied:
+            await self._own.generations.condemn()
+            raise SettingsError(
+                f"somebody else sends with a copy of the encryption keys of {self.user_id}; this device is given up. "
+                "Start again: a new device takes its place. Make sure that the copy is not started any more"
+            )
+
     async def maintain(self, *, one_time_keys: int | None, fallback_unused: bool | None) -> Maintained:
         """Looks after the keys; called after each sync answer and at least once a minute. Faults are tried again.
 
@@ -232,12 +240,7 @@ class Device:
             SettingsError: if a copy of the device's store is in use; the next start makes a new device.
             StoreUnwritable: if the disk did not take it.
         """
-        if self._copied:
-            await self._own.generations.condemn()
-            raise SettingsError(
-                f"somebody else sends with a copy of the encryption keys of {self.user_id}; this device is given up. "
-                "Start again: a new device takes its place. Make sure that the copy is not started any more"
-            )
+        await self.check_alone()
         await self._own.keys.maintain(one_time_keys=one_time_keys, fallback_unused=fallback_unused)
         redelivered = Redelivered(frozenset(), frozenset())
         try:

@@ -31,6 +31,14 @@ def new_device_id() -> str:
     return f"HEK{secrets.token_hex(5).upper()}"
 
 
+def own_device_id(directory: Path) -> str:
+    """The account's device, named beside its keys, so that lost keys always lead to a new device."""
+    file = directory / DEVICE_ID_FILE
+    if not file.exists():
+        write_private_file(file, new_device_id().encode())
+    return file.read_text(encoding="utf-8").strip()
+
+
 def retire(old: OlmMachine, directory: Path) -> str:
     """Makes the store of a new device with the room keys of the old one, closes the old one, and names the new one.
 

@@ -78,4 +78,7 @@ def _parsed(row: JournalRow) -> dict[str, Any]:
         source: dict[str, Any] = json.loads(row.source)
     except (ValueError, RecursionError):
         raise Unreadable("malformed") from None
+    if "event_id" not in source:
+        # Set aside by a release that kept nothing but its id.
+        raise Unreadable("not kept")
     return source

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import logging
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
 
 from sqlalchemy.exc import InterfaceError, OperationalError
 
@@ -15,8 +13,10 @@ from messenger_core.log import fault_without_text
 from messenger_core.matrix.faults import SendFailed, StoreUnwritable
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.matrix.patience import Patience
-from messenger_core.matrix.receiving.sync_answer import NoSyncAnswer, SyncAnswer, read_sync
-from messenger_core.matrix.store.intake import Intake, OwnEvents
+from messenger_core.matrix.receiving.catching_up import CatchingUp
+from messenger_core.matrix.receiving.following import Following, OwnEventsNotice
+from messenger_core.matrix.receiving.sync_answer import NoSyncAnswer, read_sync
+from messenger_core.matrix.store.intake import Intake
 
 logger = logging.getLogger(__name__)
 
@@ -35,31 +35,25 @@ def _filter(timeline: int) -> str:
     return json.dumps({"room": room, "presence": nothing, "account_data": nothing})
 
 
-class SyncFollower(Protocol):
-    """What goes on with an answer once it is written down."""
-
-    async def taken_in(self, answer: SyncAnswer) -> None:
-        """Called after each answer, before the next one is asked for."""
-        ...
-
-    def own_events(self, own: OwnEvents) -> None:
-        """Called with what an answer says about what we sent."""
-        ...
-
-
 class Receiver:
     """The sync loop of one account."""
 
     def __init__(
-        self, calls: HomeserverCalls, intake: Intake, follower: SyncFollower, clock: Callable[[], datetime]
+        self,
+        calls: HomeserverCalls,
+        intake: Intake,
+        *,
+        following: Following,
+        notice: OwnEventsNotice,
+        catching_up: CatchingUp,
+        clock: Callable[[], datetime],
     ) -> None:
         self._calls = calls
         self._intake = intake
-        self._follower = follower
+        self._following = following
+        self._notice = notice
+        self._catching_up = catching_up
         self._clock = clock
-        self._caught_up = asyncio.Condition()
-        self._begun = 0
-        self._ended = 0
 
     async def run(self) -> None:
         """Receives until it is cancelled; outages, of the homeserver or of the disk, are waited out."""
@@ -86,25 +80,11 @@ class Receiver:
         if since is not None:
             wanted["since"] = since
         timeout_s = _FIRST_SYNC_TIMEOUT_S if since is None else _SYNC_TIMEOUT_S
-        self._begun += 1
-        begun = self._begun
+        number = self._catching_up.begin()
         raw = await self._calls.get("/_matrix/client/v3/sync", params=wanted, timeout_s=timeout_s)
         answer = read_sync(raw, self._calls.user_id)
         del raw
         own = await self._intake.take_in(answer, since=since, device_id=self._calls.device_id, now=self._clock())
-        self._follower.own_events(own)
-        await self._follower.taken_in(answer)
-        async with self._caught_up:
-            self._ended = begun
-            self._caught_up.notify_all()
-
-    async def caught_up(self) -> None:
-        """Waits until everything is written down that the homeserver had when this was called."""
-        async with self._caught_up:
-            asked = self._begun
-            await self._caught_up.wait_for(lambda: self._ended > asked)
-
-    async def caught_up_once(self) -> None:
-        """Waits until the first answer since the start is written down."""
-        async with self._caught_up:
-            await self._caught_up.wait_for(lambda: self._ended > 0)
+        self._notice(own)
+        await self._following.taken_in(answer)
+        await self._catching_up.end(number)

@@ -16,16 +16,15 @@ from messenger_core.matrix.encryption.device import Device
 from messenger_core.matrix.encryption.reading import KeyMissing, Unreadable
 from messenger_core.matrix.events import Invitation, ToSend
 from messenger_core.matrix.faults import SendFailed
-from messenger_core.matrix.patience import Patience
 from messenger_core.matrix.receiving.gaps import Gaps
 from messenger_core.matrix.receiving.handler import EventHandler
 from messenger_core.matrix.receiving.reader import Reader
+from messenger_core.matrix.room_tasks import RoomTasks, TryAgain
 from messenger_core.matrix.store.journal import Journal, JournalRow
 from messenger_core.matrix.store.outbox import Outbox
 
 logger = logging.getLogger(__name__)
 
-_ROOMS_AT_ONCE = 16
 _ROWS_AT_ONCE = 20
 _ATTEMPTS = 5
 _HANDLER_TIMEOUT_S = 900
@@ -52,50 +51,12 @@ class RoomWorkers:
         self._parts = parts
         self._handler = handler
         self._queued = queued
-        self._places = asyncio.Semaphore(_ROOMS_AT_ONCE)
-        self._news = asyncio.Event()
-        self._woken: set[str] = set()
-        self._busy: set[str] = set()
-
-    def wake(self, rooms: Iterable[str]) -> None:
-        """Says that there may be something to do in these rooms."""
-        self._woken.update(rooms)
-        self._news.set()
+        self._tasks = RoomTasks("receiving", self._some)
+        self.wake = self._tasks.wake
 
     async def run(self) -> None:
         """Works until it is cancelled."""
-        async with asyncio.TaskGroup() as workers:
-            while True:
-                await self._news.wait()
-                self._news.clear()
-                idle = self._woken - self._busy
-                self._woken -= idle
-                self._busy |= idle
-                for room_id in idle:
-                    workers.create_task(self._work_off(room_id))
-
-    async def _work_off(self, room_id: str) -> None:
-        patience = Patience()
-        while True:
-            try:
-                async with self._places:
-                    again = await self._some(room_id)
-                patience.reset()
-            except _TryAgain as failed:
-                await asyncio.sleep(failed.after_s)
-                continue
-            except (SendFailed, OperationalError, InterfaceError, OSError, TimeoutError) as fault:
-                logger.warning("a room waits: %s", _reason(fault))
-                await patience.wait()
-                continue
-            except Exception as fault:  # noqa: BLE001 - whatever goes wrong in one room must not stop the others
-                logger.error("a room waits: %s", fault_without_text(fault))  # noqa: TRY400 - no traceback
-                await patience.wait()
-                continue
-            if not again and room_id not in self._woken:
-                self._busy.discard(room_id)
-                return
-            self._woken.discard(room_id)
+        await self._tasks.run(self._parts.journal.rooms)
 
     async def _some(self, room_id: str) -> bool:
         """Hands some events of a room over; whether there may be more."""
@@ -125,7 +86,7 @@ class RoomWorkers:
         except KeyMissing as missing:
             if await self._parts.device.has_more_to_take_in():
                 # It may be among what came with the event; who went on now would change the room's order.
-                raise _TryAgain(_KEYS_TAKEN_IN_AFTER_S) from None
+                raise TryAgain(_KEYS_TAKEN_IN_AFTER_S) from None
             await self._wait_for_key(row, missing.session_id)
             return
         except Unreadable as never:
@@ -136,7 +97,7 @@ class RoomWorkers:
             async with asyncio.timeout(_HANDLER_TIMEOUT_S):
                 answers = await self._handler.handle(read.event)
         except Exception as fault:  # noqa: BLE001 - one bad event must not stop the others
-            await self._after_failure(row, fault)
+            await self._after_failure(row, fault, read.megolm_place)
         else:
             await self._settle(row, tuple(answers), read.megolm_place)
 
@@ -160,30 +121,20 @@ class RoomWorkers:
         else:
             await self._parts.journal.release([session_id])
             # It is the first one again, before those that were fetched together with it.
-            raise _TryAgain(0)
+            raise TryAgain(0)
         try:
             await self._parts.device.ask_for_key(row.room_id, source)
         except SendFailed as fault:
             logger.warning("a room key is not asked for yet: %s", fault)
 
-    async def _after_failure(self, row: JournalRow, fault: Exception) -> None:
-        """Raises ``_TryAgain``, unless the event was tried often enough; an outage is waited out without counting."""
+    async def _after_failure(self, row: JournalRow, fault: Exception, megolm_place: str | None = None) -> None:
+        """Raises ``TryAgain``, unless the event was tried often enough; an outage is waited out without counting."""
         if isinstance(fault, OperationalError | InterfaceError) or (isinstance(fault, SendFailed) and fault.outage):
             raise fault
         attempts = row.attempts + 1
         logger.error("handling an event failed, attempt %d of %d: %s", attempts, _ATTEMPTS, fault_without_text(fault))
         await self._parts.journal.failed(row)
         if attempts >= _ATTEMPTS:
-            await self._parts.journal.park(row, "handler failed")
+            await self._parts.journal.park(row, "handler failed", megolm_place)
         else:
-            raise _TryAgain(2.0 ** (attempts - 1))
-
-
-class _TryAgain(Exception):  # noqa: N818 - reads as what is to be done
-    def __init__(self, after_s: float) -> None:
-        super().__init__()
-        self.after_s = after_s
-
-
-def _reason(fault: Exception) -> str:
-    return str(fault) if isinstance(fault, SendFailed) else fault_without_text(fault)
+            raise TryAgain(2.0 ** (attempts - 1))

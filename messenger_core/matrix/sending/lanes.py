@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy.exc import InterfaceError, OperationalError
-
-from messenger_core.log import fault_without_text
 from messenger_core.matrix.encryption.device import Device, Encrypted
-from messenger_core.matrix.events import Redaction, SentMessage, ToSend
-from messenger_core.matrix.faults import NothingEncrypted, SendFailed, StoreUnwritable
+from messenger_core.matrix.events import Message, Redaction, SentMessage, ToSend
+from messenger_core.matrix.faults import NothingEncrypted, SendFailed
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
-from messenger_core.matrix.patience import Patience
+from messenger_core.matrix.receiving.catching_up import CatchingUp
 from messenger_core.matrix.receiving.gaps import Gaps
-from messenger_core.matrix.receiving.receiver import Receiver
+from messenger_core.matrix.room_tasks import RoomTasks
+from messenger_core.matrix.sending.acknowledgements import Acknowledgements
 from messenger_core.matrix.store.outbox import SENDING_ID_KEY, Outbox, Sending, SendingState
 
 logger = logging.getLogger(__name__)
 
-_LANES_AT_ONCE = 16
 # Synapse remembers a transaction for a day; well before that we look for ourselves whether it was taken.
 _REMEMBERED_FOR = timedelta(hours=12)
+_CIPHERTEXT_KEPT_FOR = timedelta(minutes=2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +31,8 @@ class SentWith:
     calls: HomeserverCalls
     outbox: Outbox
     device: Device
-    receiver: Receiver
+    catching_up: CatchingUp
+    acknowledgements: Acknowledgements
     gaps: Gaps
     clock: Callable[[], datetime]
 
@@ -45,23 +42,9 @@ class Lanes:
 
     def __init__(self, parts: SentWith) -> None:
         self._parts = parts
-        self._places = asyncio.Semaphore(_LANES_AT_ONCE)
-        self._news = asyncio.Event()
-        self._woken: set[str] = set()
-        self._busy: set[str] = set()
-        self._waiting: defaultdict[int, set[asyncio.Future[None]]] = defaultdict(set)
-
-    def wake(self, rooms: Iterable[str]) -> None:
-        """Says that something may be queued for these rooms."""
-        self._woken.update(rooms)
-        self._news.set()
-
-    def ended(self, rows: Iterable[int]) -> None:
-        """Says that rows are taken or refused."""
-        for row in rows:
-            for waiting in self._waiting.pop(row, ()):
-                if not waiting.done():
-                    waiting.set_result(None)
+        self._lanes: dict[str, _Lane] = {}
+        self._tasks = RoomTasks("sending", self._send_first)
+        self.wake = self._tasks.wake
 
     async def send(self, what: ToSend, *, key: str) -> SentMessage:
         """Queues and waits until the homeserver named the event; what has this key already is not sent again.
@@ -71,19 +54,11 @@ class Lanes:
         """
         outbox = self._parts.outbox
         row = await outbox.put(what, key=key, now=self._parts.clock())
-        while row.state is SendingState.QUEUED:
-            ended = asyncio.get_running_loop().create_future()
-            self._waiting[row.id].add(ended)
-            try:
-                # It may have ended before anybody waited for it.
-                row = await outbox.find(row.id)
-                if row.state is SendingState.QUEUED:
-                    self.wake([row.room_id])
-                    await ended
-                    row = await outbox.find(row.id)
-            finally:
-                if row.id in self._waiting:
-                    self._waiting[row.id].discard(ended)
+        with self._parts.acknowledgements.of(row.id) as ended:
+            while (row := await outbox.find(row.id)).state is SendingState.QUEUED:
+                self.wake([row.room_id])
+                await ended.wait()
+                ended.clear()
         if row.errcode == NothingEncrypted.ERRCODE:
             raise NothingEncrypted
         if row.state is SendingState.REFUSED or row.event_id is None:
@@ -92,45 +67,21 @@ class Lanes:
 
     async def run(self) -> None:
         """Sends until it is cancelled."""
-        # What an earlier run began may have been taken; the first answer of the homeserver tells.
-        await self._parts.receiver.caught_up_once()
-        self.wake(await self._parts.outbox.rooms())
-        async with asyncio.TaskGroup() as lanes:
-            while True:
-                await self._news.wait()
-                self._news.clear()
-                idle = self._woken - self._busy
-                self._woken -= idle
-                self._busy |= idle
-                for room_id in idle:
-                    lanes.create_task(self._work_off(room_id))
+        await self._tasks.run(self._left_over)
 
-    async def _work_off(self, room_id: str) -> None:
-        lane = _Lane(room_id, self._parts)
-        patience = Patience()
-        while True:
-            try:
-                async with self._places:
-                    ended = await lane.send_first()
-                patience.reset()
-            except (SendFailed, StoreUnwritable) as fault:
-                logger.warning("a room's messages wait: %s", fault)
-                await patience.wait()
-                continue
-            except (OperationalError, InterfaceError, OSError) as fault:
-                logger.error("a room's messages wait: %s", fault_without_text(fault))  # noqa: TRY400 - no traceback
-                await patience.wait()
-                continue
-            except Exception as fault:  # noqa: BLE001 - whatever goes wrong in one room must not stop the others
-                logger.error("a room's messages wait: %s", fault_without_text(fault))  # noqa: TRY400 - no traceback
-                await patience.wait()
-                continue
-            if ended is not None:
-                self.ended([ended])
-            elif room_id not in self._woken:
-                self._busy.discard(room_id)
-                return
-            self._woken.discard(room_id)
+    async def _left_over(self) -> list[str]:
+        """The rooms for which an earlier run left something; what it sent may be among what the homeserver answers."""
+        await self._parts.catching_up.once()
+        return await self._parts.outbox.rooms()
+
+    async def _send_first(self, room_id: str) -> bool:
+        lane = self._lanes.setdefault(room_id, _Lane(room_id, self._parts))
+        row = await lane.send_first()
+        if row is None:
+            self._lanes.pop(room_id, None)
+            return False
+        self._parts.acknowledgements.ended([row])
+        return True
 
 
 class _Lane:
@@ -141,7 +92,7 @@ class _Lane:
         self._parts = parts
         self._gaps_filled = False
         self._attempted: tuple[int, datetime] | None = None
-        self._encrypted: tuple[int, Encrypted] | None = None
+        self._encrypted: tuple[int, datetime, Encrypted] | None = None
 
     async def send_first(self) -> int | None:
         """Brings the oldest row to its end; its number, or None if there is none.
@@ -174,10 +125,21 @@ class _Lane:
             self._attempted = (row.id, now)
         if now - self._attempted[1] < _REMEMBERED_FOR:
             return False
-        await self._parts.receiver.caught_up()
+        await self._parts.catching_up.from_now()
         await self._parts.gaps.fill(self._room_id)
         self._attempted = (row.id, now)
         return (await self._parts.outbox.find(row.id)).state is not SendingState.QUEUED
+
+    async def _ciphertext(self, row_id: int, what: Message) -> Encrypted:
+        """The row's ciphertext; made anew after a while, since there may be new devices that should read it."""
+        now = self._parts.clock()
+        if self._encrypted is not None:
+            known, made_at, encrypted = self._encrypted
+            if known == row_id and now - made_at < _CIPHERTEXT_KEPT_FOR:
+                return encrypted
+        encrypted = await self._parts.device.encrypt(what.room_id, "m.room.message", what.content)
+        self._encrypted = (row_id, now, encrypted)
+        return encrypted
 
     async def _send(self, row: Sending) -> None:
         parts, what = self._parts, row.what
@@ -188,10 +150,7 @@ class _Lane:
             path = parts.calls.path(rooms + "/redact/{}/{}", row.room_id, what.event_id, row.transaction_id)
             answer = await parts.calls.put(path, {})
         else:
-            if self._encrypted is None or self._encrypted[0] != row.id:
-                encrypted = await parts.device.encrypt(row.room_id, "m.room.message", what.content)
-                self._encrypted = (row.id, encrypted)
-            encrypted = self._encrypted[1]
+            encrypted = await self._ciphertext(row.id, what)
             session_id = encrypted.session_id
             path = parts.calls.path(rooms + "/send/{}/{}", row.room_id, "m.room.encrypted", row.transaction_id)
             answer = await parts.calls.put(path, {**encrypted.content, SENDING_ID_KEY: row.sending_id})

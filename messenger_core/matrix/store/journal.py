@@ -145,14 +145,15 @@ class Journal:
         """Counts a failure of the handler."""
         await self._change(row, attempts=row.attempts + 1)
 
-    async def park(self, row: JournalRow, reason: str) -> None:
+    async def park(self, row: JournalRow, reason: str, megolm_place: str | None = None) -> None:
         """Sets an event aside; the room goes on without it.
 
         Args:
             row: the event.
             reason: a short code, without anything of the event's content.
+            megolm_place: what it was read with, if it was.
         """
-        await self._change(row, state=EventState.PARKED.value, reason=reason)
+        await self._change(row, state=EventState.PARKED.value, reason=reason, megolm_place=megolm_place)
 
     async def wait_for_key(self, row: JournalRow, session_id: str) -> None:
         """Sets an event aside until its room key comes."""

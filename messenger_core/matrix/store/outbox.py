@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -168,13 +168,13 @@ class Outbox:
         async with self._engine.begin() as connection:
             await connection.execute(self._rows.update().where(this).values(**changes, settled_at=to_milliseconds(now)))
 
-    async def delivered(self, session_ids: Collection[str]) -> None:
-        """Counts what was accepted as sent, where the room key has reached everybody by now."""
-        these = sa.and_(self._in(SendingState.ACCEPTED), self._rows.c.session_id.in_(sorted(session_ids)))
+    async def delivered(self) -> None:
+        """Counts what was accepted as sent, where no device is owed the room key any more."""
+        reached = ~self._is_owed(self._rows.c.session_id)
         async with self._engine.begin() as connection:
             await connection.execute(
                 self._rows.update()
-                .where(these, ~self._is_owed(self._rows.c.session_id))
+                .where(self._in(SendingState.ACCEPTED), reached)
                 .values(state=SendingState.SENT.value)
             )
 

@@ -15,9 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messenger_core.database import make_engine
 from messenger_core.matrix.encryption.own_device import OwnDevice, open_own_device
+from messenger_core.matrix.encryption.retirement import own_device_id
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.matrix.settings import SessionSettings
-from messenger_core.matrix.sign_in import key_proof, own_device_id, sign_in
+from messenger_core.matrix.sign_in import key_proof, sign_in
 from messenger_core.matrix.store.tables import session_tables
 from tests.bare_homeserver import CLIENT_ID, SERVER_NAME, Homeserver
 

@@ -232,11 +232,11 @@ async def test_row_08_a_message_is_not_sent_while_a_device_is_owed_its_key(parts
     assert (await parts.outbox.find(row.id)).state is SendingState.ACCEPTED
     assert await parts.outbox.unreached(row.id) == 1
     assert (await session_figures(parts.engine, BOT, START)).unshared_keys == 1
-    await parts.outbox.delivered(["session"])
+    await parts.outbox.delivered()
     assert (await parts.outbox.find(row.id)).state is SendingState.ACCEPTED
     async with parts.engine.begin() as connection:
         await connection.execute(owed.delete())
-    await parts.outbox.delivered(["session"])
+    await parts.outbox.delivered()
     assert (await parts.outbox.find(row.id)).state is SendingState.SENT
 
 
