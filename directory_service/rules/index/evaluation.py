@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,30 +25,31 @@ from directory_service.rules.index.query import (
 from directory_service.rules.opening_hours import OpenState
 
 Levels = NDArray[np.uint8]
-_FEW = 4096
+_FEW = 256
+"""Up to so many slots are sorted; more are marked and collected."""
 _DISTANCE_BITS, _RANK_BITS = 26, 30
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Keys:
     """Some keys of one kind; a practice fits with any of them."""
 
     postings: Postings
     keys: Sequence[str]
 
-    @property
+    @cached_property
     def size(self) -> int:
         """How many slots there are, counted for each key."""
-        return self.postings.sizes(self.keys)
+        return self.postings.size(self.keys)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class _Word:
     """A word of the search with all words that it fits, by level."""
 
     fitting: tuple[tuple[int, _Keys], ...]
 
-    @property
+    @cached_property
     def size(self) -> int:
         """How many slots there are, counted for each word."""
         return sum(keys.size for _, keys in self.fitting)
@@ -118,10 +120,11 @@ class Evaluation:
             for postings, groups in ((columns.cities, query.cities), (columns.postcodes, query.postcodes))
             for group in groups
         ]
-        filters += [_Keys(columns.specialties, sorted(group)) for group in query.specialties]
-        filters += [_Keys(columns.languages, sorted(group)) for group in query.languages]
+        filters += [_Keys(columns.specialties, columns.specialties.known(group)) for group in query.specialties]
+        filters += [_Keys(columns.languages, columns.languages.known(group)) for group in query.languages]
         filters += [
-            _Keys(columns.features, sorted(feature_key(*item) for item in group)) for group in query.accessibility
+            _Keys(columns.features, columns.features.known(feature_key(*item) for item in group))
+            for group in query.accessibility
         ]
         return filters
 

@@ -71,11 +71,10 @@ class Postings:
                 insort(self._sorted, key)
             return True
         slots.append(slot)
-        if not self._loading and len(slots) >= _DENSE:
-            if key in self._flags:
-                self._flags[key][slot] = True
-            else:
-                self._make_flags(key)
+        if key in self._flags:
+            self._flags[key][slot] = True
+        elif len(slots) >= _DENSE and not self._loading:
+            self._make_flags(key)
         return False
 
     def discard(self, key: str, slot: int) -> bool:
@@ -105,20 +104,21 @@ class Postings:
         # No key has a character after this one: they are folded, codes, or tags.
         return self._sorted[start : bisect_left(self._sorted, beginning + "\U0010ffff", start)]
 
-    def sizes(self, keys: Iterable[str]) -> int:
-        """How many slots some keys have together, counted for each key."""
-        known = self._slots
-        return sum(len(known[key]) for key in keys if key in known)
+    def known(self, keys: Iterable[str]) -> list[str]:
+        """Those of some keys that practices have."""
+        return [key for key in keys if key in self._slots]
+
+    def size(self, keys: Iterable[str]) -> int:
+        """How many slots some known keys have together, counted for each key."""
+        return sum(map(len, map(self._slots.__getitem__, keys)))
 
     def slots(self, keys: Iterable[str]) -> Slots:
-        """The slots of some keys; a slot can be there more than once."""
-        known = self._slots
-        return joined([known[key] for key in keys if key in known])
+        """The slots of some known keys; a slot can be there more than once."""
+        return joined(map(self._slots.__getitem__, keys))
 
     def sparse_slots(self, keys: Iterable[str]) -> Slots:
-        """The slots of those keys that have no flags."""
-        known, dense = self._slots, self._flags
-        return joined([known[key] for key in keys if key in known and key not in dense])
+        """The slots of those of some known keys that have no flags."""
+        return self.slots(key for key in keys if key not in self._flags) if self._flags else self.slots(keys)
 
     def flags(self, keys: Iterable[str]) -> list[Flags]:
         """The flags of those keys that so many practices have that each slot has a flag."""

@@ -5,6 +5,7 @@ Everything here is synchronous and belongs to one thread: a search sees each pra
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -86,6 +87,17 @@ class PracticeIndex:
         columns.order.load((entry.name, entry.resource_id) for entry in ordered)
         for postings in columns.postings:
             postings.begin_load()
+        # Nothing that is made here is garbage; looking for some again and again would take most of the time.
+        collecting = gc.isenabled()
+        gc.disable()
+        try:
+            self._fill_all(ordered)
+        finally:
+            if collecting:
+                gc.enable()
+
+    def _fill_all(self, ordered: list[IndexedPractice]) -> None:
+        columns = self._columns
         for slot, entry in enumerate(ordered):
             self._fill(slot, entry)
         columns.name_words.end_load()

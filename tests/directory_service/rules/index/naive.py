@@ -1,4 +1,4 @@
-"""The search as a person would do it by hand: look at each practice, keep what fits, sort. The index has no part in it."""
+"""The search as a person would do it: look at each practice, keep what fits, sort. No code of the index helps it."""
 
 from __future__ import annotations
 

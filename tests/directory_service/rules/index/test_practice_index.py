@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -104,13 +103,12 @@ QUERIES = st.builds(
 
 
 @pytest.fixture(autouse=True, params=["as it is", "every shortcut at once"])
-def limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """What the index does with many practices it does with few as well."""
     if request.param != "as it is":
         monkeypatch.setattr(postings, "_DENSE", 4)
         monkeypatch.setattr(evaluation, "_FEW", 2)
         monkeypatch.setattr(typing_errors, "_MERGE_AT", 12)
-    return
 
 
 def rows(hits: tuple[SearchHit, ...]) -> list[Row]:

@@ -1,0 +1,44 @@
+"""The grid of the map never loses a practice that is near enough, wherever on Earth it is."""
+
+from __future__ import annotations
+
+import random
+
+import numpy as np
+import pytest
+
+from directory_service.rules.index.map_places import MapPlaces
+from directory_service.rules.places import distance_m
+from directory_service.rules.profile import Position
+
+ORIGINS = [
+    Position(52.52, 13.4),
+    Position(47.3, 10.2),
+    Position(54.9, 8.3),
+    Position(0.0, 0.0),
+    Position(-33.9, 179.99),
+]
+
+
+@pytest.mark.parametrize("origin", ORIGINS)
+@pytest.mark.parametrize("within_m", [500.0, 10_000.0, 100_000.0])
+def test_all_that_are_within_a_distance_are_found(origin: Position, within_m: float) -> None:
+    chance = random.Random(int(within_m))
+    places = MapPlaces()
+    places.make_room(5000)
+    positions = []
+    for slot in range(5000):
+        spread = chance.choice([within_m / 111_000 * 2, 3.0])
+        longitude = (origin.longitude + chance.uniform(-2, 2) * spread + 180) % 360 - 180
+        positions.append(Position(origin.latitude + chance.uniform(-1, 1) * spread, longitude))
+        places.insert(slot, positions[-1])
+    near = {slot for slot, position in enumerate(positions) if distance_m(origin, position) <= within_m}
+    around = places.around(origin, within_m)
+    assert len(set(around.tolist())) == len(around)
+    found = around[places.distances_m(origin, around) <= within_m]
+    assert set(found.tolist()) == near
+    assert 10 < len(near) < 4990
+    for slot in list(near)[:5]:
+        places.remove(slot, positions[slot])
+    assert not set(list(near)[:5]) & set(places.around(origin, within_m).tolist())
+    assert np.isinf(places.distances_m(origin, np.array(list(near)[:5], dtype=np.uint32))).all()
