@@ -11,13 +11,15 @@ A service in twenty lines::
         async def handle_invitation(self, invitation: Invitation) -> None:
             await session.join(invitation.room_id)
 
+    # The package "echo" brings its migrations; the first two call messenger_core.matrix.store.migrations.
     engine = await open_database("sqlite:///echo.db", "echo")
     session = MatrixSession(settings, engine)
     async with session:
         await session.run(Echo())
 
 Beside it, at any time: ``session.send(room_id, content, key=...)``, ``send_file``, ``fetch`` (a file piece by piece),
-``redact``, ``room`` (its present state), ``waiting`` (events whose key has not come) and ``figures``.
+``redact``, ``room`` (its present state), ``create_room``, ``join``, ``leave``, ``invite``, ``remove``, ``waiting``
+(events whose key has not come), ``figures`` and ``fingerprints``.
 
 What it promises: each event is handled once as seen from outside and in order within its room, or is visibly waiting
 for its key or set aside with a reason; each message appears once and in order within its room. Nothing of that depends

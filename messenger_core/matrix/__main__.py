@@ -1,4 +1,4 @@
-"""Command line: ``python -m messenger_core.matrix inspect`` and ``retry``, on a service's database."""
+"""Command line: ``python -m messenger_core.matrix inspect`` and ``accept``, on a service's database."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from messenger_core.database import make_engine
 from messenger_core.matrix.clock import present
 from messenger_core.matrix.fingerprints import read_fingerprints
 from messenger_core.matrix.store.figures import SessionFigures, accounts, session_figures
-from messenger_core.matrix.store.journal import Journal
+from messenger_core.matrix.store.identities import Identities
 from messenger_core.settings import DatabaseUrl, Settings, SettingsError, load_settings
 
 
@@ -63,22 +63,26 @@ async def _inspect(engine: AsyncEngine, write: Callable[[str], object]) -> None:
         write("\n".join(_lines(user_id, await session_figures(engine, user_id, present()))) + "\n")
 
 
-async def _retry(engine: AsyncEngine, write: Callable[[str], object]) -> None:
+async def _accept(engine: AsyncEngine, owner: str, write: Callable[[str], object]) -> None:
     for user_id in await accounts(engine):
-        rooms = await Journal(engine, user_id).release_parked()
-        write(f"{user_id}: what was parked in {len(rooms)} rooms is handled again at the service's next start\n")
+        await Identities(engine, user_id).accept(owner)
+    write("the present identity of that person is the one to be trusted from now on\n")
 
 
-async def _on_database(command: str, settings: _ServiceSettings, write: Callable[[str], object]) -> None:
+async def _on_database(
+    arguments: argparse.Namespace, settings: _ServiceSettings, write: Callable[[str], object]
+) -> None:
     file = sa.make_url(settings.database)
     if file.get_backend_name() == "sqlite" and not Path(file.database or "").is_file():
         raise SettingsError(f"database: {file.database!r} does not exist; allowed is the database of a service")
     engine = make_engine(settings.database)
     try:
-        await (_inspect if command == "inspect" else _retry)(engine, write)
-        if command == "inspect":
-            for line in read_fingerprints(settings.session.store_directory):
-                write(f"  {line}\n")
+        if arguments.command == "accept":
+            await _accept(engine, arguments.user_id, write)
+            return
+        await _inspect(engine, write)
+        for line in read_fingerprints(settings.session.store_directory):
+            write(f"  {line}\n")
     except (OSError, SQLAlchemyError) as fault:
         raise SettingsError(
             f"database: it cannot be read ({type(fault).__name__}); "
@@ -94,16 +98,15 @@ def main(argv: list[str] | None = None) -> int:
         prog="python -m messenger_core.matrix", description="Looks after the Matrix session of a service."
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    for name, meaning in (
-        ("inspect", "show what was received and sent and what waits, without any content"),
-        ("retry", "let events that were set aside have another turn"),
-    ):
-        command = commands.add_parser(name, help=meaning)
+    inspect = commands.add_parser("inspect", help="show what was received and sent and what waits, without any content")
+    accept = commands.add_parser("accept", help="trust the identity that a person has now, after it changed")
+    for command in (inspect, accept):
         command.add_argument("config", type=Path, help="the service's settings file (YAML)")
+    accept.add_argument("user_id", help="the person's Matrix user id; compare the fingerprints with her first")
     arguments = parser.parse_args(argv)
     try:
         settings = load_settings(_ServiceSettings, arguments.config)
-        asyncio.run(_on_database(arguments.command, settings, sys.stdout.write))
+        asyncio.run(_on_database(arguments, settings, sys.stdout.write))
     except SettingsError as fault:
         sys.stderr.write(f"{fault}\n")
         return 2

@@ -71,10 +71,10 @@ def _journal(metadata: sa.MetaData) -> sa.Table:
     """Every event received.
 
     Within its room an event's turn is (``batch``, ``place``); what filled a gap has negative places. ``state`` is
-    ``pending``, ``waiting_key``, ``parked`` or ``settled``, since ``since``; ``source`` is the event as it came (JSON,
-    ASCII), gone once it is settled. ``kind`` is ``event`` or ``invitation``. ``session_id`` is the room key that it
-    waits for; ``megolm_place`` the key and index that it was read with: no second event may have the same. ``reason``
-    is why it is parked, a short code.
+    ``pending``, ``waiting_key``, ``parked`` or ``settled``; ``since`` is when it was received or, at the end, handled.
+    ``source`` is the event as it came (JSON, ASCII), gone once it is settled. ``kind`` is ``event`` or ``invitation``.
+    ``session_id`` is the room key that it waits for; ``megolm_place`` the key and index that it was read with: no
+    second event may have the same. ``reason`` is why it is parked, a short code.
     """
     return sa.Table(
         "matrix_journal",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -59,10 +60,15 @@ def test_inspect_shows_states_and_ages_without_content(config: Path, capsys: pyt
     assert not any(word in shown for word in ("Befund", "erika", "!room", "$1"))
 
 
-def test_retry_gives_parked_events_another_turn(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["retry", str(config)]) == 0
-    assert main(["inspect", str(config)]) == 0
-    assert ["events", "pending", "1"] in [line.split() for line in capsys.readouterr().out.splitlines()]
+def test_accept_trusts_the_identity_that_a_person_has_now(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    database = sqlite3.connect(config.parent / "service.db")
+    database.execute("INSERT INTO matrix_identity VALUES (?, '@erika:x', 'first', 'second', NULL)", [BOT])
+    database.commit()
+    assert main(["accept", str(config), "@erika:x"]) == 0
+    kept = database.execute("SELECT first_master_key, master_key FROM matrix_identity").fetchall()
+    assert kept == [("second", "second")]
+    assert "erika" not in capsys.readouterr().out
+    database.close()
 
 
 @pytest.mark.parametrize(
