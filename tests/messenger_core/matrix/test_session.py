@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,76 +10,14 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from messenger_core.matrix import (
     DeviceTrust,
     Invitation,
-    MatrixSession,
     MediaLedger,
-    Message,
     ReceivedEvent,
     SendFailed,
     SessionSettings,
-    ToSend,
 )
 from messenger_core.matrix.store.media_ledger import is_media_address
-from messenger_core.settings import SettingsError
-from sandbox.encrypted_client import EncryptedClient, run_client
-from sandbox.key_sign_in import sign_in_with_key
-
-if TYPE_CHECKING:
-    from tests.bare_homeserver import Homeserver
-
-
-class Service:
-    """Joins every room and answers every message with its text; fails where a message says so."""
-
-    def __init__(self, session: MatrixSession) -> None:
-        self.session = session
-        self.handled: list[ReceivedEvent] = []
-        self.failing = True
-
-    async def handle(self, event: ReceivedEvent) -> Sequence[ToSend]:
-        if event.type != "m.room.message" or event.redacted:
-            self.handled.append(event)
-            return ()
-        if event.content["body"] == "poison" and self.failing:
-            raise RuntimeError("poison")
-        self.handled.append(event)
-        if "file" in event.content:
-            async with self.session.fetch(event.room_id, event.content, event.sent_at) as file:
-                await self.session.send_file(event.room_id, file, key=f"copy {event.event_id}")
-            return ()
-        return [Message(event.room_id, {"msgtype": "m.notice", "body": f"answer to {event.content['body']}"})]
-
-    async def handle_invitation(self, invitation: Invitation) -> None:
-        await self.session.join(invitation.room_id)
-
-
-@asynccontextmanager
-async def running(settings: SessionSettings, engine: AsyncEngine) -> AsyncIterator[Service]:
-    """The service, from its start to its stop."""
-    async with MatrixSession(settings, engine) as session:
-        service = Service(session)
-        task = asyncio.create_task(session.run(service))
-        try:
-            yield service
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(holds: Callable[[], bool | Awaitable[bool]]) -> None:
-    """Waits, generously, until something holds."""
-    async with asyncio.timeout(60):
-        while True:
-            result = holds()
-            if result if isinstance(result, bool) else await result:
-                return
-            await asyncio.sleep(0.05)
-
-
-async def shared_room(person: EncryptedClient, settings: SessionSettings) -> str:
-    _, answer = await person.ask_for_chat(settings.user_id)
-    room = str(answer["room_id"])
-    await person.wait_until_in(room, settings.user_id)
-    return room
+from sandbox.encrypted_client import EncryptedClient
+from tests.messenger_core.matrix.session_scene import Service, running, shared_room, until
 
 
 async def test_text_and_files_go_both_ways_encrypted(
@@ -109,43 +42,6 @@ async def test_text_and_files_go_both_ways_encrypted(
         assert service.session.fingerprints["device"] == (settings.store_directory / "device_id").read_text()
         ledger = await MediaLedger(engine).used_before(datetime.now(UTC) + timedelta(minutes=1))
         assert set(ledger[room]) == {received.content["file"]["url"], copy.content["file"]["url"]}
-
-
-async def test_what_came_while_the_service_was_away_is_handled_once_and_in_order(
-    person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine
-) -> None:
-    async with running(settings, engine) as service:
-        room = await shared_room(person, settings)
-        await person.send_text(room, "before")
-        await person.wait_for(lambda seen: seen.body == "answer to before", "the first answer")
-    # More than a limited timeline of the homeserver's usual size, so that the gap must be filled.
-    texts = [f"while away {number}" for number in range(130)]
-    for text in texts:
-        await person.send_text(room, text)
-    async with running(settings, engine) as service:
-        await person.wait_for(lambda seen: seen.body == f"answer to {texts[-1]}", "the last answer")
-        bodies = [event.content["body"] for event in service.handled if event.type == "m.room.message"]
-    assert bodies == texts
-    answers = [seen.body for seen in person.seen if seen.sender == settings.user_id and "away" in seen.body]
-    assert answers == [f"answer to {text}" for text in texts]
-
-
-async def test_a_message_whose_handling_fails_is_parked_and_tried_again_at_the_next_start(
-    person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine
-) -> None:
-    async with running(settings, engine):
-        room = await shared_room(person, settings)
-        await person.send_text(room, "poison")
-        await person.send_text(room, "after")
-        await person.wait_for(lambda seen: seen.body == "answer to after", "the answer to what came later")
-        assert not any(seen.body == "answer to poison" for seen in person.seen)
-    async with MatrixSession(settings, engine) as session:
-        mended = Service(session)
-        mended.failing = False
-        task = asyncio.create_task(session.run(mended))
-        await person.wait_for(lambda seen: seen.body == "answer to poison", "the answer after the fault was mended")
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_the_same_key_is_sent_once(
@@ -187,12 +83,9 @@ async def test_a_message_right_after_joining_can_be_read(
             await self.session.join(invitation.room_id)
             await self.session.send(invitation.room_id, {"msgtype": "m.text", "body": "welcome"}, key="welcome")
 
-    async with MatrixSession(settings, engine) as session:
-        task = asyncio.create_task(session.run(Greeter(session)))
+    async with running(settings, engine, Greeter):
         await shared_room(person, settings)
         await person.wait_for(lambda seen: seen.body == "welcome", "a message sent before the next sync")
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
 
 
 async def test_an_invitation_whose_handling_fails_is_tried_again_and_holds_up_nothing(
@@ -205,54 +98,13 @@ async def test_an_invitation_whose_handling_fails_is_tried_again_and_holds_up_no
 
     async with running(settings, engine):
         room = await shared_room(person, settings)
-    async with MatrixSession(settings, engine) as session:
-        service = Failing(session)
-        task = asyncio.create_task(session.run(service))
+    async with running(settings, engine, Failing) as service:
         _, answer = await person.ask_for_chat(settings.user_id)
         await until(lambda: len(service.handled) > 1)
         await person.send_text(room, "meanwhile")
         await person.wait_for(lambda seen: seen.body == "answer to meanwhile", "the answer in another room")
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
     async with running(settings, engine):
         await person.wait_until_in(answer["room_id"], settings.user_id)
-
-
-async def test_a_restart_of_the_homeserver_is_waited_out(
-    homeserver: Homeserver, person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine, tmp_path: Path
-) -> None:
-    async with running(settings, engine) as service:
-        room = await shared_room(person, settings)
-        await person.send_text(room, "before")
-        await person.wait_for(lambda seen: seen.body == "answer to before", "the first answer")
-        await person.close()
-        await asyncio.to_thread(homeserver.stop)
-        away = asyncio.create_task(
-            service.session.send(room, {"msgtype": "m.text", "body": "nobody was there"}, key="away")
-        )
-        await asyncio.sleep(1)
-        assert not away.done()
-        await asyncio.to_thread(homeserver.start)
-        async with run_client(homeserver.url, person.signed_in, tmp_path / "person") as again:
-            await again.wait_until_in(room, settings.user_id)
-            await again.send_text(room, "after")
-            await again.wait_for(lambda seen: seen.body == "answer to after", "the answer after the restart")
-            assert (await away).unreached == 0
-            await again.wait_for(lambda seen: seen.body == "nobody was there", "what was sent during the outage")
-
-
-async def test_an_ended_token_leads_to_a_new_sign_in(
-    person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine, homeserver: Homeserver
-) -> None:
-    async with running(settings, engine):
-        room = await shared_room(person, settings)
-        device_id = (settings.store_directory / "device_id").read_text()
-        # Signing in again on the same device ends the session's token.
-        await sign_in_with_key(
-            homeserver.url, user_id=settings.user_id, client_id="tester", key=homeserver.key, device_id=device_id
-        )
-        await person.send_text(room, "are you there?")
-        await person.wait_for(lambda seen: seen.body == "answer to are you there?", "the answer with a new token")
 
 
 async def test_a_member_can_be_removed(person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine) -> None:
@@ -293,27 +145,6 @@ async def test_nothing_is_sent_in_clear(
             await service.session.send(room, {"msgtype": "m.text", "body": "secret"}, key="clear")
 
 
-async def test_a_second_process_on_the_same_store_stops_with_a_clear_message(
-    settings: SessionSettings, engine: AsyncEngine
-) -> None:
-    async with MatrixSession(settings, engine):
-        with pytest.raises(SettingsError, match="another process"):
-            async with MatrixSession(settings, engine):
-                pass
-
-
-async def test_an_account_that_the_homeserver_refuses_is_told(settings: SessionSettings, engine: AsyncEngine) -> None:
-    wrong = settings.model_copy(update={"client_id": "stranger"})
-    with pytest.raises(SettingsError, match="refuses to sign in"):
-        async with MatrixSession(wrong, engine):
-            pass
-
-
-async def test_the_store_is_the_services_alone(settings: SessionSettings, engine: AsyncEngine) -> None:
-    async with MatrixSession(settings, engine):
-        assert settings.store_directory.stat().st_mode & 0o077 == 0
-
-
 async def test_odd_events_do_not_stop_the_service(
     person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine
 ) -> None:
@@ -333,4 +164,7 @@ async def test_odd_events_do_not_stop_the_service(
             assert (await person.call("PUT", path, content))[0] == 200
         await person.send_text(room, "still there?")
         await person.wait_for(lambda seen: seen.body == "answer to still there?", "the answer after the odd events")
-        assert service.handled
+        figures = await service.session.figures()
+        assert figures.parked == {"wrong_types": 1, "unknown_algorithm": 1}
+        assert figures.journal["waiting_key"] == 1
+        assert figures.undigested_to_device == 0

@@ -1,73 +1,23 @@
-"""The session when something goes wrong: handlers, keys, redactions, gaps, a full disk, a lost answer."""
+"""The session when something goes wrong: handlers that fail or hang, redactions, being removed from a room."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
-from typing import Any
+from collections.abc import Sequence
 
 import pytest
-import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from messenger_core.matrix import (
-    Invitation,
-    MatrixSession,
-    Message,
-    ReceivedEvent,
-    SendFailed,
-    SessionSettings,
-    ToSend,
-)
+from messenger_core.matrix import ReceivedEvent, SendFailed, SessionSettings, ToSend
 from messenger_core.matrix.receiving import room_workers
 from sandbox.encrypted_client import ENCRYPTION, EncryptedClient
-from tests.messenger_core.matrix.test_session import shared_room, until
-
-
-class Service:
-    """Joins every room, notes what it handles, and does with each message what a test says."""
-
-    def __init__(self, session: MatrixSession) -> None:
-        self.session = session
-        self.handled: list[ReceivedEvent] = []
-        self.faults: dict[str, list[Exception]] = {}
-
-    async def handle(self, event: ReceivedEvent) -> Sequence[ToSend]:
-        body = str(event.content.get("body"))
-        if faults := self.faults.get(body):
-            raise faults.pop()
-        self.handled.append(event)
-        if event.type != "m.room.message":
-            return ()
-        return [Message(event.room_id, {"msgtype": "m.notice", "body": f"answer to {body}"})]
-
-    async def handle_invitation(self, invitation: Invitation) -> None:
-        await self.session.join(invitation.room_id)
-
-    @property
-    def bodies(self) -> list[str]:
-        """The messages that were handled, in order."""
-        return [str(event.content.get("body")) for event in self.handled if event.type == "m.room.message"]
-
-
-@asynccontextmanager
-async def serving(settings: SessionSettings, engine: AsyncEngine) -> AsyncIterator[Service]:
-    """The service, from its start to its stop."""
-    async with MatrixSession(settings, engine) as session:
-        service = Service(session)
-        task = asyncio.create_task(session.run(service))
-        try:
-            yield service
-        finally:
-            task.cancel()
-            await asyncio.gather(task, return_exceptions=True)
+from tests.messenger_core.matrix.session_scene import Service, running, shared_room, until
 
 
 async def test_an_outage_that_a_handler_meets_is_waited_out_and_parks_nothing(
     person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine
 ) -> None:
-    async with serving(settings, engine) as service:
+    async with running(settings, engine) as service:
         outages: list[Exception] = [SendFailed("the homeserver could not be asked") for _ in range(2)]
         service.faults["first"] = outages
         room = await shared_room(person, settings)
@@ -81,7 +31,7 @@ async def test_an_outage_that_a_handler_meets_is_waited_out_and_parks_nothing(
 async def test_row_01_a_failing_handler_loses_nothing_and_holds_up_its_own_room_alone(
     person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine
 ) -> None:
-    async with serving(settings, engine) as service:
+    async with running(settings, engine) as service:
         failing: list[Exception] = [RuntimeError("not now") for _ in range(3)]
         service.faults["poison"] = failing
         one, other = await shared_room(person, settings), await shared_room(person, settings)
@@ -105,21 +55,18 @@ async def test_row_20_a_handler_that_never_ends_is_ended(
                 await asyncio.Event().wait()
             return await super().handle(event)
 
-    async with MatrixSession(settings, engine) as session:
-        task = asyncio.create_task(session.run(Hanging(session)))
+    async with running(settings, engine, Hanging) as service:
         room = await shared_room(person, settings)
         await person.send_text(room, "hang")
         await person.send_text(room, "after")
         await person.wait_for(lambda seen: seen.body == "answer to after", "the answer to what came later")
-        assert (await session.figures()).parked == {"handler failed": 1}
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        assert (await service.session.figures()).parked == {"handler failed": 1}
 
 
 async def test_what_was_deleted_before_it_was_handled_is_handled_without_its_content(
     person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine
 ) -> None:
-    async with serving(settings, engine):
+    async with running(settings, engine):
         room = await shared_room(person, settings)
         await person.send_text(room, "before")
         await person.wait_for(lambda seen: seen.body == "answer to before", "the first answer")
@@ -127,7 +74,7 @@ async def test_what_was_deleted_before_it_was_handled_is_handled_without_its_con
     status, _ = await person.call("PUT", f"/_matrix/client/v3/rooms/{room}/redact/{secret}/1", {})
     assert status == 200
     await person.send_text(room, "after")
-    async with serving(settings, engine) as service:
+    async with running(settings, engine) as service:
         await person.wait_for(lambda seen: seen.body == "answer to after", "the last answer")
         [deleted] = [event for event in service.handled if event.event_id == secret]
         assert deleted.redacted
@@ -138,7 +85,7 @@ async def test_what_was_deleted_before_it_was_handled_is_handled_without_its_con
 async def test_row_12_being_removed_from_a_room_is_noticed_and_what_came_before_it_is_handled(
     person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine
 ) -> None:
-    async with serving(settings, engine) as service:
+    async with running(settings, engine) as service:
         body = {"preset": "private_chat", "invite": [settings.user_id], "initial_state": [ENCRYPTION]}
         _, made = await person.call("POST", "/_matrix/client/v3/createRoom", body)
         room = str(made["room_id"])
@@ -155,33 +102,3 @@ async def test_row_12_being_removed_from_a_room_is_noticed_and_what_came_before_
 
 def _is_removal(event: ReceivedEvent, user_id: str) -> bool:
     return event.state_key == user_id and event.content.get("membership") == "leave"
-
-
-async def test_a_full_disk_of_the_services_database_is_waited_out(
-    person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine
-) -> None:
-    full = False
-
-    def limit(connection: Any, *_: object) -> None:
-        if full:
-            pages = connection.exec_driver_sql("PRAGMA page_count").scalar()
-            connection.exec_driver_sql(f"PRAGMA max_page_count = {pages}")
-        else:
-            connection.exec_driver_sql("PRAGMA max_page_count = 1073741823")
-
-    sa.event.listen(engine.sync_engine, "begin", limit)
-    async with serving(settings, engine) as service:
-        room = await shared_room(person, settings)
-        await person.send_text(room, "before")
-        await person.wait_for(lambda seen: seen.body == "answer to before", "the first answer")
-        full = True
-        texts = [f"{number} " + "x" * 3000 for number in range(30)]
-        for text in texts:
-            await person.send_text(room, text)
-        await asyncio.sleep(2)
-        assert len(service.bodies) < 1 + len(texts)
-        full = False
-        await person.wait_for(lambda seen: seen.body == f"answer to {texts[-1]}", "the last answer")
-        assert service.bodies == ["before", *texts]
-        answers = [seen.body for seen in person.seen if seen.body.startswith("answer to ")]
-        assert answers == [f"answer to {text}" for text in ["before", *texts]]
