@@ -106,14 +106,6 @@ class Bot:
         async with self.engine.connect() as connection:
             return [dict(row._mapping) for row in await connection.execute(sa.select(found))]
 
-    async def put_to_device(self, *messages: object) -> None:
-        """Writes to-device messages down as if the homeserver had sent them; text is written as it is."""
-        table = session_tables(sa.MetaData()).to_device
-        async with self.engine.begin() as connection:
-            for message in messages:
-                source = message if isinstance(message, str) else json.dumps(message)
-                await connection.execute(table.insert().values(user_id=self.calls.user_id, source=source))
-
 
 @asynccontextmanager
 async def open_bot(account: Account) -> AsyncIterator[Bot]:

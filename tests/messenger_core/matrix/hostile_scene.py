@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
@@ -125,11 +124,6 @@ class Scene:
         assert self.service is not None
         return Counter(event.event_id for event in self.service.handled)
 
-    def handled_as(self, event_id: str) -> ReceivedEvent:
-        """An event as the service got it."""
-        assert self.service is not None
-        return next(event for event in self.service.handled if event.event_id == event_id)
-
     async def start(self) -> None:
         """Starts the session under test."""
         session = await self._opened.enter_async_context(MatrixSession(self.settings, self.engine))
@@ -200,13 +194,6 @@ class Scene:
         assert max(answers.values()) == 1
         assert max(self.handled.values()) == 1
         await self.until(self.to_device_taken_in, "the to-device messages are used up")
-
-    async def raw_event(self, room_id: str, event_id: str) -> dict[str, Any]:
-        """An event as the homeserver has it."""
-        path = f"/_matrix/client/v3/rooms/{quote(room_id, safe='')}/event/{quote(event_id, safe='')}"
-        status, event = await self.honest.call("GET", path)
-        assert status == 200, event
-        return event
 
 
 async def device_of(homeserver: Homeserver, name: str) -> SignedIn:
