@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import shlex
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.system.nothing_lost.__main__ import chosen_run
 from tests.system.nothing_lost.kill_plan import Victim, draw_kills
 from tests.system.nothing_lost.ordeal import Ordeal, Scale
 from tests.system.nothing_lost.tally import Tally, count, total
@@ -20,10 +22,18 @@ _SHORT = Scale(messages=200, own_a_room=10, own_pause_s=0.2, kills=5, rooms=3, c
 @pytest.mark.timeout(600)
 async def test_no_message_is_lost_doubled_or_reordered_while_service_and_homeserver_are_killed(tmp_path: Path) -> None:
     seed = random.SystemRandom().randrange(1_000_000)
-    progress = [f"seed {seed}; the long version repeats it: make soak SEED={seed}"]
+    progress = [f"again: {_SHORT.again(seed)}"]
     outcome = await Ordeal(tmp_path, _SHORT, seed, progress.append).run()
     assert outcome.faultless, "\n".join((*progress, *outcome.lines(), f"in {tmp_path}"))
     assert outcome.kills >= _SHORT.kills
+
+
+def test_what_is_advised_to_repeat_a_run_repeats_it() -> None:
+    python, module_option, module, *options = shlex.split(_SHORT.again(4711))
+    assert (python, module_option, module) == ("python", "-m", "tests.system.nothing_lost")
+    assert chosen_run(options) == (_SHORT, 4711)
+    usual, seed = chosen_run(["--seed", "0"])
+    assert chosen_run(shlex.split(usual.again(seed))[3:]) == (usual, 0)
 
 
 # -- the judge is judged: services that are careless in each way ------------------------------------------------------

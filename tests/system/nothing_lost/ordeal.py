@@ -48,6 +48,13 @@ class Scale:
         """How many messages the service sends."""
         return self.messages + self.own_a_room * self.rooms
 
+    def again(self, seed: int) -> str:
+        """The command that repeats a run of this scale with the same kills."""
+        return (
+            f"python -m tests.system.nothing_lost --seed {seed} --messages {self.messages} --kills {self.kills}"
+            f" --rooms {self.rooms} --clients {self.clients} --own-a-room {self.own_a_room} --pause {self.own_pause_s}"
+        )
+
 
 class Ordeal:
     """One run in a folder of its own."""
