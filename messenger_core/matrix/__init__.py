@@ -24,6 +24,7 @@ Beside it, at any time: ``session.send(room_id, content, key=...)``, ``send_file
 What it promises: each event is handled once as seen from outside and in order within its room, or is visibly waiting
 for its key or set aside with a reason; each message appears once and in order within its room. Nothing of that depends
 on memory: the process, the homeserver or both may be killed at any moment.
+What matrix-nio's client does instead, row by row: ``docs/matrix-nio-pitfalls.md``.
 """
 
 from messenger_core.matrix.encryption.sender_trust import DeviceTrust

@@ -77,7 +77,7 @@ async def test_a_person_who_lost_her_keys_makes_a_new_identity(homeserver: Homes
 
 
 @pytest.mark.parametrize("only_signed", [False, True])
-async def test_only_the_cross_signed_mode_shuts_an_unsigned_client_out(
+async def test_row_06_only_the_cross_signed_mode_shuts_an_unsigned_client_out(
     homeserver: Homeserver, tmp_path: Path, *, only_signed: bool
 ) -> None:
     """The sandbox's client has no cross-signing: it can be spoken with in normal mode alone, which shows the modes."""
