@@ -21,7 +21,6 @@ from messenger_core.http_service import TOKEN_PATH, new_application, serve_until
 from messenger_core.log import fault_without_text
 from messenger_core.matrix import MatrixSession
 from messenger_core.matrix.metrics import add_metrics
-from messenger_core.matrix.store.journal import Journal
 from messenger_core.service_auth.client import CallFailed, ServiceClient
 from messenger_core.service_auth.keys import read_private_key
 from messenger_core.settings import ListenAddress, SettingsError
@@ -124,23 +123,22 @@ async def check_proof(settings: RetentionSettings) -> tuple[list[str], Verdict]:
     return lines, check_chain(rows)
 
 
-async def _nightly(settings: RetentionSettings) -> None:
+async def _nightly(settings: RetentionSettings, session: MatrixSession) -> None:
     """Runs both jobs at 03:00 with the present moment; what could not be done is tried again the same night."""
     due = next_night(datetime.now(UTC))
     while True:
         while (wait_s := (due - datetime.now(UTC)).total_seconds()) > 0:  # noqa: ASYNC110 - waits for the wall clock
             await asyncio.sleep(min(wait_s, _LONGEST_SLEEP_S))
         due = next_night(datetime.now(UTC))
-        while not await _one_night(settings):
+        while not await _one_night(settings, session):
             logger.error("the nightly jobs left something undone; they run again in %d minutes", _AGAIN_AFTER_S // 60)
             await asyncio.sleep(_AGAIN_AFTER_S)
 
 
-async def _one_night(settings: RetentionSettings) -> bool:
+async def _one_night(settings: RetentionSettings, session: MatrixSession) -> bool:
     now = datetime.now(UTC).replace(microsecond=0)
     try:
-        async with _database(settings) as engine:
-            await Journal(engine, settings.session.user_id).forget_settled(now - _EVENTS_KNOWN_FOR)
+        await session.forget_settled(now - _EVENTS_KNOWN_FOR)
         return bool((await run_jobs(settings, now, BOTH_JOBS, logger.info))["done"])
     except Exception as fault:  # noqa: BLE001 - the daemon goes on answering, and the job is tried again
         logger.error("the nightly jobs failed: %s", fault_without_text(fault))  # noqa: TRY400 - no traceback
@@ -167,7 +165,7 @@ async def run(settings: RetentionSettings) -> None:
             _serve(settings.listen, engine),
             session.run(conversation),
             desk.run(),
-            _nightly(settings),
+            _nightly(settings, session),
         )
 
 

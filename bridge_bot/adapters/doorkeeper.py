@@ -52,11 +52,11 @@ class Doorkeeper:
 
     async def _is_fit(self, room: SupportRoom) -> bool:
         account = self._account.user_id
-        present = await self._account.room(room.room_id)
+        found = await self._account.room(room.room_id)
         return is_fit(
-            encrypted=present.encrypted,
-            power=present.power_of(account),
-            members=present.members,
+            encrypted=found.encrypted,
+            power=found.power_of(account),
+            present=found.present,
             person=room.user_id,
             account=account,
         )

@@ -71,10 +71,10 @@ class TeamRoomKeeper:
         room_id = await self._rooms.room_of(team, quarter)
         if room_id is None:
             room_id = await self._account.create_room(f"team-{team}-{quarter}")
-            members = (await self._account.room(room_id)).members
-            present = {user for user, membership in members.items() if membership in {"join", "invite"}}
+            room = await self._account.room(room_id)
+            strangers = room.present - {self._account.user_id, *self._agents[team]}
             # Somebody else may have taken the alias: tickets must never go into a stranger's room.
-            if members.get(self._account.user_id) != "join" or present - {self._account.user_id, *self._agents[team]}:
+            if room.members.get(self._account.user_id) != "join" or strangers:
                 raise SendFailed("the room under the team's alias is not the messenger's own")
             await self._rooms.record(team, quarter, room_id)
         self._to_invite |= {(room_id, agent) for agent in self._agents[team]}
@@ -86,9 +86,9 @@ class TeamRoomKeeper:
             if room_id in self._cleared:
                 continue
             try:
-                members = (await self._account.room(room_id)).members
-                for user_id in sorted(members.keys() - {self._account.user_id}):
-                    if members[user_id] in {"join", "invite"} and not await self._belongs(team, user_id):
+                present = (await self._account.room(room_id)).present
+                for user_id in sorted(present - {self._account.user_id}):
+                    if not await self._belongs(team, user_id):
                         self._to_remove.add((room_id, user_id))
             except HOMESERVER_FAULTS as fault:
                 logger.warning("the members of a room of team %s are not known yet: %s", team, reason_of(fault))

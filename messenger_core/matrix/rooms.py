@@ -69,6 +69,11 @@ class Room:
         }
 
     @property
+    def present(self) -> frozenset[str]:
+        """Who has joined or is invited."""
+        return frozenset(user for user, membership in self.members.items() if membership in {"join", "invite"})
+
+    @property
     def creators(self) -> frozenset[str]:
         """Those with all power: none below room version 12."""
         if self.version in _WITHOUT_CREATOR_POWER:
@@ -156,7 +161,7 @@ class Rooms:
         Raises:
             SendFailed: if the homeserver refused.
         """
-        if (await self.room(room_id)).members.get(user_id) not in {"join", "invite"}:
+        if user_id not in (await self.room(room_id)).present:
             await self._calls.post(self._calls.path(_ROOMS + "/invite", room_id), {"user_id": user_id})
 
     async def remove(self, room_id: str, user_id: str) -> None:
@@ -165,5 +170,5 @@ class Rooms:
         Raises:
             SendFailed: if the homeserver refused.
         """
-        if (await self.room(room_id)).members.get(user_id) in {"join", "invite"}:
+        if user_id in (await self.room(room_id)).present:
             await self._calls.post(self._calls.path(_ROOMS + "/kick", room_id), {"user_id": user_id})

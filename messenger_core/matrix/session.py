@@ -281,6 +281,10 @@ class MatrixSession:
         """The events whose room key has not come yet, oldest first; of one room, or of all."""
         return await self._journal.waiting(room_id)
 
+    async def forget_settled(self, before: datetime) -> None:
+        """Forgets what was handled before a moment; see ``Journal.forget_settled``."""
+        await self._journal.forget_settled(before)
+
     async def figures(self) -> SessionFigures:
         """How the session is doing, without content."""
         return await session_figures(self._engine, self.user_id, present())

@@ -103,8 +103,7 @@ class Desk:
             return
         await self._account.join(invitation.room_id)
         room = await self._account.room(invitation.room_id)
-        present = {user for user, membership in room.members.items() if membership in {"join", "invite"}}
-        if not room.encrypted or present != {self._account.user_id, invitation.inviter}:
+        if not room.encrypted or room.present != {self._account.user_id, invitation.inviter}:
             await self._decline(invitation)
             return
         await self._rooms.adopt(invitation, datetime.now(UTC))

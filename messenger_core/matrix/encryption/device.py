@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from messenger_core.matrix.clock import present
 from messenger_core.matrix.encryption.device_lists import DeviceLists
 from messenger_core.matrix.encryption.key_requests import KeyAsking
 from messenger_core.matrix.encryption.outbound_keys import OutboundKeys
@@ -92,7 +93,7 @@ class Device:
         engine: AsyncEngine,
         store_directory: Path,
         store_key: str,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = present,
     ) -> Device:
         """Opens the device that ``calls`` is signed in with, or a new one if its keys must not be used any more.
 

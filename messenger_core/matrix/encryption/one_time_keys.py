@@ -9,11 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from nio.crypto import Olm
 
+from messenger_core.matrix.clock import present
 from messenger_core.matrix.encryption.cross_signing import device_signed
 from messenger_core.matrix.encryption.generations import Generations
 from messenger_core.matrix.encryption.machine import OlmMachine
@@ -40,7 +41,7 @@ class OneTimeKeys:
         calls: HomeserverCalls,
         machine: OlmMachine,
         generations: Generations,
-        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], datetime] = present,
     ) -> None:
         self._calls = calls
         self._machine = machine

@@ -20,6 +20,7 @@ from messenger_core.matrix.receiving.gaps import Gaps
 from messenger_core.matrix.receiving.handler import EventHandler
 from messenger_core.matrix.receiving.reader import Reader
 from messenger_core.matrix.room_tasks import RoomTasks, TryAgain
+from messenger_core.matrix.store.event_state import EventKind
 from messenger_core.matrix.store.journal import Journal, JournalRow
 from messenger_core.matrix.store.outbox import Outbox
 
@@ -63,7 +64,7 @@ class RoomWorkers:
         await self._parts.gaps.fill(room_id)
         rows = await self._parts.journal.next(room_id, _ROWS_AT_ONCE)
         for row in rows:
-            if row.kind == "invitation":
+            if row.kind == EventKind.INVITATION:
                 await self._decide(row)
             else:
                 await self._hand_over(row)

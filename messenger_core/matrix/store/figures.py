@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from messenger_core.calendar_periods import to_milliseconds
-from messenger_core.matrix.store.journal import EventState
+from messenger_core.matrix.store.event_state import EventState
 from messenger_core.matrix.store.outbox import SendingState
 from messenger_core.matrix.store.tables import SessionTables, session_tables
 

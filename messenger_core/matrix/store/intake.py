@@ -15,6 +15,7 @@ from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.database import insert_into
 from messenger_core.matrix.events import Invitation, redacted_by, related
 from messenger_core.matrix.receiving.sync_answer import RoomEvent, SyncAnswer
+from messenger_core.matrix.store.event_state import EventKind, EventState
 from messenger_core.matrix.store.outbox import SENDING_ID_KEY, Outbox
 from messenger_core.matrix.store.tables import session_tables
 
@@ -132,8 +133,8 @@ class Intake:
                 # Nobody's clock makes a message younger than the moment in which it was here.
                 "received_at": min(event.received_at, moment),
                 "since": moment,
-                "kind": "event",
-                "state": "pending",
+                "kind": EventKind.EVENT.value,
+                "state": EventState.PENDING.value,
                 # Escaped: a database does not take every character that a stranger may send.
                 "source": json.dumps(event.source),
                 "attempts": 0,
@@ -183,7 +184,11 @@ class Intake:
             event = json.loads(source)
             rest = {key: event[key] for key in _ONLY_STATE_OF_REDACTED if key in event}
             # It need not wait for its key any longer: there is nothing left to read.
-            changes = {"source": json.dumps(rest | {"content": {}}), "state": "pending", "session_id": None}
+            changes = {
+                "source": json.dumps(rest | {"content": {}}),
+                "state": EventState.PENDING.value,
+                "session_id": None,
+            }
             await connection.execute(journal.update().where(deleted).values(**changes))
 
     async def _invite(
@@ -200,8 +205,8 @@ class Intake:
                 "place": place,
                 "received_at": moment,
                 "since": moment,
-                "kind": "invitation",
-                "state": "pending",
+                "kind": EventKind.INVITATION.value,
+                "state": EventState.PENDING.value,
                 "source": json.dumps({"sender": invitation.inviter}),
                 "attempts": 0,
             }

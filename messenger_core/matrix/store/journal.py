@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -13,17 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from messenger_core.calendar_periods import from_milliseconds, to_milliseconds
 from messenger_core.database import insert_into
 from messenger_core.matrix.events import ToSend, WaitingEvent
+from messenger_core.matrix.store.event_state import EventKind, EventState
 from messenger_core.matrix.store.outbox import Outbox, keyed
 from messenger_core.matrix.store.tables import session_tables
-
-
-class EventState(StrEnum):
-    """Where an event is. There is no state for "being handled": after a kill it is simply handled again."""
-
-    PENDING = "pending"
-    WAITING_KEY = "waiting_key"
-    PARKED = "parked"
-    SETTLED = "settled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +125,7 @@ class Journal:
             "since": to_milliseconds(now),
         }
         async with self._engine.begin() as connection:
-            if row.kind == "invitation":
+            if row.kind == EventKind.INVITATION:
                 await connection.execute(self._rows.delete().where(self._this(row), self._rows.c.source == row.source))
             else:
                 await connection.execute(self._rows.update().where(self._this(row)).values(**changes))

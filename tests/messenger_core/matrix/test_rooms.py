@@ -59,6 +59,7 @@ def test_members_and_encryption_are_read_from_state() -> None:
         ],
     )
     assert found.members == {OTHER: "invite"}
+    assert found.present == {OTHER}
     assert found.encrypted
     assert not Room.from_state("!room", []).encrypted
 
