@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Sequence
 from typing import Any, get_args
@@ -12,8 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messenger_core.matrix import (
     FileToSend,
-    Invitation,
-    MatrixSession,
     Message,
     ReceivedEvent,
     Redaction,
@@ -23,17 +20,14 @@ from messenger_core.matrix import (
 from messenger_core.matrix.rooms import ALL_POWER
 from messenger_core.matrix.store.outbox import SENDING_ID_KEY
 from sandbox.encrypted_client import ENCRYPTION, EncryptedClient
-from tests.messenger_core.matrix.test_session import running, shared_room
+from tests.messenger_core.matrix.session_scene import Service, running, shared_room
 
 SECRET = "Kniegelenkspunktion"
 BESIDE_THE_CIPHERTEXT = {"algorithm", "device_id", "sender_key", "session_id", "m.relates_to", SENDING_ID_KEY}
 
 
-class Talkative:
+class Talkative(Service):
     """Answers a message with everything that a handler can want sent."""
-
-    def __init__(self, session: MatrixSession) -> None:
-        self.session = session
 
     async def handle(self, event: ReceivedEvent) -> Sequence[ToSend]:
         if event.type != "m.room.message":
@@ -49,9 +43,6 @@ class Talkative:
             Message(event.room_id, _text("done")),
         ]
 
-    async def handle_invitation(self, invitation: Invitation) -> None:
-        await self.session.join(invitation.room_id)
-
 
 def _text(body: str) -> dict[str, Any]:
     return {"msgtype": "m.notice", "body": body, "remark": SECRET}
@@ -65,13 +56,10 @@ async def test_row_18_whatever_is_sent_is_ciphertext_or_a_deletion_and_never_a_r
     person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine
 ) -> None:
     assert set(get_args(ToSend)) == {Message, Redaction}, "a new kind belongs into Talkative"
-    async with MatrixSession(settings, engine) as session:
-        task = asyncio.create_task(session.run(Talkative(session)))
+    async with running(settings, engine, Talkative):
         room = await shared_room(person, settings)
         await person.send_text(room, "hello")
         await person.wait_for(lambda seen: seen.body == "done", "the last of the answers")
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
     status, answer = await person.call("GET", f"/_matrix/client/v3/rooms/{room}/messages?dir=b&limit=100")
     assert status == 200
     sent = [event for event in answer["chunk"] if event["sender"] == settings.user_id and "state_key" not in event]
