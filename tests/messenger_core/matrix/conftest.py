@@ -15,6 +15,8 @@ from messenger_core.matrix.store.tables import session_tables
 from sandbox.encrypted_client import EncryptedClient, run_client
 from sandbox.key_sign_in import sign_in_with_key
 from tests.bare_homeserver import SERVER_NAME, Homeserver
+from tests.messenger_core.matrix.encryption_scene import Bot, open_bot
+from tests.messenger_core.matrix.identity_scene import Account
 
 
 @pytest.fixture
@@ -57,6 +59,20 @@ async def person(homeserver: Homeserver, tmp_path: Path) -> AsyncIterator[Encryp
     )
     async with run_client(homeserver.url, signed_in, tmp_path / "person") as client:
         yield client
+
+
+@pytest.fixture
+def account(homeserver: Homeserver, tmp_path: Path) -> Account:
+    """A service's account without a session, another one for each test."""
+    return Account(homeserver, tmp_path)
+
+
+@pytest.fixture
+async def bot(account: Account) -> AsyncIterator[Bot]:
+    """The account's device, which has synced once."""
+    async with open_bot(account) as bot:
+        await bot.sync()
+        yield bot
 
 
 def _own_name(folder: Path) -> str:

@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
 
 from sandbox.encrypted_client import EncryptedClient
-from tests.bare_homeserver import Homeserver
 from tests.messenger_core.matrix.encryption_scene import Bot, open_bot
 from tests.messenger_core.matrix.identity_scene import Account
-
-
-@pytest.fixture
-def account(homeserver: Homeserver, tmp_path: Path) -> Account:
-    return Account(homeserver, tmp_path)
 
 
 @pytest.fixture

@@ -14,17 +14,11 @@ import vodozemac
 from messenger_core.matrix.encryption.own_identity import OwnIdentity
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.settings import SettingsError
-from tests.bare_homeserver import Homeserver
 from tests.messenger_core.matrix.identity_scene import STORE_KEY, Account, ask_for_keys
 
 
 class Killed(BaseException):
     """Stands for a kill: nothing may catch it."""
-
-
-@pytest.fixture
-def account(homeserver: Homeserver, tmp_path: Path) -> Account:
-    return Account(homeserver, tmp_path)
 
 
 def canonical(value: dict[str, Any]) -> bytes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import secrets
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,15 +15,9 @@ from messenger_core.matrix.encryption.own_device import OwnDevice
 from messenger_core.matrix.encryption.signed_json import is_signed_by
 from messenger_core.matrix.faults import SendFailed, StoreUnwritable
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
-from tests.bare_homeserver import Homeserver
 from tests.messenger_core.matrix.identity_scene import Account, claim, key_count, unused_fallback
 
 MOST = 50
-
-
-@pytest.fixture
-def account(homeserver: Homeserver, tmp_path: Path) -> Account:
-    return Account(homeserver, tmp_path)
 
 
 @pytest.fixture

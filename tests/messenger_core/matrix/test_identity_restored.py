@@ -21,7 +21,6 @@ from messenger_core.matrix.faults import StoreUnwritable
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.matrix.store.generations import RecordedGeneration, RecordedGenerations
 from messenger_core.settings import SettingsError
-from tests.bare_homeserver import Homeserver
 from tests.messenger_core.matrix.identity_scene import STORE_KEY, Account, ask_for_keys, claim
 
 ROOM = "!room:session.localhost"
@@ -29,11 +28,6 @@ ROOM = "!room:session.localhost"
 
 class Killed(BaseException):
     """Stands for a kill: nothing may catch it."""
-
-
-@pytest.fixture
-def account(homeserver: Homeserver, tmp_path: Path) -> Account:
-    return Account(homeserver, tmp_path)
 
 
 async def use(own: OwnDevice, times: int = 1) -> None:
