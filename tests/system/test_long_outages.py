@@ -30,7 +30,7 @@ from tests.system.nothing_lost.traffic import Room, running_clients
 
 _PATIENCE_S = 120
 _ANY_SIZE = 2**30
-# More than three of the pages, of 100 each, by which the session fetches what a limited sync left out.
+# A sync brings 100 of them; what it leaves out takes three pages of at most 100 each.
 _MISSED = 350
 
 
