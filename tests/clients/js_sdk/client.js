@@ -42,10 +42,10 @@ async function until(holds) {
 const isSigned = async (user, device) =>
     (await client.getCrypto().getDeviceVerificationStatus(user, device))?.signedByOwner ?? false;
 
-/** The public master key, once the signature of this device has come back. */
-async function identityOnceSigned() {
-    await until(() => isSigned(client.getUserId(), client.getDeviceId()));
-    return await client.getCrypto().getCrossSigningKeyId();
+/** Whether this device is signed by the person's present identity, and that identity is the one whose keys are here. */
+async function isOwnDeviceSigned() {
+    const [user, device] = [client.getUserId(), client.getDeviceId()];
+    return (await client.getCrypto().getUserVerificationStatus(user)).isVerified() && (await isSigned(user, device));
 }
 
 const commands = {
@@ -74,11 +74,17 @@ const commands = {
 
     /** Makes the person's cross-signing identity, or a new one if `anew`, and signs this device. */
     async make_identity({ auth, anew }) {
-        await client.getCrypto().bootstrapCrossSigning({
-            setupNewCrossSigning: anew,
-            authUploadDeviceSigningKeys: (upload) => upload(auth ?? null),
-        });
-        return await identityOnceSigned();
+        const crypto = client.getCrypto();
+        const hasPrivateKeys = async () => (await crypto.getCrossSigningStatus()).privateKeysCachedLocally.masterKey;
+        // The SDK drops the new private keys if it hears of the lost identity before the homeserver has the new one.
+        do {
+            await crypto.bootstrapCrossSigning({
+                setupNewCrossSigning: anew,
+                authUploadDeviceSigningKeys: (upload) => upload(auth ?? null),
+            });
+            await until(async () => (await isOwnDeviceSigned()) || !(await hasPrivateKeys()));
+        } while (!(await hasPrivateKeys()));
+        return await crypto.getCrossSigningKeyId();
     },
 
     /** The identity's private keys, which another device of the person may take over. */
@@ -92,7 +98,8 @@ const commands = {
         await crypto.getUserDeviceInfo([client.getUserId()], true);
         await crypto.importSecretsBundle(secrets);
         await crypto.crossSignDevice(client.getDeviceId());
-        return await identityOnceSigned();
+        await until(isOwnDeviceSigned);
+        return await crypto.getCrossSigningKeyId();
     },
 
     /** The devices of somebody, and whether each is signed by its owner. */
