@@ -32,7 +32,6 @@ from directory_service.settings import DirectorySettings
 from directory_service.store.changes import ChangeFeed
 from directory_service.store.practices import PracticeStore
 from directory_service.store.reachable_set import ReachableSet
-from directory_service.store.search import PracticeSearch
 from directory_service.store.tables import used_statement
 from messenger_core.catalogue import Catalogue
 from messenger_core.database import UsedStatements, answers, open_database
@@ -69,7 +68,7 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
     engine = await _open_database(settings.database)
     try:
         async with homeserver, OpenIdUserinfo(settings.server_names) as userinfo:
-            practices, search = PracticeStore(engine), PracticeSearch(engine)
+            practices = PracticeStore(engine)
             accounts = PracticeAccounts(homeserver)
             changes, reachable = ChangeFeed(engine), ReachableSet(engine)
             watches = FollowedWatches(practices=changes.version, reachable=reachable.version)
@@ -84,6 +83,7 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
             RegistrationApi(
                 practices=practices,
                 accounts=accounts,
+                watches=watches,
                 verifiers=verifiers,
                 audience=settings.public_url,
             ).add_to(app)
@@ -94,14 +94,14 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
                 watches=watches,
                 insured_servers=settings.server_names,
             ).add_to(routes)
-            HomeserverApi(
-                feed=feed, search=search, specialties=specialties, issuer=settings.public_url, key=key
-            ).add_to(routes)
+            held = Held(Indexer(specialties, read_postcodes()), PracticeIndex(specialties.knows))
+            HomeserverApi(feed=feed, held=held, specialties=specialties, issuer=settings.public_url, key=key).add_to(
+                routes
+            )
             tokens, locks = SearchTokens(settings.public_url, key), AccountLocks(homeserver)
             PatientSignInApi(practices=practices, userinfo=userinfo, locks=locks, tokens=tokens, texts=texts).add_to(
                 app
             )
-            held = Held(Indexer(specialties, read_postcodes()), PracticeIndex(specialties.knows))
             watches.feed = listing_feed = ListingFeed(changes, held)
             fhir = fhir_search(
                 listing=held.listing,

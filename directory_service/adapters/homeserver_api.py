@@ -10,10 +10,11 @@ from joserfc.jwk import ECKey
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from directory_service.adapters.reachability_feed import ReachabilityFeed
-from directory_service.rules.matching import Search, TooManyWords, search_words
+from directory_service.rules.fhir.held import Held
+from directory_service.rules.index.fit import TooManyWords, search_words
+from directory_service.rules.index.query import SearchQuery
 from directory_service.rules.practice import Practice
 from directory_service.rules.specialties import SpecialtyTable
-from directory_service.store.search import PracticeSearch
 from messenger_core.http_service import GuardedRoutes
 from messenger_core.problem import Problem, WireModel, parse_body
 from messenger_core.service_auth.assertions import sign_statement
@@ -37,11 +38,11 @@ class HomeserverApi:
     """``/reachable`` and ``/people-search``."""
 
     def __init__(
-        self, *, feed: ReachabilityFeed, search: PracticeSearch, specialties: SpecialtyTable, issuer: str, key: ECKey
+        self, *, feed: ReachabilityFeed, held: Held, specialties: SpecialtyTable, issuer: str, key: ECKey
     ) -> None:
         """``key`` signs the deltas in the name of ``issuer``, the directory's own address."""
         self._feed = feed
-        self._search = search
+        self._held = held
         self._specialties = specialties
         self._issuer = issuer
         self._key = key
@@ -71,23 +72,32 @@ class HomeserverApi:
     async def _people_search(self, request: web.Request, _caller: Caller) -> web.Response:
         asked = parse_body(_PeopleSearch, await request.read())
         try:
-            words = search_words([asked.term], self._specialties)
+            words = search_words([asked.term])
         except TooManyWords:
             errors = [{"field": "term", "detail": "it has too many words"}]
             raise Problem(400, "invalid-body", "The request's body is not as described; see errors.", errors) from None
         if not words:
             return web.json_response({"limited": False, "results": []})
-        found = await self._search.find(Search(words=words), count=asked.limit)
+        page = self._held.index.search(SearchQuery(words=words), count=asked.limit)
+        practices = [self._held.listing.get(hit.resource_id) for hit in page.hits]
         results = [
-            {"user_id": practice.user_id, "display_name": self._display_name(practice)} for practice in found.practices
+            {"user_id": _account(practice), "display_name": self._display_name(practice)}
+            for practice in practices
+            if practice is not None
         ]
-        return web.json_response({"limited": found.next_page is not None, "results": results})
+        return web.json_response({"limited": page.next_position is not None, "results": results})
 
     def _display_name(self, practice: Practice) -> str:
         """``Name – Fachgebiet, Ort``: Matrix clients show nothing else of a result."""
         specialties = " / ".join(map(self._specialties.display, practice.profile.specialties))
         place = f", {practice.profile.address.city}" if practice.profile.address else ""
         return f"{practice.profile.name} – {specialties}{place}"
+
+
+def _account(practice: Practice) -> str:
+    """The account that a chat is asked of: the one that the homeserver made, if the practice answers there."""
+    addresses = practice.profile.active_addresses
+    return practice.user_id if practice.user_id in addresses else addresses[0]
 
 
 def _since(request: web.Request) -> _Since:

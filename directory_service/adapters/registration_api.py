@@ -11,6 +11,7 @@ from aiohttp import web
 from joserfc.jwk import KeySet
 
 from directory_service.adapters.practice_accounts import TRIES, PracticeAccounts, account_differs, changed_too_often
+from directory_service.adapters.version_watch import VersionWatches
 from directory_service.rules.plain_text import PracticeName
 from directory_service.rules.practice import Practice
 from directory_service.store.practices import (
@@ -42,11 +43,18 @@ class RegistrationApi:
     """``POST /oauth2/register``."""
 
     def __init__(
-        self, *, practices: PracticeStore, accounts: PracticeAccounts, verifiers: Mapping[str, KeySet], audience: str
+        self,
+        *,
+        practices: PracticeStore,
+        accounts: PracticeAccounts,
+        watches: VersionWatches,
+        verifiers: Mapping[str, KeySet],
+        audience: str,
     ) -> None:
         """``verifiers`` are the keys of each trusted issuer; ``audience`` is the directory's own address."""
         self._practices = practices
         self._accounts = accounts
+        self._watches = watches
         self._verifiers = verifiers
         self._audience = audience
 
@@ -64,6 +72,7 @@ class RegistrationApi:
         if await self._practices.statement_is_used(statement.issuer, statement.statement_id):
             raise _refused("it was used before (jti); ask the verifier for a new one")
         practice = await self._join(statement, asked.client_name, public_jwks(*keys), now)
+        await self._watches.tell()
         body = {"client_id": practice.telematik_id, "user_id": practice.user_id}
         return web.json_response(body, status=201, headers={"Cache-Control": "no-store"})
 

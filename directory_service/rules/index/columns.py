@@ -38,12 +38,18 @@ class Columns:
         self.times = OpeningTimes()
         self.used: Flags = np.zeros(0, dtype=np.bool_)
         self.hidden: Flags = np.zeros(0, dtype=np.bool_)
+        self.hiding = 0
 
     @property
     def postings(self) -> Iterator[Postings]:
         """All keys of all kinds."""
         yield from (self.name_words.postings, self.other_words.postings, self.cities, self.postcodes)
         yield from (self.specialties, self.languages, self.features)
+
+    def hide(self, slot: int, *, hidden: bool) -> None:
+        """Hides a slot from insured people, or no longer."""
+        self.hiding += int(hidden) - int(self.hidden[slot])
+        self.hidden[slot] = hidden
 
     def make_room(self, room: int) -> None:
         """Slots below ``room`` may come."""

@@ -132,7 +132,7 @@ class Evaluation:
         """All practices that fit but for their opening hours."""
         columns = self._columns
         found, done = self._start(query, words, filters)
-        if query.for_insured:
+        if query.for_insured and columns.hiding:
             found = found.only(~columns.hidden[found.slots])
         for keys in filters:
             if keys is not done:

@@ -124,7 +124,7 @@ class PracticeIndex:
             self._columns.places.remove(slot, before.position)
             self._columns.places.insert(slot, after.position)
         self._columns.times.insert(slot, entry)
-        self._columns.hidden[slot] = entry.hidden
+        self._columns.hide(slot, hidden=entry.hidden)
         self._kept[slot] = after
 
     def remove(self, resource_id: str) -> None:
@@ -139,7 +139,8 @@ class PracticeIndex:
         columns.places.remove(slot, before.position)
         columns.times.remove(slot)
         columns.order.remove(slot)
-        columns.used[slot] = columns.hidden[slot] = False
+        columns.hide(slot, hidden=False)
+        columns.used[slot] = False
         columns.resource_ids[slot] = self._kept[slot] = None
         self._free.append(slot)
 
@@ -167,7 +168,7 @@ class PracticeIndex:
         columns.slots[entry.resource_id] = slot
         columns.resource_ids[slot] = entry.resource_id
         columns.used[slot] = True
-        columns.hidden[slot] = entry.hidden
+        columns.hide(slot, hidden=entry.hidden)
         columns.places.insert(slot, entry.position)
         columns.times.insert(slot, entry)
         for word in after.name_words:

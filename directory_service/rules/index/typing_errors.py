@@ -6,11 +6,10 @@ each word and of what remains of it without one of its letters; hashes that meet
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from rapidfuzz.distance import OSA
 
 _MERGE_AT = 20_000
 
@@ -40,9 +39,9 @@ class NearWords:
         if len(self._fresh) > _MERGE_AT:
             self._merge()
 
-    def near(self, asked: str) -> list[str]:
-        """The known words at a distance of exactly one error, in any order."""
-        variants = _shortened(asked)
+    def near(self, typed: Sequence[str]) -> set[str]:
+        """The known words that are at a distance of one error from any of some words, and some that are not."""
+        variants = set[int]().union(*map(_shortened, typed))
         values = np.fromiter(variants, dtype=np.int64, count=len(variants))
         starts = np.searchsorted(self._hashes, values, "left").tolist()
         ends = np.searchsorted(self._hashes, values, "right").tolist()
@@ -50,10 +49,10 @@ class NearWords:
         for start, end in zip(starts, ends, strict=True):
             if start < end:
                 numbers.update(self._owners[start:end].tolist())
-        for value in variants:
-            numbers.update(self._fresh.get(value, ()))
-        candidates = (self._words[number] for number in numbers)
-        return [word for word in candidates if OSA.distance(asked, word, score_cutoff=1) == 1]
+        if self._fresh:
+            for value in variants:
+                numbers.update(self._fresh.get(value, ()))
+        return {self._words[number] for number in numbers}
 
     def _merge(self) -> None:
         pairs = [(value, number) for value, numbers in self._fresh.items() for number in numbers]

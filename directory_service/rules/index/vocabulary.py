@@ -8,7 +8,16 @@ import numpy as np
 from rapidfuzz.distance import OSA
 from rapidfuzz.process import cdist
 
-from directory_service.rules.index.fit import EXACT, INFIX, ONE_ERROR, PREFIX, TWO_ERRORS, may_be_infix
+from directory_service.rules.index.fit import (
+    EXACT,
+    INFIX,
+    ONE_ERROR,
+    PREFIX,
+    TWO_ERRORS,
+    is_one_error,
+    may_be_infix,
+    readings,
+)
 from directory_service.rules.index.parts import WordParts
 from directory_service.rules.index.postings import Postings
 from directory_service.rules.index.typing_errors import NearWords
@@ -51,18 +60,27 @@ class Vocabulary:
         found: list[tuple[int, Sequence[str]]] = [(EXACT, [asked] if exact else []), (PREFIX, begin[exact:])]
         taken: set[str] = set()
         if errors:
-            found.append((ONE_ERROR, self._one_error(asked)))
+            one = self._one_error(asked)
+            taken.update(one)
+            found.append((ONE_ERROR, one))
             if errors > 1:
-                found.append((TWO_ERRORS, self._two_errors(asked)))
-            taken.update(*(words for _, words in found[2:]))
+                two = [word for word in self._two_errors(asked) if word not in taken]
+                taken.update(two)
+                found.append((TWO_ERRORS, two))
         if may_be_infix(asked):
             parts = [word for word in self._parts.containing(asked) if word not in taken and word in self.postings]
             found.append((INFIX, parts))
         return [(level, words) for level, words in found if words]
 
     def _one_error(self, asked: str) -> list[str]:
-        near = [word for word in self._near.near(asked) if word in self.postings and not word.startswith(asked)]
-        return [word for word in near if len(word) == 4] if len(asked) == 3 else near
+        typed = readings(asked)
+        return [
+            word
+            for word in self._near.near(typed)
+            if word in self.postings
+            and not word.startswith(asked)
+            and any(is_one_error(reading, word) for reading in typed)
+        ]
 
     def _two_errors(self, asked: str) -> list[str]:
         shelves = [self._shelves.get((asked[0], len(asked) + more), []) for more in (-2, -1, 0, 1, 2)]

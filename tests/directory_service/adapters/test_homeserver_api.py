@@ -130,6 +130,24 @@ async def test_the_search_box_shows_name_specialty_and_place(directory: Director
     assert (status, answer) == (200, {"limited": False, "results": [{"user_id": ACCOUNT, "display_name": shown}]})
 
 
+SPELLINGS: list[str] = [
+    "Mueller",
+    "muller hamburg",
+    "MÜLER",
+    "Müller Hausarzt",
+    "arztpraxis müll",
+    "Hausaerztin Mülller",
+]
+
+
+async def test_the_search_box_finds_every_spelling_and_forgives_a_typing_error(directory: Directory) -> None:
+    await directory.practice_joins(profile=PROFILE | {"name": "Hausarztpraxis Dr. Müller", "specialties": ["ALLG"]})
+    for term in SPELLINGS:
+        assert len(await directory.found(term)) == 1, term
+    for term in ("Mueller Berlin", "Müller Zahnarzt"):
+        assert await directory.found(term) == [], term
+
+
 async def test_the_search_box_says_when_there_is_more(directory: Directory) -> None:
     await directory.practice_joins(SOMMER)
     await directory.practice_joins(WINTER)

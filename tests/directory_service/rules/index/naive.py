@@ -38,11 +38,17 @@ def kind(asked: str, word: str, medical: Iterable[str]) -> int | None:
     if word[: len(asked)] == asked:
         return 1
     letters = asked.isalpha()
-    if letters and word.isalpha() and asked not in medical:
-        errors = steps(asked, word)
-        if errors == 1 and (len(asked) > 3 or (len(asked) == 3 and len(word) == 4)):
+    if letters and word.isalpha() and asked not in medical and len(asked) >= 3:
+        swallowed = [
+            at
+            for at, two in enumerate(zip(asked, asked[1:] + " ", strict=True), 1)
+            if two[0] in "aou" and two[1] != "e"
+        ]
+        typed = [asked, *(asked[:at] + "e" + asked[at:] for at in swallowed)]
+        near = [one for one in typed if steps(one, word) == 1 and (len(one) > 3 or len(word) == 4)]
+        if near:
             return 2
-        if errors == 2 and len(asked) >= 8 and asked[0] == word[0]:
+        if steps(asked, word) == 2 and len(asked) >= 8 and asked[0] == word[0]:
             return 3
     return 4 if letters and len(asked) >= 4 and asked in word else None
 

@@ -34,7 +34,9 @@ WORDS = [
 ]
 CITIES = ["berlin", "bad homburg", "berlingerode", "koln", "lang"]
 ASKED = st.one_of(
-    st.sampled_from([*WORDS, *CITIES, "10115", "101", "chirurgie", "m", "arzt", "kch", "schmidbaur", "praxs"]),
+    st.sampled_from(
+        [*WORDS, *CITIES, "10115", "101", "chirurgie", "m", "arzt", "kch", "bur", "mar", "schmidbaur", "praxs"]
+    ),
     st.text("muleraikoch1", min_size=1, max_size=9),
 )
 POSITIONS = st.builds(
