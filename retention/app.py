@@ -8,7 +8,7 @@ import logging
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any, Literal
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -45,8 +45,6 @@ Job = Literal["offers", "erasures"]
 BOTH_JOBS: tuple[Job, ...] = ("offers", "erasures")
 _AGAIN_AFTER_S = 30 * 60
 _LONGEST_SLEEP_S = 60.0
-# Long enough that no event comes again after it was forgotten.
-_EVENTS_KNOWN_FOR = timedelta(days=90)
 
 
 @asynccontextmanager
@@ -123,22 +121,21 @@ async def check_proof(settings: RetentionSettings) -> tuple[list[str], Verdict]:
     return lines, check_chain(rows)
 
 
-async def _nightly(settings: RetentionSettings, session: MatrixSession) -> None:
+async def _nightly(settings: RetentionSettings) -> None:
     """Runs both jobs at 03:00 with the present moment; what could not be done is tried again the same night."""
     due = next_night(datetime.now(UTC))
     while True:
         while (wait_s := (due - datetime.now(UTC)).total_seconds()) > 0:  # noqa: ASYNC110 - waits for the wall clock
             await asyncio.sleep(min(wait_s, _LONGEST_SLEEP_S))
         due = next_night(datetime.now(UTC))
-        while not await _one_night(settings, session):
+        while not await _one_night(settings):
             logger.error("the nightly jobs left something undone; they run again in %d minutes", _AGAIN_AFTER_S // 60)
             await asyncio.sleep(_AGAIN_AFTER_S)
 
 
-async def _one_night(settings: RetentionSettings, session: MatrixSession) -> bool:
+async def _one_night(settings: RetentionSettings) -> bool:
     now = datetime.now(UTC).replace(microsecond=0)
     try:
-        await session.forget_settled(now - _EVENTS_KNOWN_FOR)
         return bool((await run_jobs(settings, now, BOTH_JOBS, logger.info))["done"])
     except Exception as fault:  # noqa: BLE001 - the daemon goes on answering, and the job is tried again
         logger.error("the nightly jobs failed: %s", fault_without_text(fault))  # noqa: TRY400 - no traceback
@@ -165,7 +162,7 @@ async def run(settings: RetentionSettings) -> None:
             _serve(settings.listen, engine),
             session.run(conversation),
             desk.run(),
-            _nightly(settings, session),
+            _nightly(settings),
         )
 
 

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from messenger_core.settings import SettingsError
 
 _LOOK_AFTER_S = 5.0
+_ANSWERS_WITHIN_S = 10.0
 
 
 @asynccontextmanager
@@ -77,7 +78,8 @@ async def watch(lock: AsyncConnection) -> None:
     while True:
         await asyncio.sleep(_LOOK_AFTER_S)
         try:
-            await lock.execute(sa.text("SELECT 1"))
-            await lock.commit()
-        except sa.exc.SQLAlchemyError:
+            async with asyncio.timeout(_ANSWERS_WITHIN_S):
+                await lock.execute(sa.text("SELECT 1"))
+                await lock.commit()
+        except (TimeoutError, OSError, sa.exc.SQLAlchemyError):
             raise SettingsError("the connection that holds the account in the database was lost; start again") from None

@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from messenger_core.log import fault_without_text
 from messenger_core.matrix.encryption.device import Device
 from messenger_core.matrix.faults import SendFailed, StoreUnwritable
+from messenger_core.matrix.receiving.catching_up import CatchingUp
 from messenger_core.matrix.receiving.sync_answer import SyncAnswer
 from messenger_core.matrix.store.journal import Journal
 from messenger_core.matrix.store.outbox import Outbox
@@ -19,7 +20,7 @@ from messenger_core.waking import woken
 logger = logging.getLogger(__name__)
 
 _LOOK_AGAIN_S = 30.0
-_READ_AGAIN_EVERY = timedelta(minutes=10)
+_READ_AGAIN_EVERY = timedelta(hours=1)
 _TRY_PARKED_EVERY = timedelta(hours=1)
 
 
@@ -34,6 +35,7 @@ class Caretaker:
         *,
         clock: Callable[[], datetime],
         wake: Callable[[Iterable[str]], None],
+        catching_up: CatchingUp,
     ) -> None:
         """Takes what to call with the rooms in which there is something to do again."""
         self._device = device
@@ -41,6 +43,7 @@ class Caretaker:
         self._outbox = outbox
         self._clock = clock
         self._wake = wake
+        self._catching_up = catching_up
         self._news = asyncio.Event()
         self._one_time_keys: int | None = None
         self._fallback_unused: bool | None = None
@@ -53,6 +56,8 @@ class Caretaker:
 
     async def run(self) -> None:
         """Works until it is cancelled."""
+        # Before that nobody knows whether a copy of this device has sent; its keys are not used.
+        await self._catching_up.once()
         # At once: a kill may have come between the arrival of a key and the turn of the events that waited for it, and
         # the fault for which events were set aside may be mended.
         read_again = try_parked = self._clock()

@@ -91,7 +91,8 @@ class ReceivedEvent:
             sent_at=from_milliseconds(milliseconds_of(source)),
             encrypted=encrypted,
             state_key=state_key if isinstance(state_key, str) else None,
-            redacts=redacted_by(source) if source.get("type") == "m.room.redaction" else None,
+            # Only what the homeserver has checked deletes anything.
+            redacts=redacted_by(source) if source.get("type") == "m.room.redaction" and not encrypted else None,
             thread_root=related(content, "m.thread"),
             replaces=related(content, "m.replace"),
         )

@@ -18,8 +18,14 @@ class SendFailed(Exception):  # noqa: N818 - reads as what happened
 
     @property
     def outage(self) -> bool:
-        """Whether asking again later may help: no answer, too many requests, or a fault of the homeserver's own."""
-        return self.status is None or self.status == 429 or self.status >= 500
+        """Whether asking again later may help.
+
+        True without an answer, after too many requests, for a fault of the homeserver's own, for a token that ended,
+        and for what names no Matrix error: a proxy in between said it.
+        """
+        if self.status is None or self.status in {401, 429} or self.status >= 500:
+            return True
+        return self.errcode is None
 
 
 class NothingEncrypted(SendFailed):
@@ -42,6 +48,11 @@ class FileUnreadable(SendFailed):
     def __init__(self, reason: str) -> None:
         super().__init__(f"a file cannot be read ({reason})", status=404)
         self.reason = reason
+
+    @property
+    def outage(self) -> bool:
+        """Never."""
+        return False
 
 
 class StoreUnwritable(Exception):  # noqa: N818 - reads as what happened

@@ -177,7 +177,9 @@ class MatrixSession:
             clock=present,
         )
         workers = RoomWorkers(worked_on, handler, parts.lanes.wake)
-        caretaker = Caretaker(parts.device, self._journal, self._outbox, clock=present, wake=workers.wake)
+        caretaker = Caretaker(
+            parts.device, self._journal, self._outbox, clock=present, wake=workers.wake, catching_up=parts.catching_up
+        )
         receiver = Receiver(
             parts.calls,
             parts.intake,
@@ -225,13 +227,12 @@ class MatrixSession:
             SendFailed: if the homeserver refused.
         """
         known = await self._outbox.by_key(key)
-        if known is None or known.state is SendingState.REFUSED:
-            content = await self._opened.media.upload(room_id, file, present())
-            if relation is not None:
-                content["m.relates_to"] = dict(relation)
-        else:
+        if known is not None and known.state is not SendingState.REFUSED:
             # It was uploaded before a kill; what is queued stays as it is.
-            content = {}
+            return await self._opened.lanes.outcome(known.id)
+        content = await self._opened.media.upload(room_id, file, present())
+        if relation is not None:
+            content["m.relates_to"] = dict(relation)
         return await self.send(room_id, content, key=key)
 
     @asynccontextmanager
@@ -280,10 +281,6 @@ class MatrixSession:
     async def waiting(self, room_id: str | None = None) -> list[WaitingEvent]:
         """The events whose room key has not come yet, oldest first; of one room, or of all."""
         return await self._journal.waiting(room_id)
-
-    async def forget_settled(self, before: datetime) -> None:
-        """Forgets what was handled before a moment; see ``Journal.forget_settled``."""
-        await self._journal.forget_settled(before)
 
     async def figures(self) -> SessionFigures:
         """How the session is doing, without content."""

@@ -45,28 +45,30 @@ class Gaps:
         async with self._filling.setdefault(room_id, asyncio.Lock()):
             while gaps := await self._intake.gaps(room_id):
                 await self._fill_page(gaps[0])
+            self._filling.pop(room_id, None)
 
     async def _fill_page(self, gap: Gap) -> None:
         path = self._calls.path("/_matrix/client/v3/rooms/{}/messages", gap.room_id)
         wanted = {"dir": "b", "from": gap.token, "to": gap.until, "limit": str(_PAGE)}
-        events: list[RoomEvent] = []
-        token: str | None = None
         try:
             page = await self._calls.get(path, params=wanted)
         except SendFailed as refusal:
             if refusal.outage:
                 raise
-            # Nobody who is out of a room may read its past; what is missing stays missing.
-            logger.warning("the missing events of a room cannot be read any more: %s", refusal.errcode)
-        else:
-            events, token = _read_page(gap.room_id, page)
+            # Nobody who is out of a room may read its past.
+            logger.error("missing events of a room cannot be read any more: %s", refusal)  # noqa: TRY400
+            await self._intake.give_up(gap, self._clock())
+            return
+        events, token = read_page(gap, page)
         own = await self._intake.fill(gap, events, token=token, device_id=self._calls.device_id, now=self._clock())
         self._on_own_events(own)
 
 
-def _read_page(room_id: str, page: dict[str, Any]) -> tuple[list[RoomEvent], str | None]:
+def read_page(gap: Gap, page: dict[str, Any]) -> tuple[list[RoomEvent], str | None]:
+    """The events of a page, newest first, and from where to go on; an empty page is not the end if it names more."""
     chunk = page.get("chunk")
     chunk = chunk if isinstance(chunk, list) else []
-    events = [event for event in (RoomEvent.from_source(room_id, source) for source in chunk) if event is not None]
+    read = (RoomEvent.from_source(gap.room_id, source) for source in chunk)
     end = page.get("end")
-    return events, end if chunk and isinstance(end, str) and end else None
+    more = isinstance(end, str) and end not in {"", gap.token}
+    return [event for event in read if event is not None], end if more else None

@@ -7,8 +7,6 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from sqlalchemy.exc import InterfaceError, OperationalError
-
 from messenger_core.log import fault_without_text
 from messenger_core.matrix.faults import SendFailed, StoreUnwritable
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
@@ -17,6 +15,7 @@ from messenger_core.matrix.receiving.catching_up import CatchingUp
 from messenger_core.matrix.receiving.following import Following, OwnEventsNotice
 from messenger_core.matrix.receiving.sync_answer import NoSyncAnswer, read_sync
 from messenger_core.matrix.store.intake import Intake
+from messenger_core.settings import SettingsError
 
 logger = logging.getLogger(__name__)
 
@@ -64,8 +63,10 @@ class Receiver:
                 await self._sync(wait_ms)
             except (SendFailed, NoSyncAnswer, StoreUnwritable) as fault:
                 logger.warning("sync failed: %s", fault)
-            except (OperationalError, InterfaceError, OSError) as fault:
-                logger.error("what was received cannot be written: %s", fault_without_text(fault))  # noqa: TRY400
+            except SettingsError:
+                raise
+            except Exception as fault:  # noqa: BLE001 - a database that is away or full is waited out, whatever it says
+                logger.error("what was received cannot be taken in: %s", fault_without_text(fault))  # noqa: TRY400
             else:
                 patience.reset()
                 wait_ms = _WAIT_MS

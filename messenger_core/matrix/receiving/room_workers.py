@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedError, ProgrammingError
 
 from messenger_core.log import fault_without_text
 from messenger_core.matrix.encryption.device import Device
@@ -22,7 +22,7 @@ from messenger_core.matrix.receiving.reader import Reader
 from messenger_core.matrix.room_tasks import RoomTasks, TryAgain
 from messenger_core.matrix.store.event_state import EventKind
 from messenger_core.matrix.store.journal import Journal, JournalRow
-from messenger_core.matrix.store.outbox import Outbox
+from messenger_core.matrix.store.outbox import Outbox, frozen
 
 logger = logging.getLogger(__name__)
 
@@ -81,26 +81,27 @@ class RoomWorkers:
             await self._settle(row, (), None)
 
     async def _hand_over(self, row: JournalRow) -> None:
-        journal = self._parts.journal
+        place: str | None = None
         try:
             read = await self._parts.reader.read(row)
+            place = read.megolm_place
+            async with asyncio.timeout(_HANDLER_TIMEOUT_S):
+                answers = tuple(await self._handler.handle(read.event))
+            for answer in answers:
+                # What cannot be written down must fail here, where it is counted.
+                frozen(answer)
         except KeyMissing as missing:
             if await self._parts.device.has_more_to_take_in():
                 # It may be among what came with the event; who went on now would change the room's order.
                 raise TryAgain(_KEYS_TAKEN_IN_AFTER_S) from None
             await self._wait_for_key(row, missing.session_id)
-            return
         except Unreadable as never:
             logger.warning("an event is set aside: %s", never.reason)
-            await journal.park(row, never.reason)
-            return
-        try:
-            async with asyncio.timeout(_HANDLER_TIMEOUT_S):
-                answers = await self._handler.handle(read.event)
+            await self._parts.journal.park(row, never.reason)
         except Exception as fault:  # noqa: BLE001 - one bad event must not stop the others
-            await self._after_failure(row, fault, read.megolm_place)
+            await self._after_failure(row, fault, place)
         else:
-            await self._settle(row, tuple(answers), read.megolm_place)
+            await self._settle(row, answers, place)
 
     async def _settle(self, row: JournalRow, answers: tuple[ToSend, ...], megolm_place: str | None) -> None:
         parts = self._parts
@@ -130,7 +131,7 @@ class RoomWorkers:
 
     async def _after_failure(self, row: JournalRow, fault: Exception, megolm_place: str | None = None) -> None:
         """Raises ``TryAgain``, unless the event was tried often enough; an outage is waited out without counting."""
-        if isinstance(fault, OperationalError | InterfaceError) or (isinstance(fault, SendFailed) and fault.outage):
+        if is_outage(fault):
             raise fault
         attempts = row.attempts + 1
         logger.error("handling an event failed, attempt %d of %d: %s", attempts, _ATTEMPTS, fault_without_text(fault))
@@ -139,3 +140,13 @@ class RoomWorkers:
             await self._parts.journal.park(row, "handler failed", megolm_place)
         else:
             raise TryAgain(2.0 ** (attempts - 1))
+
+
+def is_outage(fault: Exception) -> bool:
+    """Whether it is no fault of the event's: a homeserver or a database that is away or full."""
+    if isinstance(fault, SendFailed):
+        return fault.outage
+    # PostgreSQL's faults have many names; those that the statement itself is to blame for are these.
+    return isinstance(fault, DBAPIError) and not isinstance(
+        fault, DataError | IntegrityError | NotSupportedError | ProgrammingError
+    )

@@ -58,6 +58,7 @@ class SyncAnswer:
     Attributes:
         events: of all rooms; those of one room in their order.
         limited: rooms of which something was left out.
+        joined: rooms that the account is in and in which there is news.
         changed_devices: people whose list of devices changed.
         one_time_keys: how many of our one-time keys the homeserver has left; None if it does not say.
         fallback_unused: whether our fallback key is unused; None if it does not say.
@@ -66,6 +67,7 @@ class SyncAnswer:
     next_batch: str
     events: tuple[RoomEvent, ...] = ()
     limited: tuple[LimitedTimeline, ...] = ()
+    joined: frozenset[str] = field(default_factory=frozenset)
     invitations: tuple[Invitation, ...] = ()
     to_device: tuple[Mapping[str, Any], ...] = ()
     changed_devices: frozenset[str] = field(default_factory=frozenset)
@@ -123,6 +125,7 @@ def read_sync(answer: Mapping[str, Any], user_id: str) -> SyncAnswer:
         next_batch=next_batch,
         events=tuple(events),
         limited=tuple(limited),
+        joined=frozenset(room_id for room_id, _ in _rooms(rooms.get("join"))),
         invitations=tuple(_invitations(rooms.get("invite"), user_id)),
         to_device=tuple(
             message for message in _list(_mapping(answer.get("to_device")).get("events")) if isinstance(message, dict)

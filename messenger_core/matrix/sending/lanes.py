@@ -52,10 +52,17 @@ class Lanes:
         Raises:
             SendFailed: if the homeserver refused it for good.
         """
+        return await self.outcome((await self._parts.outbox.put(what, key=key, now=self._parts.clock())).id)
+
+    async def outcome(self, row_id: int) -> SentMessage:
+        """Waits until the homeserver named the event of a row.
+
+        Raises:
+            SendFailed: if the homeserver refused it for good.
+        """
         outbox = self._parts.outbox
-        row = await outbox.put(what, key=key, now=self._parts.clock())
-        with self._parts.acknowledgements.of(row.id) as ended:
-            while (row := await outbox.find(row.id)).state is SendingState.QUEUED:
+        with self._parts.acknowledgements.of(row_id) as ended:
+            while (row := await outbox.find(row_id)).state is SendingState.QUEUED:
                 self.wake([row.room_id])
                 await ended.wait()
                 ended.clear()

@@ -19,6 +19,13 @@ def create_durable_tables() -> None:
         sa.PrimaryKeyConstraint("user_id", "room_id", "batch"),
     )
     op.create_table(
+        "matrix_absence",
+        sa.Column("user_id", sa.Text, nullable=False),
+        sa.Column("room_id", sa.Text, nullable=False),
+        sa.Column("until", sa.Text, nullable=False),
+        sa.PrimaryKeyConstraint("user_id", "room_id"),
+    )
+    op.create_table(
         "matrix_identity",
         sa.Column("user_id", sa.Text, nullable=False),
         sa.Column("owner", sa.Text, nullable=False),

@@ -19,3 +19,5 @@ class EventKind(StrEnum):
 
     EVENT = "event"
     INVITATION = "invitation"
+    GAP = "gap"
+    """No event: it says that missing events of a room cannot be read any more."""

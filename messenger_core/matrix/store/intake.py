@@ -16,7 +16,7 @@ from messenger_core.database import insert_into
 from messenger_core.matrix.events import Invitation, redacted_by, related
 from messenger_core.matrix.receiving.sync_answer import RoomEvent, SyncAnswer
 from messenger_core.matrix.store.event_state import EventKind, EventState
-from messenger_core.matrix.store.outbox import SENDING_ID_KEY, Outbox
+from messenger_core.matrix.store.outbox import KEPT_AFTER_SENDING, SENDING_ID_KEY, Outbox
 from messenger_core.matrix.store.tables import session_tables
 
 _ONLY_STATE_OF_REDACTED = ("event_id", "sender", "type", "origin_server_ts", "state_key")
@@ -77,25 +77,41 @@ class Intake:
             await self._journal(connection, answer.events, range(len(answer.events)), batch, now)
             await self._invite(connection, answer.invitations, batch, now)
             own = await self._own(connection, answer.events, device_id, now)
-            if since is not None and answer.limited:
-                gaps = [
-                    {
-                        "user_id": user_id,
-                        "room_id": limited.room_id,
-                        "batch": batch,
-                        "token": limited.token,
-                        "until": since,
-                        "next_place": -1,
-                    }
-                    for limited in answer.limited
-                ]
-                await connection.execute(tables.gap.insert(), gaps)
+            if since is not None:
+                await self._open_gaps(connection, answer, since=since, batch=batch)
             if answer.to_device:
                 rows = [{"user_id": user_id, "source": json.dumps(message)} for message in answer.to_device]
                 await connection.execute(tables.to_device.insert(), rows)
             await self._mark_stale(connection, answer.changed_devices, batch)
             await self._move(connection, answer, batch)
         return own
+
+    async def _open_gaps(self, connection: AsyncConnection, answer: SyncAnswer, *, since: str, batch: int) -> None:
+        absence = self._tables.absence
+        mine = absence.c.user_id == self._user_id
+        away = {row.room_id: row.until for row in await connection.execute(sa.select(absence).where(mine))}
+        for limited in answer.limited:
+            gap = {
+                "user_id": self._user_id,
+                "room_id": limited.room_id,
+                "batch": batch,
+                "token": limited.token,
+                "until": away.get(limited.room_id, since),
+                "next_place": -1,
+            }
+            await connection.execute(self._tables.gap.insert().values(**gap))
+        back = sorted(answer.joined & away.keys())
+        if back:
+            await connection.execute(absence.delete().where(mine, absence.c.room_id.in_(back)))
+        for invitation in answer.invitations:
+            await self._note_absence(connection, invitation.room_id, since)
+
+    async def _note_absence(self, connection: AsyncConnection, room_id: str, until: str) -> None:
+        """Remembers how far a room was read before the account was out of it; the oldest such moment counts."""
+        row = insert_into(self._engine, self._tables.absence).values(
+            user_id=self._user_id, room_id=room_id, until=until
+        )
+        await connection.execute(row.on_conflict_do_nothing(index_elements=["user_id", "room_id"]))
 
     async def _next_batch(self, connection: AsyncConnection) -> int:
         position = self._tables.position
@@ -110,7 +126,8 @@ class Intake:
         await connection.execute(row.on_conflict_do_update(index_elements=["user_id"], set_=changes))
 
     async def _mark_stale(self, connection: AsyncConnection, owners: Iterable[str], batch: int) -> None:
-        for owner in owners:
+        # In one order everywhere, so that two transactions never wait for each other.
+        for owner in sorted(owners):
             row = insert_into(self._engine, self._tables.stale_devices).values(
                 user_id=self._user_id, owner=owner, batch=batch
             )
@@ -219,6 +236,8 @@ class Intake:
     ) -> OwnEvents:
         acknowledged: set[int] = set()
         foreign = 0
+        # What is older may have been sent under a row that is forgotten; it comes again when a room is joined anew.
+        youngest = to_milliseconds(now - KEPT_AFTER_SENDING / 2)
         for event in events:
             if event.sender != self._user_id:
                 continue
@@ -229,7 +248,7 @@ class Intake:
                 )
                 if row is not None:
                     acknowledged.add(row)
-                elif _text(event, "device_id") == device_id:
+                elif _text(event, "device_id") == device_id and event.received_at > youngest:
                     foreign += 1
             elif event.type == "m.room.redaction":
                 target = redacted_by(event.source)
@@ -246,6 +265,29 @@ class Intake:
         async with self._engine.connect() as connection:
             rows = (await connection.execute(sa.select(gap).where(mine).order_by(gap.c.batch))).all()
         return [Gap(row.room_id, row.batch, row.token, row.until, row.next_place) for row in rows]
+
+    async def give_up(self, gap: Gap, now: datetime) -> None:
+        """Closes a gap that cannot be read any more, visibly; it is tried again if the account comes back."""
+        row = self._tables.gap
+        this = sa.and_(row.c.user_id == self._user_id, row.c.room_id == gap.room_id, row.c.batch == gap.batch)
+        moment = to_milliseconds(now)
+        mark = insert_into(self._engine, self._tables.journal).values(
+            user_id=self._user_id,
+            event_id=f"gap {gap.room_id} {gap.batch}",
+            room_id=gap.room_id,
+            batch=gap.batch,
+            place=gap.next_place,
+            received_at=moment,
+            since=moment,
+            kind=EventKind.GAP.value,
+            state=EventState.PARKED.value,
+            attempts=0,
+            reason="missing events cannot be read",
+        )
+        async with self._engine.begin() as connection:
+            await connection.execute(row.delete().where(this))
+            await connection.execute(mark.on_conflict_do_nothing(index_elements=["user_id", "event_id"]))
+            await self._note_absence(connection, gap.room_id, gap.until)
 
     async def fill(
         self, gap: Gap, events: Sequence[RoomEvent], *, token: str | None, device_id: str, now: datetime

@@ -25,6 +25,7 @@ class JournalRow:
         kind: ``event`` or ``invitation``.
         source: the event as it came, as JSON.
         attempts: how often its handler failed.
+        batch: the answer of the homeserver that it came with.
     """
 
     event_id: str
@@ -32,6 +33,7 @@ class JournalRow:
     kind: str
     source: str
     attempts: int
+    batch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,13 +66,13 @@ class Journal:
         rows = self._rows
         query = (
             sa.select(rows)
-            .where(self._in(EventState.PENDING), rows.c.room_id == room_id)
+            .where(self._in(EventState.PENDING), rows.c.room_id == room_id, ~self._behind_a_gap())
             .order_by(rows.c.batch, rows.c.place)
             .limit(count)
         )
         async with self._engine.connect() as connection:
             found = (await connection.execute(query)).all()
-        return [JournalRow(row.event_id, row.room_id, row.kind, row.source, row.attempts) for row in found]
+        return [JournalRow(row.event_id, row.room_id, row.kind, row.source, row.attempts, row.batch) for row in found]
 
     async def relations(self, room_id: str, event_id: str, sender: str) -> Relations:
         """What others said about an event; a correction counts only if it is by the same sender."""
@@ -126,7 +128,8 @@ class Journal:
         }
         async with self._engine.begin() as connection:
             if row.kind == EventKind.INVITATION:
-                await connection.execute(self._rows.delete().where(self._this(row), self._rows.c.source == row.source))
+                # A newer invitation into the same room is still to be decided.
+                await connection.execute(self._rows.delete().where(self._this(row), self._rows.c.batch == row.batch))
             else:
                 await connection.execute(self._rows.update().where(self._this(row)).values(**changes))
             for key, what in keyed(row.event_id, answers):
@@ -165,15 +168,15 @@ class Journal:
         return await self._release(self._in(EventState.WAITING_KEY))
 
     async def release_parked(self) -> list[str]:
-        """Gives every parked event another chance; their rooms."""
-        return await self._release(self._in(EventState.PARKED))
+        """Gives every parked event one more attempt; their rooms."""
+        return await self._release(self._in(EventState.PARKED), self._rows.c.kind != EventKind.GAP.value)
 
     async def _release(self, *which: sa.ColumnElement[bool]) -> list[str]:
         rows = self._rows
         async with self._engine.begin() as connection:
             rooms = list((await connection.execute(sa.select(rows.c.room_id).where(*which).distinct())).scalars())
             if rooms:
-                await connection.execute(rows.update().where(*which).values(state=EventState.PENDING.value, attempts=0))
+                await connection.execute(rows.update().where(*which).values(state=EventState.PENDING.value))
         return rooms
 
     async def waiting(self, room_id: str | None = None) -> list[WaitingEvent]:
@@ -189,15 +192,12 @@ class Journal:
             for row in found
         ]
 
-    async def forget_settled(self, before: datetime) -> None:
-        """Forgets settled events; one that came again would be handled again, so leave them a few weeks at least."""
-        moment = to_milliseconds(before)
-        rows, relations = self._rows, self._relations
-        async with self._engine.begin() as connection:
-            await connection.execute(rows.delete().where(self._in(EventState.SETTLED), rows.c.since < moment))
-            await connection.execute(
-                relations.delete().where(relations.c.user_id == self._user_id, relations.c.received_at < moment)
-            )
+    def _behind_a_gap(self) -> sa.ColumnElement[bool]:
+        """Whether something that came before an event has still to be fetched."""
+        gaps, rows = self._gaps, self._rows
+        return sa.exists().where(
+            gaps.c.user_id == rows.c.user_id, gaps.c.room_id == rows.c.room_id, gaps.c.batch <= rows.c.batch
+        )
 
     def _in(self, state: EventState) -> sa.ColumnElement[bool]:
         return sa.and_(self._rows.c.user_id == self._user_id, self._rows.c.state == state.value)

@@ -50,7 +50,8 @@ def make_durable() -> None:
     op.execute(
         "INSERT INTO matrix_journal (user_id, event_id, room_id, batch, place, received_at, since, kind, state, source,"
         " attempts, reason) "
-        "SELECT p.user_id, j.event_id, j.room_id, 1, 0, j.received_at, j.received_at,"
+        "SELECT p.user_id, j.event_id, j.room_id, 1,"
+        " ROW_NUMBER() OVER (ORDER BY j.received_at, j.event_id), j.received_at, j.received_at,"
         " CASE j.state WHEN 'invitation' THEN 'invitation' ELSE 'event' END,"
         " CASE j.state WHEN 'settled' THEN 'settled' WHEN 'parked' THEN 'parked' ELSE 'pending' END,"
         " CASE j.state WHEN 'parked' THEN '{}' ELSE j.source END, 0,"

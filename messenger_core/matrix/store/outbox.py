@@ -76,7 +76,7 @@ class Outbox:
             await connection.execute(
                 self._rows.update()
                 .where(refused)
-                .values(state=SendingState.QUEUED.value, payload=_payload(what), errcode=None, settled_at=None)
+                .values(state=SendingState.QUEUED.value, payload=frozen(what), errcode=None, settled_at=None)
             )
             return _as_sending((await connection.execute(sa.select(self._rows).where(mine))).one())
 
@@ -87,7 +87,7 @@ class Outbox:
             room_id=what.room_id,
             key=key,
             kind="message" if isinstance(what, Message) else "redaction",
-            payload=_payload(what),
+            payload=frozen(what),
             sending_id=secrets.token_hex(16),
             created_at=to_milliseconds(now),
             state=SendingState.QUEUED.value,
@@ -141,8 +141,8 @@ class Outbox:
         row = (await connection.execute(sa.select(self._rows.c.id).where(this))).scalar_one_or_none()
         if row is None:
             return None
-        queued = sa.and_(this, self._rows.c.state.in_([SendingState.QUEUED.value, SendingState.REFUSED.value]))
-        await connection.execute(self._rows.update().where(queued).values(**self._taken(event_id, session_id, now)))
+        # Also if it counts as taken already: the event itself says which room key it was encrypted with.
+        await connection.execute(self._rows.update().where(this).values(**self._taken(event_id, session_id, now)))
         return int(row)
 
     async def acknowledge_redaction(
@@ -213,7 +213,12 @@ class Outbox:
         }
 
 
-def _payload(what: ToSend) -> str:
+def frozen(what: ToSend) -> str:
+    """What is to be sent, as it is written down.
+
+    Raises:
+        ValueError, TypeError: if its content is no JSON.
+    """
     return json.dumps({"event_id": what.event_id} if isinstance(what, Redaction) else {"content": dict(what.content)})
 
 

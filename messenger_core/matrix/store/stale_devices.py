@@ -36,7 +36,8 @@ class StaleDevices:
         if not asked:
             return
         async with self._engine.begin() as connection:
-            for owner, batch in asked.items():
+            # In one order everywhere, so that two transactions never wait for each other.
+            for owner, batch in sorted(asked.items()):
                 await connection.execute(
                     self._stale.delete().where(
                         self._stale.c.user_id == self._user_id,

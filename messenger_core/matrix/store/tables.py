@@ -22,6 +22,7 @@ class SessionTables:
     journal: sa.Table
     relation: sa.Table
     gap: sa.Table
+    absence: sa.Table
     to_device: sa.Table
     stale_devices: sa.Table
     outbox: sa.Table
@@ -40,6 +41,7 @@ def session_tables(metadata: sa.MetaData) -> SessionTables:
         journal=_journal(metadata),
         relation=_relation(metadata),
         gap=_gap(metadata),
+        absence=_absence(metadata),
         to_device=_to_device(metadata),
         stale_devices=_stale_devices(metadata),
         outbox=_outbox(metadata),
@@ -125,6 +127,17 @@ def _gap(metadata: sa.MetaData) -> sa.Table:
         sa.Column("token", sa.Text, nullable=False),
         sa.Column("until", sa.Text, nullable=False),
         sa.Column("next_place", sa.BigInteger, nullable=False),
+    )
+
+
+def _absence(metadata: sa.MetaData) -> sa.Table:
+    """Rooms that the account was out of, or is invited to: from ``until`` on their events have not been read."""
+    return sa.Table(
+        "matrix_absence",
+        metadata,
+        sa.Column("user_id", sa.Text, primary_key=True),
+        sa.Column("room_id", sa.Text, primary_key=True),
+        sa.Column("until", sa.Text, nullable=False),
     )
 
 

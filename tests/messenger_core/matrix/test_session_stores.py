@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.database import make_engine
 from messenger_core.matrix import Invitation, Message, Redaction, SessionFigures, session_figures
 from messenger_core.matrix.account_lock import account_lock
@@ -188,7 +189,7 @@ async def test_what_is_parked_says_why_and_has_another_turn(parts: Parts) -> Non
     assert (await session_figures(parts.engine, BOT, START)).parked == {"handler failed": 1}
     assert await parts.journal.release_parked() == [ROOM]
     [row] = await parts.journal.next(ROOM, 1)
-    assert row.attempts == 0
+    assert row.attempts == 1
 
 
 async def test_an_invitation_is_decided_once_and_the_next_one_counts(parts: Parts) -> None:
@@ -260,7 +261,8 @@ async def test_row_21_a_message_of_this_device_that_the_outbox_does_not_know_is_
     parts: Parts, device: str, foreign: int
 ) -> None:
     content = {SENDING_ID_KEY: "0" * 32, "device_id": device}
-    own = await parts.take_in(event("$x", sender=BOT, type_="m.room.encrypted", content=content))
+    now = to_milliseconds(START)
+    own = await parts.take_in(event("$x", sender=BOT, type_="m.room.encrypted", content=content, origin_server_ts=now))
     assert own.foreign == foreign
 
 
@@ -296,12 +298,69 @@ async def test_accounts_in_one_database_do_not_mix(engine: AsyncEngine) -> None:
     assert await other.turn() == ["$1"]
 
 
-async def test_settled_events_are_forgotten_when_asked(parts: Parts) -> None:
-    await parts.take_in(event("$1"), event("$2"))
-    await parts.settle("$1")
-    await parts.journal.forget_settled(START + timedelta(days=1))
-    assert (await session_figures(parts.engine, BOT, START)).journal["settled"] == 0
-    assert await parts.turn() == ["$2"]
+async def test_row_12_what_came_after_a_gap_is_not_handled_before_it_is_filled(parts: Parts) -> None:
+    await parts.take_in(event("$1"))
+    await parts.take_in(event("$9"), limited=(LimitedTimeline(ROOM, "t"),))
+    assert await parts.turn() == ["$1"]
+    [gap] = await parts.intake.gaps(ROOM)
+    await parts.intake.fill(gap, [], token=None, device_id=DEVICE, now=START)
+    assert await parts.turn() == ["$1", "$9"]
+
+
+async def test_row_12_what_was_missed_before_being_invited_again_is_fetched_from_where_the_room_was_read(
+    parts: Parts,
+) -> None:
+    await parts.take_in(event("$1"), since="s5")
+    await parts.take_in(invitations=(Invitation(ROOM, ERIKA),), since="s6")
+    await parts.take_in(invitations=(Invitation(ROOM, ERIKA),), since="s7")
+    joined = {"limited": (LimitedTimeline(ROOM, "t"),), "joined": frozenset([ROOM])}
+    await parts.take_in(event("$9"), since="s8", **joined)
+    [gap] = await parts.intake.gaps(ROOM)
+    assert gap.until == "s6"
+    await parts.take_in(since="s9", **joined)
+    assert [gap.until for gap in await parts.intake.gaps(ROOM)] == ["s6", "s9"]
+
+
+async def test_row_12_missing_events_that_cannot_be_read_leave_a_trace_and_are_tried_again_after_coming_back(
+    parts: Parts,
+) -> None:
+    await parts.take_in(event("$9"), limited=(LimitedTimeline(ROOM, "t"),), since="s3")
+    [gap] = await parts.intake.gaps(ROOM)
+    await parts.intake.give_up(gap, START)
+    assert await parts.turn() == ["$9"]
+    figures = await session_figures(parts.engine, BOT, START)
+    assert figures.parked == {"missing events cannot be read": 1}
+    assert await parts.journal.release_parked() == []
+    await parts.take_in(limited=(LimitedTimeline(ROOM, "t7"),), joined=frozenset([ROOM]), since="s7")
+    assert [gap.until for gap in await parts.intake.gaps(ROOM)] == ["s3"]
+
+
+async def test_an_invitation_that_came_while_the_one_before_it_was_decided_is_decided_too(parts: Parts) -> None:
+    await parts.take_in(invitations=(Invitation(ROOM, ERIKA),))
+    [row] = await parts.journal.next(ROOM, 1)
+    await parts.take_in(invitations=(Invitation(ROOM, ERIKA),))
+    await parts.journal.settle(row, (), outbox=parts.outbox, megolm_place=None, now=START)
+    assert len(await parts.turn()) == 1
+
+
+async def test_an_old_event_of_this_device_that_comes_again_condemns_nobody(parts: Parts) -> None:
+    content = {SENDING_ID_KEY: "0" * 32, "device_id": DEVICE}
+    sent_at = to_milliseconds(START - timedelta(days=29))
+    old = event("$x", sender=BOT, type_="m.room.encrypted", content=content, origin_server_ts=sent_at)
+    assert (await parts.take_in(old)).foreign == 0
+
+
+async def test_the_event_itself_says_with_which_key_a_message_went_out(parts: Parts) -> None:
+    owed = session_tables(sa.MetaData()).owed_key
+    device = {"user_id": BOT, "room_id": ROOM, "session_id": "first", "owner": ERIKA, "device_id": "PHONE"}
+    async with parts.engine.begin() as connection:
+        await connection.execute(owed.insert().values(**device, message_index=0, since=0, attempts=0, next_at=0))
+    row = await parts.outbox.put(Message(ROOM, {}), key="key", now=START)
+    await parts.outbox.accepted(row.id, "$sent", "second", START)
+    assert (await parts.outbox.find(row.id)).state is SendingState.SENT
+    content = {SENDING_ID_KEY: row.sending_id, "device_id": DEVICE, "session_id": "first"}
+    await parts.take_in(event("$sent", sender=BOT, type_="m.room.encrypted", content=content))
+    assert (await parts.outbox.find(row.id)).state is SendingState.ACCEPTED
 
 
 async def test_figures_tell_how_long_things_wait(parts: Parts) -> None:
