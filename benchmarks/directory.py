@@ -42,7 +42,7 @@ async def _writes(server: Process, per_second: int) -> None:
 
 async def measured(server: Process, port: int, token: str, known: Known, *, quick: bool) -> dict[str, float]:
     """Times and requests a second of each class, with and without writes."""
-    seconds, number = (1.5, 4_000) if quick else (5.0, 20_000)
+    seconds, number = (1.0, 4_000) if quick else (5.0, 20_000)
     hello = await load(port, ["/hello"], token=token, connections=_CONNECTIONS, seconds=seconds)
     figures = {"rps_hello": hello.per_second}
     paths = {kind: searches(kind, known, number) for kind in CLASSES}
@@ -80,7 +80,7 @@ async def run(count: int, *, quick: bool) -> dict[str, float]:
         assert server.stdin is not None
         server.stdin.close()
         await server.wait()
-    figures |= synapse_figures(list(practices(count // 4 if quick else count)), 100 if quick else 400)
+    figures |= synapse_figures(list(practices(count // 10 if quick else count)), 100 if quick else 400)
     return {name: round(value, 4) for name, value in figures.items()}
 
 

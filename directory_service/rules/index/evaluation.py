@@ -25,6 +25,7 @@ from directory_service.rules.index.query import (
 from directory_service.rules.opening_hours import OpenState
 
 Levels = NDArray[np.uint8]
+Distances = NDArray[np.float64]
 _FEW = 256
 """Up to so many slots are sorted; more are marked and collected."""
 _DISTANCE_BITS, _RANK_BITS = 26, 30
@@ -57,14 +58,16 @@ class _Word:
 
 @dataclass(frozen=True, slots=True)
 class _Fitting:
-    """Slots that fit, each once, with their levels."""
+    """Slots that fit, each once, with their levels, and with their distances when those are known."""
 
     slots: Slots
     levels: Levels
+    distances: Distances | None = None
 
     def only(self, flags: Flags) -> _Fitting:
         """Those that are flagged."""
-        return _Fitting(self.slots[flags], self.levels[flags])
+        distances = None if self.distances is None else self.distances[flags]
+        return _Fitting(self.slots[flags], self.levels[flags], distances)
 
 
 def _unrated(slots: Slots) -> _Fitting:
@@ -142,11 +145,12 @@ class Evaluation:
             chosen = (ids[slot] in query.only for slot in found.slots.tolist())
             found = found.only(np.fromiter(chosen, np.bool_, len(found.slots)))
         if query.within_m is not None and query.origin is not None:
-            found = found.only(columns.places.distances_m(query.origin, found.slots) <= query.within_m)
+            distances = columns.places.distances_m(query.origin, found.slots)
+            found = replace(found, distances=distances).only(distances <= query.within_m)
         for word in words:
             if word is not done:
                 levels = self._levels(word, found.slots)
-                found = _Fitting(found.slots, np.maximum(found.levels, levels)).only(levels != NO_MATCH)
+                found = replace(found, levels=np.maximum(found.levels, levels)).only(levels != NO_MATCH)
         return found
 
     def _start(
@@ -228,7 +232,9 @@ class Evaluation:
         order = columns.order.ranks[slots].astype(np.int64)
         order |= found.levels.astype(np.int64) << _DISTANCE_BITS + _RANK_BITS
         if query.origin is not None:
-            order |= whole_metres(columns.places.distances_m(query.origin, slots)) << _RANK_BITS
+            known = found.distances
+            distances = columns.places.distances_m(query.origin, slots) if known is None else known
+            order |= whole_metres(distances) << _RANK_BITS
         places = np.arange(len(slots))
         if after is not None:
             rank = columns.order.rank_after((after.name, after.resource_id))
@@ -238,10 +244,8 @@ class Evaluation:
         if more and len(places) > _FEW:
             places = places[np.argpartition(order[places], count)[:count]]
         places = places[np.argsort(order[places])][:count]
-        hits = tuple(
-            self._hit(query, int(slots[place]), int(order[place]) >> _RANK_BITS, int(found.levels[place]))
-            for place in places.tolist()
-        )
+        rated = zip(slots[places].tolist(), order[places].tolist(), found.levels[places].tolist(), strict=True)
+        hits = tuple(self._hit(query, slot, value >> _RANK_BITS, level) for slot, value, level in rated)
         position = None
         if more and hits:
             last = int(places[-1])
