@@ -177,3 +177,10 @@ async def test_a_form_that_is_too_large_is_refused_as_described(directory: Direc
     async with directory.http.post(url, data=body, headers=headers) as answer:
         assert (answer.status, answer.content_type) == (413, "application/problem+json")
     assert "413" in DESCRIPTION["paths"]["/Location/_search"]["post"]["responses"]
+
+
+async def test_an_address_that_is_too_long_is_refused_as_described(directory: Directory) -> None:
+    url = f"{directory.url}/fdv/search/Location?name={'x' * 9000}"
+    async with directory.http.get(url) as answer:
+        response = followed(DESCRIPTION["paths"]["/Location"]["get"]["responses"][str(answer.status)])
+        assert (answer.status, answer.content_type in response["content"]) == (400, True)
