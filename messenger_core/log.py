@@ -19,8 +19,10 @@ def log_to_stderr(level: int = logging.INFO) -> None:
     """Sets up logging of a component's process.
 
     nio's loggers print decrypted content when an event does not fit their schema, so only their critical lines pass.
+    The same holds for aiohttp's server: it quotes requests that are no HTTP, or too long, with search text and tokens.
     """
     logging.basicConfig(level=level, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("nio").setLevel(logging.CRITICAL)
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     logging.getLogger("aiosqlite").setLevel(logging.WARNING)
     logging.getLogger("alembic").setLevel(logging.WARNING)

@@ -78,6 +78,25 @@ async def test_neither_person_nor_search_is_logged_or_stored(tmp_path: Path, hom
     assert "listening" in log.read_text(encoding="utf-8")
 
 
+async def test_a_request_that_is_no_http_leaves_no_trace_either(tmp_path: Path, homeserver: HomeserverStandIn) -> None:
+    secret = "geheimesuche"
+    faulty = [
+        f"GET /fdv/search/HealthcareService?_text={secret * 1000} HTTP/1.1\r\nHost: x\r\n\r\n",
+        f"GET /fdv/search/HealthcareService?_text={secret} HTTP/1.1\r\nAuthorization: {secret}\0\r\n\r\n",
+        f"GET {secret} {secret} {secret}\r\n\r\n",
+    ]
+    async with running(tmp_path, homeserver) as (directory, log):
+        for request in faulty:
+            reader, writer = await asyncio.open_connection("127.0.0.1", directory.settings.listen.port)
+            writer.write(request.encode())
+            assert b" 400 " in await reader.readline()
+            writer.close()
+            await writer.wait_closed()
+    logged = log.read_text(encoding="utf-8")
+    assert "listening" in logged
+    assert secret not in logged
+
+
 async def test_health_is_503_while_the_database_does_not_answer(
     directory: Directory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
