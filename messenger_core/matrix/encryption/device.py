@@ -77,7 +77,7 @@ class Device:
         self._rows = ToDeviceRows(engine, user_id)
         keys = RoomKeys(machine)
         self._intake = ToDeviceIntake(machine, keys, parts.devices, parts.clock)
-        self._reader = EventReader(keys, parts.devices)
+        self._reader = EventReader(keys)
         self._encryptor = RoomEncryptor(parts)
         self._redelivery = Redelivery(parts, self._encryptor)
         self._asking = KeyAsking(parts, KeyRequests(engine, user_id))

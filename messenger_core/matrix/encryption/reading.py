@@ -9,7 +9,6 @@ from typing import Any
 
 import vodozemac
 
-from messenger_core.matrix.encryption.device_lists import DeviceLists
 from messenger_core.matrix.encryption.hostile_json import parse_object
 from messenger_core.matrix.encryption.olm_channel import MEGOLM
 from messenger_core.matrix.encryption.room_keys import RoomKey, RoomKeys
@@ -57,9 +56,8 @@ class Readable:
 class EventReader:
     """Reads encrypted events of rooms."""
 
-    def __init__(self, keys: RoomKeys, devices: DeviceLists) -> None:
+    def __init__(self, keys: RoomKeys) -> None:
         self._keys = keys
-        self._devices = devices
         self._places: OrderedDict[tuple[str, str, int], object] = OrderedDict()
 
     def read(self, room_id: str, source: Mapping[str, Any]) -> Readable:
@@ -73,18 +71,15 @@ class EventReader:
             Unreadable: if no key would help.
         """
         session_id, ciphertext = _encrypted_content(source)
-        keys = self._keys.of(room_id, session_id)
-        if not keys:
-            raise KeyMissing(session_id)
-        sender = source.get("sender")
-        own = [key for key in keys if key.owner == sender]
+        # Olm proved whose the key is when it came. In whose device list the curve25519 key of its device stands as well
+        # proves nothing: anybody can list it as her own.
+        own = [key for key in self._keys.of(room_id, session_id) if key.owner == source.get("sender")]
         if not own:
-            raise Unreadable("foreign_room_key")
+            # Also if others say that they made this key: whoever got it can send it as her own, and be first.
+            raise KeyMissing(session_id)
         # Keys of which the beginning is signed come first, then those that reach back furthest.
         own.sort(key=lambda key: (key.forwarded, key.session.first_known_index))
         key, plaintext, index = _decrypt(own, ciphertext)
-        if any(device.owner != sender for device in self._devices.with_key(key.sender_key)):
-            raise Unreadable("foreign_room_key")
         event = _in_clear(room_id, source, plaintext)
         self._note(room_id, session_id, index, source.get("event_id"))
         return Readable(event, session_id, index, key.sender_key)

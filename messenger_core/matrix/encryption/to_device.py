@@ -126,11 +126,12 @@ class ToDeviceIntake:
                 mark_wedged(self._machine, sender, refusal.sender_key, self._clock())
             return
         taken.heard_from.add(sender)
+        # Anybody may list this curve25519 key as her own; only what its owner, whom Olm proves, lists counts.
         if any(
-            device.owner != sender or device.ed25519 != letter.ed25519
+            device.owner == sender and device.ed25519 != letter.ed25519
             for device in self._devices.with_key(letter.sender_key)
         ):
-            taken.refused["foreign_identity_key"] += 1
+            taken.refused["other_signing_key"] += 1
         elif letter.type == "m.room_key":
             self._keep(_read_room_key(letter), taken)
         elif letter.type == "m.forwarded_room_key":

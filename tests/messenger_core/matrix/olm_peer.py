@@ -37,7 +37,7 @@ class OfflineDevice:
         nobody = cast("HomeserverCalls", None)
         self.devices = DeviceLists(self.machine, nobody, cast("StaleDevices", None), self._answered)
         self.intake = ToDeviceIntake(self.machine, self.keys, self.devices, lambda: datetime.now(UTC))
-        self.reader = EventReader(self.keys, self.devices)
+        self.reader = EventReader(self.keys)
 
     @staticmethod
     async def _answered(_: object) -> None:

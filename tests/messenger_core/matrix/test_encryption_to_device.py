@@ -312,10 +312,25 @@ def test_row_14_a_forwarded_key_is_accepted_from_the_device_that_was_asked_and_o
     assert reads(ours, peer, session)
 
 
-def test_a_letter_with_an_identity_key_of_somebody_else_is_not_believed(ours: OfflineDevice, peer: Peer) -> None:
-    ours.know(replace(peer.known, owner="@victim:here.example"))
+def test_nobody_makes_us_deaf_to_somebody_by_listing_her_public_key_as_her_own(ours: OfflineDevice, peer: Peer) -> None:
+    """A device's curve25519 key is public; whoever lists it under her own name and signs it has it in her list."""
+    mallory = Peer("@mallory:here.example", ours, "MALLORY")
+    listed_by_mallory = replace(mallory.known, curve25519=peer.curve25519)
+    for number, devices in enumerate([(listed_by_mallory,), (peer.known,)], 1):
+        ours.know(*devices)
+        session = vodozemac.GroupSession()
+        taken = ours.take(peer.room_key(session), first=number)
+        assert taken.refused == {}
+        assert taken.learned == {(ROOM, session.session_id)}
+        assert reads(ours, peer, session)
+
+
+def test_a_letter_that_claims_another_signing_key_than_its_sender_lists_is_not_believed(
+    ours: OfflineDevice, peer: Peer
+) -> None:
+    ours.know(replace(peer.known, ed25519=Peer(peer.user_id, ours).known.ed25519))
     taken = ours.take(peer.room_key(vodozemac.GroupSession()))
-    assert taken.refused == {"foreign_identity_key": 1}
+    assert taken.refused == {"other_signing_key": 1}
     assert not taken.learned
 
 
