@@ -11,11 +11,13 @@ from typing import Any
 from messenger_core.matrix.faults import SendFailed
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.matrix.receiving.sync_answer import RoomEvent
+from messenger_core.matrix.room_tasks import TryAgain
 from messenger_core.matrix.store.intake import Gap, Intake, OwnEvents
 
 logger = logging.getLogger(__name__)
 
 _PAGE = 100
+_LOOK_AGAIN_S = 5.0
 
 
 class Gaps:
@@ -34,18 +36,20 @@ class Gaps:
         self._on_own_events = on_own_events
         self._filling: dict[str, asyncio.Lock] = {}
 
-    async def fill(self, room_id: str) -> None:
-        """Fills every gap of a room.
+    async def fill(self, room_id: str) -> bool:
+        """Fills every gap of a room; whether there was one.
 
         Raises:
             SendFailed: if the homeserver cannot be asked at the moment.
+            TryAgain: if the account is invited again and could read what is missing once it has joined.
         """
         if not await self._intake.gaps(room_id):
-            return
+            return False
         async with self._filling.setdefault(room_id, asyncio.Lock()):
             while gaps := await self._intake.gaps(room_id):
                 await self._fill_page(gaps[0])
             self._filling.pop(room_id, None)
+        return True
 
     async def _fill_page(self, gap: Gap) -> None:
         path = self._calls.path("/_matrix/client/v3/rooms/{}/messages", gap.room_id)
@@ -55,6 +59,8 @@ class Gaps:
         except SendFailed as refusal:
             if refusal.outage:
                 raise
+            if await self._intake.is_away(gap.room_id):
+                raise TryAgain(_LOOK_AGAIN_S) from None
             # Nobody who is out of a room may read its past.
             logger.error("missing events of a room cannot be read any more: %s", refusal)  # noqa: TRY400
             await self._intake.give_up(gap, self._clock())

@@ -61,13 +61,15 @@ class RoomWorkers:
 
     async def _some(self, room_id: str) -> bool:
         """Hands some events of a room over; whether there may be more."""
-        await self._parts.gaps.fill(room_id)
         rows = await self._parts.journal.next(room_id, _ROWS_AT_ONCE)
-        for row in rows:
-            if row.kind == EventKind.INVITATION:
+        if invitations := [row for row in rows if row.kind == EventKind.INVITATION]:
+            for row in invitations:
                 await self._decide(row)
-            else:
-                await self._hand_over(row)
+            return True
+        if await self._parts.gaps.fill(room_id):
+            rows = await self._parts.journal.next(room_id, _ROWS_AT_ONCE)
+        for row in rows:
+            await self._hand_over(row)
         return bool(rows)
 
     async def _decide(self, row: JournalRow) -> None:

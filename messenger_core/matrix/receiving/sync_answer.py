@@ -59,6 +59,7 @@ class SyncAnswer:
         events: of all rooms; those of one room in their order.
         limited: rooms of which something was left out.
         joined: rooms that the account is in and in which there is news.
+        left: rooms that it has left, was removed from, or whose invitation ended.
         changed_devices: people whose list of devices changed.
         one_time_keys: how many of our one-time keys the homeserver has left; None if it does not say.
         fallback_unused: whether our fallback key is unused; None if it does not say.
@@ -68,6 +69,7 @@ class SyncAnswer:
     events: tuple[RoomEvent, ...] = ()
     limited: tuple[LimitedTimeline, ...] = ()
     joined: frozenset[str] = field(default_factory=frozenset)
+    left: frozenset[str] = field(default_factory=frozenset)
     invitations: tuple[Invitation, ...] = ()
     to_device: tuple[Mapping[str, Any], ...] = ()
     changed_devices: frozenset[str] = field(default_factory=frozenset)
@@ -126,6 +128,7 @@ def read_sync(answer: Mapping[str, Any], user_id: str) -> SyncAnswer:
         events=tuple(events),
         limited=tuple(limited),
         joined=frozenset(room_id for room_id, _ in _rooms(rooms.get("join"))),
+        left=frozenset(room_id for room_id, _ in _rooms(rooms.get("leave"))),
         invitations=tuple(_invitations(rooms.get("invite"), user_id)),
         to_device=tuple(
             message for message in _list(_mapping(answer.get("to_device")).get("events")) if isinstance(message, dict)

@@ -100,11 +100,18 @@ class Intake:
                 "next_place": -1,
             }
             await connection.execute(self._tables.gap.insert().values(**gap))
-        back = sorted(answer.joined & away.keys())
-        if back:
-            await connection.execute(absence.delete().where(mine, absence.c.room_id.in_(back)))
+        ended = sorted((answer.joined | answer.left) & away.keys())
+        if ended:
+            await connection.execute(absence.delete().where(mine, absence.c.room_id.in_(ended)))
         for invitation in answer.invitations:
             await self._note_absence(connection, invitation.room_id, since)
+
+    async def is_away(self, room_id: str) -> bool:
+        """Whether the account is out of a room and may come back into it."""
+        absence = self._tables.absence
+        query = sa.select(absence.c.room_id).where(absence.c.user_id == self._user_id, absence.c.room_id == room_id)
+        async with self._engine.connect() as connection:
+            return (await connection.execute(query)).first() is not None
 
     async def _note_absence(self, connection: AsyncConnection, room_id: str, until: str) -> None:
         """Remembers how far a room was read before the account was out of it; the oldest such moment counts."""

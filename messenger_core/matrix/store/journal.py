@@ -66,7 +66,7 @@ class Journal:
         rows = self._rows
         query = (
             sa.select(rows)
-            .where(self._in(EventState.PENDING), rows.c.room_id == room_id, ~self._behind_a_gap())
+            .where(self._in(EventState.PENDING), rows.c.room_id == room_id, self._may_be_handled())
             .order_by(rows.c.batch, rows.c.place)
             .limit(count)
         )
@@ -192,12 +192,13 @@ class Journal:
             for row in found
         ]
 
-    def _behind_a_gap(self) -> sa.ColumnElement[bool]:
-        """Whether something that came before an event has still to be fetched."""
+    def _may_be_handled(self) -> sa.ColumnElement[bool]:
+        """Nothing that came before it has still to be fetched; an invitation may be what makes it readable again."""
         gaps, rows = self._gaps, self._rows
-        return sa.exists().where(
+        missing = sa.exists().where(
             gaps.c.user_id == rows.c.user_id, gaps.c.room_id == rows.c.room_id, gaps.c.batch <= rows.c.batch
         )
+        return sa.or_(~missing, rows.c.kind == EventKind.INVITATION.value)
 
     def _in(self, state: EventState) -> sa.ColumnElement[bool]:
         return sa.and_(self._rows.c.user_id == self._user_id, self._rows.c.state == state.value)
