@@ -10,6 +10,7 @@ from typing import Any
 
 from messenger_core.matrix.encryption.olm_channel import MEGOLM
 from messenger_core.matrix.encryption.parts import EncryptionParts
+from messenger_core.matrix.encryption.room_keys import is_session_id
 from messenger_core.matrix.faults import SendFailed
 from messenger_core.matrix.store.key_requests import KeyRequest, KeyRequests
 
@@ -40,7 +41,7 @@ class KeyAsking:
         if not isinstance(content, dict) or not isinstance(sender, str):
             return
         session_id, device_id = content.get("session_id"), content.get("device_id")
-        if not isinstance(session_id, str) or len(session_id) > _LONGEST_NAME:
+        if not is_session_id(session_id):
             return
         if not isinstance(device_id, str) or not 0 < len(device_id) <= _LONGEST_NAME or not device_id.isprintable():
             # The field is deprecated and may be missing; then any of the sender's devices may answer for its own key.

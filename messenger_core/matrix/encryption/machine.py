@@ -31,8 +31,8 @@ _SESSIONS_OF_ONE_DEVICE = 20
 _OWN_TABLES = (
     "CREATE INDEX IF NOT EXISTS olmsessions_by_sender ON olmsessions(sender_key)",
     "CREATE TABLE IF NOT EXISTS room_key(room_id TEXT NOT NULL, session_id TEXT NOT NULL, sender_key TEXT NOT NULL,"
-    " ed25519 TEXT NOT NULL, owner TEXT NOT NULL, first_index INTEGER NOT NULL, forwarded INTEGER NOT NULL,"
-    " pickle TEXT NOT NULL, received_at INTEGER NOT NULL, PRIMARY KEY(session_id, sender_key, room_id))",
+    " ed25519 TEXT NOT NULL, owner TEXT NOT NULL, forwarded INTEGER NOT NULL, pickle TEXT NOT NULL,"
+    " PRIMARY KEY(session_id, sender_key, room_id))",
     "CREATE INDEX IF NOT EXISTS room_key_by_room ON room_key(room_id)",
     "CREATE TABLE IF NOT EXISTS known_device(owner TEXT NOT NULL, device_id TEXT NOT NULL, ed25519 TEXT NOT NULL,"
     " curve25519 TEXT NOT NULL, PRIMARY KEY(owner, device_id))",

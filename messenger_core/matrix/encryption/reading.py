@@ -11,7 +11,7 @@ import vodozemac
 
 from messenger_core.matrix.encryption.hostile_json import parse_object
 from messenger_core.matrix.encryption.olm_channel import MEGOLM
-from messenger_core.matrix.encryption.room_keys import RoomKey, RoomKeys
+from messenger_core.matrix.encryption.room_keys import RoomKey, RoomKeys, is_session_id
 
 _REMEMBERED_PLACES = 20_000
 
@@ -103,7 +103,7 @@ def _encrypted_content(source: Mapping[str, Any]) -> tuple[str, str]:
         # What is inside could pretend to be the room's state.
         raise Unreadable("encrypted_state")
     session_id, ciphertext = content.get("session_id"), content.get("ciphertext")
-    if not isinstance(session_id, str) or not isinstance(ciphertext, str) or not session_id.isascii():
+    if not is_session_id(session_id) or not isinstance(ciphertext, str):
         raise Unreadable("wrong_types")
     return session_id, ciphertext
 

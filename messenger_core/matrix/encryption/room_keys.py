@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from typing import TypeGuard
 
 import vodozemac
 from nio.crypto.sessions import derive_pickle_key
 
-from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.matrix.encryption.machine import OlmMachine
 
 _REMEMBERED = 2000
+_LONGEST_ID = 255
+
+
+def is_session_id(value: object) -> TypeGuard[str]:
+    """Whether something may be the id of a room key; an honest one is base64, and no database takes every text."""
+    return isinstance(value, str) and value.isascii() and value.isprintable() and 0 < len(value) <= _LONGEST_ID
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,18 +89,16 @@ class RoomKeys:
             if known.sender_key == key.sender_key and known.session.first_known_index <= first_index:
                 return False
         self._machine.sql(
-            "INSERT OR REPLACE INTO room_key(room_id, session_id, sender_key, ed25519, owner, first_index, forwarded,"
-            " pickle, received_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR REPLACE INTO room_key(room_id, session_id, sender_key, ed25519, owner, forwarded, pickle)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
                 key.room_id,
                 key.session_id,
                 key.sender_key,
                 key.ed25519,
                 key.owner,
-                first_index,
                 int(key.forwarded),
                 key.session.pickle(self._pickle_key),
-                to_milliseconds(datetime.now(UTC)),
             ),
         )
         self._recent.pop((key.room_id, key.session_id), None)

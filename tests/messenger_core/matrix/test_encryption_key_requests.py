@@ -97,6 +97,13 @@ async def test_row_14_who_asks_for_a_key_that_was_meant_for_her_gets_it_again_an
         assert recipients(calls) == [(reader.signed_in.user_id, reader.signed_in.device_id)]
 
 
+@pytest.mark.parametrize("session_id", ["", "\x00", "a\nb", "A" * 256, 7, None])
+async def test_a_key_whose_name_no_database_takes_is_not_asked_for(bot: Bot, session_id: object) -> None:
+    content = {"algorithm": "m.megolm.v1.aes-sha2", "session_id": session_id, "ciphertext": "A"}
+    await bot.device.ask_for_key("!room:x", {"sender": "@x:x", "content": content})
+    assert await bot.rows("key_request") == []
+
+
 def _exported(session: vodozemac.GroupSession) -> str:
     inbound = vodozemac.InboundGroupSession(session.session_key)
     key = inbound.export_at(inbound.first_known_index)

@@ -124,7 +124,11 @@ def test_half_characters_are_replaced_and_the_rest_is_read(
         {"algorithm": "m.megolm.v1.aes-sha2"},
         {"algorithm": 7, "ciphertext": ["x"]},
         {"algorithm": "m.megolm.v1.aes-sha2", "session_id": ["x"], "ciphertext": "A"},
-        {"algorithm": "m.megolm.v1.aes-sha2", "session_id": "\ud800", "ciphertext": "A"},
+        *(
+            {"algorithm": "m.megolm.v1.aes-sha2", "session_id": odd, "ciphertext": "A"}
+            # No database takes all of these.
+            for odd in ("", "\ud800", "\x00", "a\x00b", "a\nb", "\x7f", "ä", "A" * 256)
+        ),
         [],
         None,
     ],
