@@ -75,4 +75,5 @@ class Unwedging:
         return int(max(made).timestamp() * 1000) if made else None
 
     def _unmark(self, mark: tuple[str, str]) -> None:
-        self._parts.machine.sql("DELETE FROM wedged_device WHERE owner = ? AND curve25519 = ?", mark)
+        with self._parts.machine.transaction():
+            self._parts.machine.sql("DELETE FROM wedged_device WHERE owner = ? AND curve25519 = ?", mark)

@@ -62,3 +62,20 @@ async def test_a_fault_of_the_disk_lets_nothing_out_whose_ratchet_is_not_written
             await bot.send(room, "not yet")
     assert calls.count(SHARE) == 0
     await arrives(person, await bot.send(room, "now"), "now")
+
+
+async def test_a_fault_of_the_disk_while_a_broken_session_is_looked_after_ends_no_session(
+    bot: Bot, person: EncryptedClient
+) -> None:
+    machine = bot.device._own.machine
+    machine.sql(
+        "INSERT INTO wedged_device(owner, curve25519, since) VALUES (?, 'of no device', 1)", (bot.device.user_id,)
+    )
+    machine.sql(
+        "CREATE TEMP TRIGGER full BEFORE DELETE ON wedged_device BEGIN SELECT RAISE(ROLLBACK, 'disk is full'); END"
+    )
+    with pytest.raises(StoreUnwritable):
+        await bot.maintain()
+    # The next connection to the file has no trigger.
+    await bot.maintain()
+    assert machine.sql("SELECT * FROM wedged_device") == []
