@@ -50,6 +50,8 @@ class HomeserverCalls:
         self.device_id = device_id
         self._sign_in = sign_in
         self._prove = prove
+        self.renewals = 0
+        """How often the token ended and the account signed in again; the homeserver may have forgotten its device."""
         self._token = ""
         self._signing_in = asyncio.Lock()
         self._http = aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=_CONNECTIONS))
@@ -166,6 +168,7 @@ class HomeserverCalls:
             if self._token == ended:
                 logger.warning("the access token ended; signing in again")
                 self._token = await self._sign_in(self.device_id)
+                self.renewals += 1
 
     @asynccontextmanager
     async def stream(
