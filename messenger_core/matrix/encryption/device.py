@@ -15,7 +15,7 @@ from messenger_core.matrix.clock import present
 from messenger_core.matrix.encryption.device_lists import DeviceLists
 from messenger_core.matrix.encryption.key_requests import KeyAsking
 from messenger_core.matrix.encryption.outbound_keys import OutboundKeys
-from messenger_core.matrix.encryption.own_device import OwnDevice, open_own_device
+from messenger_core.matrix.encryption.own_device import OwnDevice, open_own_device, publish_again
 from messenger_core.matrix.encryption.parts import EncryptionParts
 from messenger_core.matrix.encryption.reading import EventReader, Readable
 from messenger_core.matrix.encryption.redelivery import Redelivered, Redelivery
@@ -85,6 +85,7 @@ class Device:
         self._heard_from: set[str] = set()
         self._forget_at = parts.clock()
         self._copied = False
+        self._published_after_renewals = 0
 
     @classmethod
     async def open(
@@ -238,10 +239,12 @@ class Device:
             fallback_unused: whether the fallback key is unused; None if the homeserver did not say.
 
         Raises:
-            SettingsError: if a copy of the device's store is in use; the next start makes a new device.
+            SettingsError: if a copy of the device's store is in use, or the homeserver lists other keys for the device;
+                the next start makes a new device.
             StoreUnwritable: if the disk did not take it.
         """
         await self.check_alone()
+        await self._stay_published()
         await self._own.keys.maintain(one_time_keys=one_time_keys, fallback_unused=fallback_unused)
         redelivered = Redelivered(frozenset(), frozenset())
         try:
@@ -257,3 +260,15 @@ class Device:
             self._forget_at = self._parts.clock() + _FORGET_EVERY
             await self._redelivery.forget_old()
         return Maintained(redelivered.delivered, redelivered.hopeless, await self._parts.owed_keys.count())
+
+    async def _stay_published(self) -> None:
+        """A token that ended may mean that the homeserver removed the device: then nobody could write to it."""
+        renewals = self._parts.calls.renewals
+        if renewals == self._published_after_renewals:
+            return
+        try:
+            await publish_again(self._parts.calls, self._own)
+        except SendFailed as fault:
+            logger.warning("whether the account's device is still published is looked at later: %s", fault)
+        else:
+            self._published_after_renewals = renewals

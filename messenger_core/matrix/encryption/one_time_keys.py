@@ -63,8 +63,11 @@ class OneTimeKeys:
         """How many the account offers at most."""
         return int(self._machine.account.max_one_time_keys)
 
-    async def publish_device(self) -> None:
+    async def publish_device(self, *, anew: bool = False) -> None:
         """Uploads the device's identity keys and what is missing of the others; called when the session opens.
+
+        Args:
+            anew: whether the homeserver had removed the device, and with it every key that it had.
 
         Raises:
             SendFailed: if the homeserver did not take them.
@@ -72,9 +75,11 @@ class OneTimeKeys:
         """
         async with self._one_at_a_time:
             first = not self._machine.account.shared
+            if anew:
+                self._fallback_made_at = None
             answer = await self._calls.post(_UPLOAD_PATH, {"device_keys": self._device_keys()})
             self._left = _count(answer)
-            await self._offer_fallback(unused=False if first else None)
+            await self._offer_fallback(unused=False if first or anew else None)
             if first:
                 async with self._generations.step():
                     self._machine.account.shared = True

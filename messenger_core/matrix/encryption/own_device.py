@@ -90,3 +90,20 @@ async def _publish(calls: HomeserverCalls, own: OwnDevice, directory: Path) -> O
     check_self(await ask_for_own_keys(calls), own.machine, own.identity)
     remove_old_stores(directory, own.machine.device_id)
     return own
+
+
+async def publish_again(calls: HomeserverCalls, own: OwnDevice) -> None:
+    """Makes whole what the homeserver forgot if it removed the device, under whose name the account signed in again.
+
+    Raises:
+        SendFailed: if the homeserver could not be asked; to be done again then.
+        SettingsError: if it gives out other keys now; the next start makes a new device.
+        StoreUnwritable: if the disk did not take new keys.
+    """
+    listing = device_listing(await ask_for_own_keys(calls), own.machine)
+    if listing is Listing.MISSING:
+        logger.warning("the homeserver had removed the account's device; it is published again")
+        await own.keys.publish_device(anew=True)
+    if listing is not Listing.FOREIGN:
+        await publish_identity(calls, own.machine, own.identity)
+    check_self(await ask_for_own_keys(calls), own.machine, own.identity)
