@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,7 @@ from messenger_core.matrix.encryption.outbound_keys import OutboundKeys
 from messenger_core.matrix.encryption.own_device import OwnDevice, open_own_device, publish_again
 from messenger_core.matrix.encryption.parts import EncryptionParts
 from messenger_core.matrix.encryption.reading import EventReader, Readable
-from messenger_core.matrix.encryption.redelivery import Redelivered, Redelivery
+from messenger_core.matrix.encryption.redelivery import Redelivery
 from messenger_core.matrix.encryption.room_keys import RoomKeys
 from messenger_core.matrix.encryption.sender_trust import DeviceTrust
 from messenger_core.matrix.encryption.session_opener import SessionOpener
@@ -34,7 +34,7 @@ from messenger_core.matrix.store.stale_devices import StaleDevices
 from messenger_core.matrix.store.to_device import ToDeviceRows
 from messenger_core.settings import SettingsError
 
-__all__ = ["Device", "Encrypted", "Learned", "Maintained", "Readable"]
+__all__ = ["Device", "Encrypted", "Learned", "Readable"]
 
 logger = logging.getLogger(__name__)
 
@@ -48,21 +48,6 @@ class Learned:
     """What to-device messages brought: room id and session id of each room key that is new or better."""
 
     learned: frozenset[tuple[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class Maintained:
-    """What looking after the keys came to.
-
-    Attributes:
-        delivered: session ids of ours whose last owed device has the key now, or is no more.
-        hopeless: session ids of ours whose key is lost, so that the devices that are owed it never get it.
-        owed: how many devices are owed a key.
-    """
-
-    delivered: frozenset[str]
-    hopeless: frozenset[str]
-    owed: int
 
 
 class Device:
@@ -205,10 +190,6 @@ class Device:
         """Somebody came, left or was invited, or the room's encryption or history visibility changed."""
         self._encryptor.membership_changed(room_id)
 
-    async def still_owed(self, session_ids: Collection[str]) -> frozenset[str]:
-        """The session ids among these that a device is owed at this moment."""
-        return await self._parts.owed_keys.sessions(session_ids)
-
     async def ask_for_key(self, room_id: str, source: Mapping[str, Any]) -> None:
         """Asks the sender's device for the key of an event; cheap when it was asked before."""
         await self._asking.ask(room_id, source)
@@ -231,7 +212,7 @@ class Device:
                 "Start again: a new device takes its place. Make sure that the copy is not started any more"
             )
 
-    async def maintain(self, *, one_time_keys: int | None, fallback_unused: bool | None) -> Maintained:
+    async def maintain(self, *, one_time_keys: int | None, fallback_unused: bool | None) -> None:
         """Looks after the keys; called after each sync answer and at least once a minute. Faults are tried again.
 
         Args:
@@ -246,20 +227,18 @@ class Device:
         await self.check_alone()
         await self._stay_published()
         await self._own.keys.maintain(one_time_keys=one_time_keys, fallback_unused=fallback_unused)
-        redelivered = Redelivered(frozenset(), frozenset())
         try:
             heard_from, self._heard_from = self._heard_from, set()
             # Whoever wrote us a key is likely to write a message; who she is should be known by then.
             await self._parts.devices.make_current(heard_from)
             await self._unwedging.maintain()
-            redelivered = await self._redelivery.maintain(heard_from)
+            await self._redelivery.maintain(heard_from)
             await self._asking.maintain()
         except SendFailed as fault:
             logger.warning("keys are looked after later: %s", fault)
         if self._parts.clock() >= self._forget_at:
             self._forget_at = self._parts.clock() + _FORGET_EVERY
             await self._redelivery.forget_old()
-        return Maintained(redelivered.delivered, redelivered.hopeless, await self._parts.owed_keys.count())
 
     async def _stay_published(self) -> None:
         """A token that ended may mean that the homeserver removed the device: then nobody could write to it."""

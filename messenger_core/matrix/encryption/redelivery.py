@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 from messenger_core.matrix.encryption.olm_channel import KnownDevice
@@ -20,20 +19,8 @@ logger = logging.getLogger(__name__)
 
 _AT_ONCE = 200
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=10), timedelta(hours=1)
+_PAUSE_OF_LOST_KEYS = timedelta(days=1)
 _KEPT_FOR = timedelta(days=14)
-
-
-@dataclass(frozen=True, slots=True)
-class Redelivered:
-    """What came of one round.
-
-    Attributes:
-        delivered: session ids whose last owed device has the key now, or is no more.
-        hopeless: session ids whose key is lost (with an earlier device of ours), so that nobody can be given it.
-    """
-
-    delivered: frozenset[str]
-    hopeless: frozenset[str]
 
 
 class Redelivery:
@@ -43,7 +30,7 @@ class Redelivery:
         self._parts = parts
         self._encryptor = encryptor
         self._unsent: list[tuple[Parcel, list[OwedKey]]] = []
-        self._settled: set[str] = set()
+        self._known_as_lost: set[tuple[str, str, str]] = set()
 
     async def grant(self, wishes: Iterable[KeyWish]) -> None:
         """Owes a key again to devices that ask for one which was meant for them; anybody else asks in vain."""
@@ -56,7 +43,7 @@ class Redelivery:
         if granted:
             await self._parts.owed_keys.owe(granted, self._parts.clock())
 
-    async def maintain(self, heard_from: Collection[str]) -> Redelivered:
+    async def maintain(self, heard_from: Collection[str]) -> None:
         """One round.
 
         Args:
@@ -68,13 +55,8 @@ class Redelivery:
         """
         await self._send_unsent()
         due = await self._parts.owed_keys.due(self._parts.clock(), heard_from, _AT_ONCE)
-        hopeless = {key.session_id for key in due if self._session_key(key) is None}
         if due:
-            await self._settle([key for key in due if key.session_id in hopeless])
-            await self._round([key for key in due if key.session_id not in hopeless])
-        # What an earlier round settled before it failed is told now.
-        settled, self._settled = self._settled, set()
-        return Redelivered(frozenset(settled - hopeless), frozenset(hopeless))
+            await self._round(due)
 
     async def forget_old(self) -> None:
         """Drops our room keys that are old and that nobody is owed."""
@@ -89,6 +71,7 @@ class Redelivery:
         unanswered = await self._parts.devices.make_current({key.owner for key in due})
         named, gone = await self._name_devices(due, unanswered)
         await self._settle(gone)
+        named = await self._without_lost(named)
         try:
             await self._parts.opener.open_missing(list({device for _, device in named}))
         except SendFailed as fault:
@@ -132,6 +115,21 @@ class Redelivery:
                     named.append((key, device))
         return named, gone
 
+    async def _without_lost(self, named: list[tuple[OwedKey, KnownDevice]]) -> list[tuple[OwedKey, KnownDevice]]:
+        """What can be given.
+
+        A key that was lost with an earlier device of ours stays owed as long as its device is there: what was sent with
+        it has not reached everybody, and never will.
+        """
+        lost = [key for key, _ in named if self._session_key(key) is None]
+        for key in lost:
+            await self._parts.owed_keys.put_off(key, self._parts.clock(), _PAUSE_OF_LOST_KEYS)
+        found = {(key.session_id, key.owner, key.device_id) for key in lost} - self._known_as_lost
+        if found:
+            self._known_as_lost |= found
+            logger.error("%d devices never get a room key that they are owed: it is lost", len(found))
+        return [(key, device) for key, device in named if key not in lost]
+
     async def _seal(self, owed: Sequence[tuple[OwedKey, KnownDevice]]) -> list[OwedKey]:
         """Seals one room key for its devices; those that there is no Olm session with."""
         key = owed[0][0]
@@ -159,6 +157,6 @@ class Redelivery:
 
     async def _settle(self, keys: Sequence[OwedKey]) -> None:
         if keys:
-            self._settled |= await self._parts.owed_keys.settle(keys)
+            await self._parts.owed_keys.settle(keys)
         for key in keys:
             self._encryptor.reached(key.session_id, key.room_id, key.owner, key.device_id)

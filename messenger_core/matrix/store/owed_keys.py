@@ -81,37 +81,17 @@ class OwedKeys:
                 .values(attempts=key.attempts + 1, next_at=to_milliseconds(now + pause))
             )
 
-    async def settle(self, keys: Iterable[OwedKey]) -> frozenset[str]:
-        """Takes keys out that are no longer owed.
-
-        Returns:
-            The session ids among them that nobody is owed any more.
-        """
-        settled = set()
+    async def settle(self, keys: Iterable[OwedKey]) -> None:
+        """Takes keys out that are no longer owed."""
         async with self._engine.begin() as connection:
             for key in keys:
                 await connection.execute(self._owed.delete().where(*self._same(key)))
-                settled.add(key.session_id)
-            still = await connection.execute(
-                sa.select(self._owed.c.session_id).where(
-                    self._owed.c.user_id == self._user_id, self._owed.c.session_id.in_(settled)
-                )
-            )
-            return frozenset(settled - {row.session_id for row in still})
 
-    async def sessions(self, among: Collection[str] | None = None) -> frozenset[str]:
-        """The session ids that somebody is owed, of all or ``among`` those named."""
+    async def sessions(self) -> frozenset[str]:
+        """The session ids that somebody is owed."""
         query = sa.select(self._owed.c.session_id).where(self._owed.c.user_id == self._user_id).distinct()
-        if among is not None:
-            query = query.where(self._owed.c.session_id.in_(among))
         async with self._engine.connect() as connection:
             return frozenset((await connection.execute(query)).scalars())
-
-    async def count(self) -> int:
-        """How many keys are owed."""
-        query = sa.select(sa.func.count()).select_from(self._owed).where(self._owed.c.user_id == self._user_id)
-        async with self._engine.connect() as connection:
-            return int((await connection.execute(query)).scalar_one())
 
     def _same(self, key: OwedKey) -> tuple[sa.ColumnElement[bool], ...]:
         columns = self._owed.c

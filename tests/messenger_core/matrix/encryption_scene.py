@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from messenger_core.matrix.encryption.device import Device, Learned, Maintained, Readable
+from messenger_core.matrix.encryption.device import Device, Learned, Readable
 from messenger_core.matrix.faults import SendFailed
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.matrix.receiving.sync_answer import SyncAnswer, read_sync
@@ -62,12 +62,10 @@ class Bot:
         self.events += [(event.room_id, event.source) for event in answer.events]
         return await self.device.take_in() if take_in else None
 
-    async def maintain(self) -> Maintained:
+    async def maintain(self) -> None:
         """Looks after the keys as the session does after a sync."""
         assert self.answer is not None
-        return await self.device.maintain(
-            one_time_keys=self.answer.one_time_keys, fallback_unused=self.answer.fallback_unused
-        )
+        await self.device.maintain(one_time_keys=self.answer.one_time_keys, fallback_unused=self.answer.fallback_unused)
 
     async def event(self, event_id: str) -> tuple[str, Mapping[str, Any]]:
         """Syncs until an event is there; its room id and the raw event."""
