@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,8 +11,6 @@ import vodozemac
 from messenger_core.matrix.encryption.hostile_json import parse_object
 from messenger_core.matrix.encryption.olm_channel import MEGOLM
 from messenger_core.matrix.encryption.room_keys import RoomKey, RoomKeys, is_session_id
-
-_REMEMBERED_PLACES = 20_000
 
 
 class KeyMissing(Exception):  # noqa: N818 - reads as what happened
@@ -43,7 +40,8 @@ class Readable:
     Attributes:
         event: the event as it would have been sent in clear.
         session_id: the room key it was read with.
-        message_index: its place in this key's ratchet; a second event at the same place is a replay.
+        message_index: its place in this key's ratchet; a second event at the same place is a replay, which the journal
+            recognises.
         sender_key: the identity key of the device that made the room key.
     """
 
@@ -58,7 +56,6 @@ class EventReader:
 
     def __init__(self, keys: RoomKeys) -> None:
         self._keys = keys
-        self._places: OrderedDict[tuple[str, str, int], object] = OrderedDict()
 
     def read(self, room_id: str, source: Mapping[str, Any]) -> Readable:
         """Decrypts one event.
@@ -80,17 +77,7 @@ class EventReader:
         # Keys of which the beginning is signed come first, then those that reach back furthest.
         own.sort(key=lambda key: (key.forwarded, key.session.first_known_index))
         key, plaintext, index = _decrypt(own, ciphertext)
-        event = _in_clear(room_id, source, plaintext)
-        self._note(room_id, session_id, index, source.get("event_id"))
-        return Readable(event, session_id, index, key.sender_key)
-
-    def _note(self, room_id: str, session_id: str, index: int, event_id: object) -> None:
-        """Remembers by which event a place of the ratchet was used; the journal remembers it for good."""
-        place = (room_id, session_id, index)
-        if self._places.setdefault(place, event_id) != event_id:
-            raise Unreadable("replayed")
-        if len(self._places) > _REMEMBERED_PLACES:
-            self._places.popitem(last=False)
+        return Readable(_in_clear(room_id, source, plaintext), session_id, index, key.sender_key)
 
 
 def _encrypted_content(source: Mapping[str, Any]) -> tuple[str, str]:

@@ -21,7 +21,7 @@ class ReadEvent:
     """An event in clear.
 
     Attributes:
-        megolm_place: the room key and the index that it was read with; None if it was not encrypted.
+        megolm_place: the room key and the index that it was read with, and its sender; None if it was not encrypted.
     """
 
     event: ReceivedEvent
@@ -49,7 +49,8 @@ class Reader:
         known = await self._journal.relations(row.room_id, row.event_id, str(source.get("sender")))
         if encrypted and not known.redacted:
             readable = self._device.read(row.room_id, source)
-            place = f"{readable.session_id}:{readable.message_index}"
+            # With the sender: whoever sends a copy, and the key as her own, takes nobody else's place.
+            place = f"{readable.session_id}:{readable.message_index}:{source.get('sender')}"
             if await self._journal.was_read_elsewhere(row, place):
                 raise Unreadable("replayed")
             source = readable.event

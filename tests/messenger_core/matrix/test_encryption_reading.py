@@ -201,33 +201,6 @@ def test_a_device_key_that_somebody_else_lists_as_her_own_reads_on(
     assert ours.reader.read(ROOM, peer.event(session, text("hello"))).event["content"]["body"] == "hello"
 
 
-# -- row 19: replays --------------------------------------------------------------------------------------------------
-
-
-def test_row_19_a_replayed_ciphertext_is_recognised_and_a_second_look_is_not(
-    ours: OfflineDevice, peer: Peer, session: vodozemac.GroupSession
-) -> None:
-    event = peer.event(session, text("pay 100"))
-    first = ours.reader.read(ROOM, event)
-    assert (first.session_id, first.message_index) == (session.session_id, 0)
-    assert ours.reader.read(ROOM, event) == first
-    assert why_not(ours, {**event, "event_id": "$replay"}) == "replayed"
-    second = ours.reader.read(ROOM, peer.event(session, text("pay 200"), event_id="$second"))
-    assert second.message_index == 1
-
-
-def test_row_19_after_a_restart_the_place_in_the_ratchet_tells(
-    ours: OfflineDevice, peer: Peer, session: vodozemac.GroupSession, tmp_path: Path
-) -> None:
-    event = peer.event(session, text("pay 100"))
-    first = ours.reader.read(ROOM, event)
-    ours.machine.close()
-    again = OfflineDevice(tmp_path / "store")
-    replay = again.reader.read(ROOM, {**event, "event_id": "$replay"})
-    assert (replay.session_id, replay.message_index) == (first.session_id, first.message_index)
-    again.machine.close()
-
-
 # -- row 16: logs -----------------------------------------------------------------------------------------------------
 
 
