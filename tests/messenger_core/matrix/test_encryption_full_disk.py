@@ -64,9 +64,7 @@ async def test_a_fault_of_the_disk_lets_nothing_out_whose_ratchet_is_not_written
     await arrives(person, await bot.send(room, "now"), "now")
 
 
-async def test_a_fault_of_the_disk_while_a_broken_session_is_looked_after_ends_no_session(
-    bot: Bot, person: EncryptedClient
-) -> None:
+async def test_a_fault_of_the_disk_while_a_broken_session_is_looked_after_is_the_disks(bot: Bot) -> None:
     machine = bot.device._own.machine
     machine.sql(
         "INSERT INTO wedged_device(owner, curve25519, since) VALUES (?, 'of no device', 1)", (bot.device.user_id,)
