@@ -55,5 +55,18 @@ class FileUnreadable(SendFailed):
         return False
 
 
+class FileAway(SendFailed):
+    """A file is not to be had at the moment, and that is not our homeserver's fault.
+
+    Another server does not give it, or whoever named it has not uploaded it. Anybody can name such a file, so it must
+    not count as an outage, which a room would wait for without end.
+    """
+
+    @property
+    def outage(self) -> bool:
+        """Never."""
+        return False
+
+
 class StoreUnwritable(Exception):  # noqa: N818 - reads as what happened
     """The encryption keys could not be written (a full disk); what brought them is kept and tried again."""

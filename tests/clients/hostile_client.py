@@ -220,6 +220,11 @@ class HostileClient:
         path = f"{_CLIENT}/rooms/{quote(room_id, safe='')}/send/{quote(kind, safe='')}/{secrets.token_hex(8)}"
         return str((await self.call("PUT", path, content))["event_id"])
 
+    async def set_state(self, room_id: str, kind: str, state_key: str, content: object) -> str:
+        """Sets state of a room; the event's id."""
+        path = f"{_CLIENT}/rooms/{quote(room_id, safe='')}/state/{quote(kind, safe='')}/{quote(state_key, safe='')}"
+        return str((await self.call("PUT", path, content))["event_id"])
+
 
 @asynccontextmanager
 async def run_hostile_client(homeserver: str, signed_in: SignedIn) -> AsyncIterator[HostileClient]:

@@ -16,7 +16,7 @@ from typing import Any
 import aiohttp
 
 from messenger_core.matrix.events import FileToSend
-from messenger_core.matrix.faults import FileUnreadable, SendFailed
+from messenger_core.matrix.faults import FileAway, FileUnreadable, SendFailed
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.matrix.media.addresses import UploadAddresses
 from messenger_core.matrix.media.attachment_cipher import EncryptedFile, Sealing
@@ -251,6 +251,9 @@ async def _not_given(answer: aiohttp.ClientResponse) -> SendFailed:
     refusal = await _refusal(answer)
     if refusal.errcode == "M_TOO_LARGE":
         return FileUnreadable("too_large")
+    if refusal.status in {502, 504} and refusal.errcode is not None:
+        # Not a proxy but the homeserver itself says so: its own faults are 500 and 503.
+        return FileAway("a file is not to be had at the moment", refusal.errcode, refusal.status)
     if refusal.outage or refusal.status == 401:
         return refusal
     return FileUnreadable("missing")

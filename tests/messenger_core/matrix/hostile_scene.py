@@ -10,6 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import sqlalchemy as sa
@@ -49,14 +50,14 @@ class Service:
         self.handled: list[ReceivedEvent] = []
 
     async def handle(self, event: ReceivedEvent) -> list[ToSend]:
-        """Notes an event; the answer names the event that it answers."""
-        self.handled.append(event)
+        """Notes an event that was handled; the answer names the event that it answers."""
         if event.type == "m.room.message" and ("file" in event.content or "url" in event.content):
             try:
                 async with self._session.fetch(event.room_id, event.content, event.sent_at):
                     pass
             except FileUnreadable:
-                return []
+                pass
+        self.handled.append(event)
         if event.sender == self._honest and event.encrypted:
             return [Message(event.room_id, {"msgtype": "m.notice", "body": f"answer to {event.event_id}"})]
         return []
@@ -123,6 +124,11 @@ class Scene:
         """How often each event was handed over."""
         assert self.service is not None
         return Counter(event.event_id for event in self.service.handled)
+
+    def handled_as(self, event_id: str) -> ReceivedEvent:
+        """An event as the service got it."""
+        assert self.service is not None
+        return next(event for event in self.service.handled if event.event_id == event_id)
 
     async def start(self) -> None:
         """Starts the session under test."""
@@ -194,6 +200,13 @@ class Scene:
         assert max(answers.values()) == 1
         assert max(self.handled.values()) == 1
         await self.until(self.to_device_taken_in, "the to-device messages are used up")
+
+    async def raw_event(self, room_id: str, event_id: str) -> dict[str, Any]:
+        """An event as the homeserver has it."""
+        path = f"/_matrix/client/v3/rooms/{quote(room_id, safe='')}/event/{quote(event_id, safe='')}"
+        status, event = await self.honest.call("GET", path)
+        assert status == 200, event
+        return event
 
 
 async def device_of(homeserver: Homeserver, name: str) -> SignedIn:
