@@ -104,7 +104,8 @@ async def _post(calls: HomeserverCalls, path: str, body: Mapping[str, Any]) -> d
     try:
         return await calls.post_with_proof(path, body)
     except SendFailed as fault:
-        if fault.outage:
+        # 401 after the proof was given: it does not count for this homeserver.
+        if fault.outage and fault.status != 401:
             raise
         raise SettingsError(
             f"the homeserver does not take the identity of {calls.user_id} ({fault.errcode or fault.status}); "
