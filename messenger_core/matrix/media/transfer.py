@@ -233,7 +233,8 @@ async def _pieces(file: FileToSend | IncomingFile | Path) -> AsyncGenerator[byte
                     yield piece
         except OSError as fault:
             # Its text would name the file.
-            raise SendFailed(f"a file on disk cannot be read: {type(fault).__name__}", status=400) from None
+            reason = f"a file on disk cannot be read ({type(fault).__name__})"
+            raise SendFailed(reason, "DE.HEK.NO_SUCH_FILE", status=400) from None
 
 
 async def _refusal(answer: aiohttp.ClientResponse) -> SendFailed:
