@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import secrets
@@ -58,7 +59,7 @@ class HostileClient:
         self._olm: vodozemac.Session | None = None
 
     async def call(self, method: str, path: str, body: object | bytes | None = None) -> dict[str, Any]:
-        """One request; bytes are sent as they are.
+        """One request, repeated when the homeserver wants it slower; bytes are sent as they are.
 
         Raises:
             Refused: if the homeserver did not take it.
@@ -68,9 +69,12 @@ class HostileClient:
         data = b"" if method == "GET" else data
         async with self._http.request(method, self._homeserver + path, data=data, headers=headers) as answer:
             content: dict[str, Any] = await answer.json(content_type=None)
-            if answer.status != 200:
-                raise Refused(answer.status, content)
-            return content
+        if answer.status == 429:
+            await asyncio.sleep(content["retry_after_ms"] / 1000)
+            return await self.call(method, path, body)
+        if answer.status != 200:
+            raise Refused(answer.status, content)
+        return content
 
     # -- keys ---------------------------------------------------------------------------------------------------------
 
