@@ -85,3 +85,20 @@ async def shared_room(person: EncryptedClient, settings: SessionSettings) -> str
     room = str(answer["room_id"])
     await person.wait_until_in(room, settings.user_id)
     return room
+
+
+async def answers_what_came_while_away(person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine) -> None:
+    """More than a limited timeline holds is written while the service is stopped; each is answered once, in order."""
+    async with running(settings, engine) as service:
+        room = await shared_room(person, settings)
+        await person.send_text(room, "before")
+        await person.wait_for(lambda seen: seen.body == "answer to before", "the first answer")
+    # More than a limited timeline of the homeserver's usual size, so that the gap must be filled.
+    texts = [f"while away {number}" for number in range(130)]
+    for text in texts:
+        await person.send_text(room, text)
+    async with running(settings, engine) as service:
+        await person.wait_for(lambda seen: seen.body == f"answer to {texts[-1]}", "the last answer")
+    assert service.bodies == texts
+    answers = [seen.body for seen in person.seen if seen.sender == settings.user_id and "away" in seen.body]
+    assert answers == [f"answer to {text}" for text in texts]

@@ -16,7 +16,7 @@ from messenger_core.matrix import MatrixSession, SessionSettings
 from messenger_core.settings import SettingsError
 from sandbox.encrypted_client import EncryptedClient
 from tests.messenger_core.matrix.conftest import make_session_tables
-from tests.messenger_core.matrix.session_scene import Service, running, shared_room
+from tests.messenger_core.matrix.session_scene import Service, answers_what_came_while_away
 
 
 @pytest.fixture
@@ -35,18 +35,7 @@ async def engine(postgresql_server: str) -> AsyncIterator[AsyncEngine]:
 async def test_what_came_while_the_service_was_away_is_handled_once_and_in_order(
     person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine
 ) -> None:
-    async with running(settings, engine) as service:
-        room = await shared_room(person, settings)
-        await person.send_text(room, "before")
-        await person.wait_for(lambda seen: seen.body == "answer to before", "the first answer")
-    texts = [f"while away {number}" for number in range(120)]
-    for text in texts:
-        await person.send_text(room, text)
-    async with running(settings, engine) as service:
-        await person.wait_for(lambda seen: seen.body == f"answer to {texts[-1]}", "the last answer")
-        assert service.bodies == texts
-    answers = [seen.body for seen in person.seen if seen.body.startswith("answer to while")]
-    assert answers == [f"answer to {text}" for text in texts]
+    await answers_what_came_while_away(person, settings, engine)
 
 
 async def test_a_second_process_is_told_to_stay_away(settings: SessionSettings, engine: AsyncEngine) -> None:

@@ -13,25 +13,13 @@ from messenger_core.settings import SettingsError
 from sandbox.encrypted_client import EncryptedClient, run_client
 from sandbox.key_sign_in import sign_in_with_key
 from tests.bare_homeserver import Homeserver
-from tests.messenger_core.matrix.session_scene import running, shared_room
+from tests.messenger_core.matrix.session_scene import answers_what_came_while_away, running, shared_room
 
 
 async def test_what_came_while_the_service_was_away_is_handled_once_and_in_order(
     person: EncryptedClient, settings: SessionSettings, engine: AsyncEngine
 ) -> None:
-    async with running(settings, engine) as service:
-        room = await shared_room(person, settings)
-        await person.send_text(room, "before")
-        await person.wait_for(lambda seen: seen.body == "answer to before", "the first answer")
-    # More than a limited timeline of the homeserver's usual size, so that the gap must be filled.
-    texts = [f"while away {number}" for number in range(130)]
-    for text in texts:
-        await person.send_text(room, text)
-    async with running(settings, engine) as service:
-        await person.wait_for(lambda seen: seen.body == f"answer to {texts[-1]}", "the last answer")
-    assert service.bodies == texts
-    answers = [seen.body for seen in person.seen if seen.sender == settings.user_id and "away" in seen.body]
-    assert answers == [f"answer to {text}" for text in texts]
+    await answers_what_came_while_away(person, settings, engine)
 
 
 async def test_a_message_whose_handling_fails_is_parked_and_tried_again_at_the_next_start(
