@@ -30,7 +30,8 @@ from synapse_modules.adapters.room_gate import RoomGate
 from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.adapters.sign_in import GesundheitsIdSignIn, StaffSignIn
 from synapse_modules.adapters.synapse_database import SynapseDatabase
-from synapse_modules.adapters.synapse_private import SynapsePrivate, end_start
+from synapse_modules.adapters.synapse_private import SynapsePrivate
+from synapse_modules.adapters.synapse_private.features import end_start
 from synapse_modules.rules.clear_text import membership_without_words
 from synapse_modules.settings import Configuration, ModuleSettings, load_configuration
 from synapse_modules.store.accounts import Accounts
@@ -113,7 +114,7 @@ class HekMessenger:
         accounts, memberships, rooms = Accounts(database), Memberships(database), Rooms(database)
         reachability, statements, audit = Reachability(database), UsedStatements(database), AuditLog(database)
         register = RoomRegister(api, rooms)
-        locks = Locks(accounts, memberships, synapse)
+        locks = Locks(accounts, memberships, synapse.accounts)
         directory = DirectoryClient(api, config)
 
         RegistrationGate(api, accounts)
@@ -130,8 +131,8 @@ class HekMessenger:
         search = InsuredSearch(
             api, client=directory, accounts=accounts, house=house, timeout_ms=settings.search_timeout_ms
         )
-        synapse.wrap_people_search(search.wrap)
-        synapse.keep_words_out_of_memberships(membership_without_words)
+        synapse.people_search.wrap(search.wrap)
+        synapse.memberships.keep_words_out(membership_without_words)
 
         calls: list[Calls] = [
             MembershipCalls(
@@ -143,9 +144,16 @@ class HekMessenger:
             ),
             AccountCalls(api, accounts=accounts, changes=Changes(database), vault=config.vault),
             PracticeCalls(api, accounts=accounts, locks=locks),
-            CareRoomCalls(api, accounts=accounts, rooms=rooms, register=register, audit=audit, synapse=synapse),
+            CareRoomCalls(
+                api, accounts=accounts, rooms=rooms, register=register, audit=audit, synapse=synapse.memberships
+            ),
             ErasureCalls(
-                api, rooms=rooms, register=register, events=ErasableEvents(database), audit=audit, synapse=synapse
+                api,
+                rooms=rooms,
+                register=register,
+                events=ErasableEvents(database),
+                audit=audit,
+                synapse=synapse.history,
             ),
         ]
         resource = MachineResource(

@@ -16,7 +16,7 @@ from synapse_modules.adapters.account_calls import unknown_account
 from synapse_modules.adapters.machine_http import MachineRequest, Route
 from synapse_modules.adapters.present import now_ms
 from synapse_modules.adapters.room_register import RoomRegister
-from synapse_modules.adapters.synapse_private import SynapsePrivate
+from synapse_modules.adapters.synapse_private.memberships import PrivateMemberships
 from synapse_modules.adapters.wire_names import WireEventId, WireRoomId, WireUserId
 from synapse_modules.rules.idle_rooms import is_idle
 from synapse_modules.rules.reach import CHAT_WITH_PRACTICE
@@ -67,7 +67,7 @@ class CareRoomCalls:
         rooms: Rooms,
         register: RoomRegister,
         audit: AuditLog,
-        synapse: SynapsePrivate,
+        synapse: PrivateMemberships,
     ) -> None:
         self._api = api
         self._accounts = accounts

@@ -14,7 +14,7 @@ from messenger_core.problem import Problem, WireModel, parse_body
 from synapse_modules.adapters.machine_http import MachineRequest, Route
 from synapse_modules.adapters.present import now_ms
 from synapse_modules.adapters.room_register import RoomRegister
-from synapse_modules.adapters.synapse_private import SynapsePrivate
+from synapse_modules.adapters.synapse_private.history import PrivateHistory
 from synapse_modules.adapters.wire_names import WireRoomId
 from synapse_modules.rules.reach import Room
 from synapse_modules.store.audit import AuditEntry, AuditLog
@@ -44,7 +44,7 @@ class ErasureCalls:
         register: RoomRegister,
         events: ErasableEvents,
         audit: AuditLog,
-        synapse: SynapsePrivate,
+        synapse: PrivateHistory,
     ) -> None:
         self._api = api
         self._rooms = rooms

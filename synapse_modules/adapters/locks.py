@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from messenger_core.calendar_periods import berlin_day
 from synapse_modules.adapters.present import now, now_ms
-from synapse_modules.adapters.synapse_private import SynapsePrivate
+from synapse_modules.adapters.synapse_private.accounts import PrivateAccounts
 from synapse_modules.store.accounts import Accounts
 from synapse_modules.store.memberships import Memberships
 
@@ -15,7 +15,7 @@ _MOST_LOOKS = 3
 class Locks:
     """Applies locks; safe to be run at any time and again."""
 
-    def __init__(self, accounts: Accounts, memberships: Memberships, synapse: SynapsePrivate) -> None:
+    def __init__(self, accounts: Accounts, memberships: Memberships, synapse: PrivateAccounts) -> None:
         self._accounts = accounts
         self._memberships = memberships
         self._synapse = synapse

@@ -1,0 +1,65 @@
+"""The ONE room that touches what is private in Synapse: a file a subject, each feature checked at start.
+
+A file names in ``FEATURES`` what it uses; nothing outside this package reaches past the public module API
+(docs/decisions/0014-one-room-for-what-is-private-in-synapse.md).
+"""
+
+from __future__ import annotations
+
+from synapse.config import ConfigError
+from synapse.module_api import ModuleApi
+from synapse.storage.database import make_conn
+from synapse.util.clock import Clock
+
+from synapse_modules.adapters.synapse_private import accounts, history, memberships, people_search
+from synapse_modules.adapters.synapse_private.features import check_features
+from synapse_modules.store.migrations import SCHEMA_VERSION, migrate, schema_version
+
+_SUBJECTS = (accounts, history, memberships, people_search)
+
+
+class SynapsePrivate:
+    """This homeserver past its public module API, a subject each."""
+
+    def __init__(self, api: ModuleApi) -> None:
+        check_features(feature for subject in _SUBJECTS for feature in subject.FEATURES)
+        self._hs = api._hs
+        self.accounts = accounts.PrivateAccounts(self._hs)
+        self.history = history.PrivateHistory(self._hs)
+        self.memberships = memberships.PrivateMemberships(self._hs)
+        self.people_search = people_search.PrivatePeopleSearch(self._hs)
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that web resources are made with."""
+        return self._hs.get_clock()
+
+    @property
+    def sign_in_providers(self) -> frozenset[str]:
+        """The ``idp_id`` of the homeserver's OpenID providers, as its configuration names them."""
+        return frozenset(one.idp_id.removeprefix("oidc-") for one in self._hs.config.oidc.oidc_providers)
+
+    def prepare_database(self, *, is_main_process: bool) -> None:
+        """Brings the module's tables to the newest version; workers only check it. Runs before Synapse listens.
+
+        Raises:
+            ConfigError: if a worker finds another version.
+        """
+        connection = make_conn(
+            db_config=next(one for one in self._hs.config.database.databases if "main" in one.databases),
+            engine=self._hs.get_datastores().main.database_engine,
+            default_txn_name="hek_prepare_database",
+            server_name=self._hs.hostname,
+        )
+        try:
+            cursor = connection.cursor(txn_name="hek_prepare_database")
+            if is_main_process:
+                migrate(cursor)
+                connection.commit()
+            elif schema_version(cursor) != SCHEMA_VERSION:
+                raise ConfigError(
+                    "synapse_modules: the module's tables are not at this version; "
+                    "start the main process of this release first"
+                )
+        finally:
+            connection.close()
