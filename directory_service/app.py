@@ -20,6 +20,7 @@ from directory_service.adapters.patient_search_api import PatientSearchApi
 from directory_service.adapters.patient_sign_in_api import PatientSignInApi
 from directory_service.adapters.postcode_file import read_postcodes
 from directory_service.adapters.practice_accounts import PracticeAccounts
+from directory_service.adapters.practice_owner import PracticeOwner
 from directory_service.adapters.practice_search_api import PracticeSearchApi
 from directory_service.adapters.reachability_feed import ReachabilityFeed
 from directory_service.adapters.registration_api import RegistrationApi
@@ -87,13 +88,14 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
                 verifiers=verifiers,
                 audience=settings.public_url,
             ).add_to(app)
-            OwnerApi(
+            owner = PracticeOwner(
                 practices=practices,
                 accounts=accounts,
                 specialties=specialties,
                 watches=watches,
                 insured_servers=settings.server_names,
-            ).add_to(routes)
+            )
+            OwnerApi(owner).add_to(routes)
             held = Held(Indexer(specialties, read_postcodes()), PracticeIndex(specialties.knows))
             HomeserverApi(feed=feed, held=held, specialties=specialties, issuer=settings.public_url, key=key).add_to(
                 routes

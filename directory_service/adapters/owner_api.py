@@ -2,42 +2,21 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Collection, Mapping
-from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated
 
 from aiohttp import web
 from pydantic import Field
 
 from directory_service.adapters.client_registry import PRACTICE_SCOPE
-from directory_service.adapters.practice_accounts import (
-    TRIES,
-    PracticeAccounts,
-    account_differs,
-    changed_too_often,
-)
-from directory_service.adapters.preconditions import Precondition, changed_since_read, etag, read_precondition
+from directory_service.adapters.practice_owner import PracticeOwner
+from directory_service.adapters.preconditions import etag, read_precondition
 from directory_service.adapters.profile_body import profile_body
 from directory_service.adapters.profile_wire import ProfileWire
-from directory_service.adapters.version_watch import VersionWatches
-from directory_service.rules.practice import ChangeRefused, Practice, is_listed, is_open_to_insured
-from directory_service.rules.profile import Profile
-from directory_service.rules.specialties import SpecialtyTable
-from directory_service.store.practices import ChangedMeanwhile, PracticeStore, UnknownPractice
+from directory_service.rules.practice import Practice, is_listed, is_open_to_insured
 from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.http_service import GuardedRoutes
-from messenger_core.problem import Problem, WireModel, parse_body
-from messenger_core.service_auth.client import CallFailed
+from messenger_core.problem import WireModel, parse_body
 from messenger_core.service_auth.token_grant import Caller
-
-logger = logging.getLogger(__name__)
-
-_REFUSALS = {
-    "withdrawn": "The practice has withdrawn. To come back, join again (POST /oauth2/register) with a new statement.",
-    "not-verified": "Nobody has proven to be this practice yet; join first (POST /oauth2/register).",
-    "profile-missing": "A practice without a profile cannot be shown. Write it (PUT /owner/practice), then opt in.",
-}
 
 
 class _Visibility(WireModel):
@@ -52,21 +31,8 @@ class _Nothing(WireModel):
 class OwnerApi:
     """``/owner/…``."""
 
-    def __init__(
-        self,
-        *,
-        practices: PracticeStore,
-        accounts: PracticeAccounts,
-        specialties: SpecialtyTable,
-        watches: VersionWatches,
-        insured_servers: Collection[str],
-    ) -> None:
-        """``insured_servers`` are the server names of homeservers where insured people have their accounts."""
-        self._practices = practices
-        self._accounts = accounts
-        self._specialties = specialties
-        self._watches = watches
-        self._insured_servers = insured_servers
+    def __init__(self, owner: PracticeOwner) -> None:
+        self._owner = owner
 
     def add_to(self, routes: GuardedRoutes) -> None:
         """Adds the routes."""
@@ -76,128 +42,26 @@ class OwnerApi:
         routes.add("POST", "/owner/withdraw", PRACTICE_SCOPE, self._withdraw)
 
     async def _read(self, _request: web.Request, caller: Caller) -> web.Response:
-        return _answer(await self._own(caller))
+        return _answer(await self._owner.read(caller.client_id))
 
     async def _write(self, request: web.Request, caller: Caller) -> web.Response:
         allowed = read_precondition(request, needed=True)
         asked = parse_body(ProfileWire, await request.read())
-        practice = await self._own(caller)
-        self._check(asked, practice)
-        return await self._changed(self._write_everywhere(caller.client_id, asked.profile(practice.user_id), allowed))
-
-    async def _write_everywhere(self, telematik_id: str, profile: Profile, allowed: Precondition) -> Practice:
-        """Gives the practice's account its name, then stores the profile.
-
-        In this order nothing is stored while the homeserver is down. The name is sent every time, also if it is the
-        one stored: a request that was interrupted in between has left another one at the homeserver. For the same
-        reason, who is refused only after the name was sent has the stored one sent again.
-        """
-        refused: Problem | None = None
-        sent = False
-        for _ in range(TRIES):
-            practice, jwks = await self._practices.find(telematik_id), await self._practices.keys(telematik_id)
-            if practice is None or jwks is None:
-                raise UnknownPractice
-            try:
-                allowed.check(practice)
-            except Problem as fault:
-                if not sent:
-                    raise
-                refused = fault
-            name = practice.profile.name if refused else profile.name
-            if await self._account(telematik_id, name, jwks) != practice.user_id:
-                raise account_differs()
-            sent = True
-            if refused and await self._practices.version(telematik_id) == practice.version:
-                raise refused
-            if not refused:
-                try:
-                    return await self._practices.write_profile(
-                        telematik_id, profile, datetime.now(UTC), seen=practice.version
-                    )
-                except ChangedMeanwhile:
-                    continue
-        raise changed_too_often()
-
-    async def _account(self, telematik_id: str, name: str, jwks: Mapping[str, Any]) -> str:
-        try:
-            return await self._accounts.provide(telematik_id, name, jwks)
-        except CallFailed as fault:
-            logger.warning("a practice could not write its profile: %s", fault)
-            raise Problem(
-                503,
-                "homeserver-unavailable",
-                "The practice's account could not be given this name because the homeserver did not answer as "
-                "expected. The profile was not changed; send the same request again later.",
-            ) from None
+        return _answer(await self._owner.write_profile(caller.client_id, asked, allowed))
 
     async def _choose_visibility(self, request: web.Request, caller: Caller) -> web.Response:
         allowed = read_precondition(request, needed=False)
         asked = parse_body(_Visibility, await request.read())
-        practice = await self._own(caller)
-        allowed.check(practice)
-        return await self._changed(
-            self._practices.choose_visibility(
-                caller.client_id,
-                visible=asked.visible_to_insured,
-                consent_text=asked.consent_text,
-                now=datetime.now(UTC),
-                seen=_seen(allowed, practice),
+        return _answer(
+            await self._owner.choose_visibility(
+                caller.client_id, visible=asked.visible_to_insured, consent_text=asked.consent_text, allowed=allowed
             )
         )
 
     async def _withdraw(self, request: web.Request, caller: Caller) -> web.Response:
         allowed = read_precondition(request, needed=False)
         parse_body(_Nothing, await request.read())
-        practice = await self._own(caller)
-        allowed.check(practice)
-        return await self._changed(
-            self._practices.withdraw(caller.client_id, datetime.now(UTC), seen=_seen(allowed, practice))
-        )
-
-    async def _own(self, caller: Caller) -> Practice:
-        practice = await self._practices.find(caller.client_id)
-        if practice is None:
-            raise _gone()
-        return practice
-
-    def _check(self, asked: ProfileWire, practice: Practice) -> None:
-        """What only the directory can know about a profile: which codes exist, and whose accounts are named."""
-        allowed = f"unknown code; allowed are {', '.join(self._specialties.codes())}"
-        errors = [
-            {"field": f"specialties.{place}", "detail": allowed}
-            for place in self._specialties.unknown(asked.specialties)
-        ]
-        own = f"on this homeserver only the practice's own account is allowed ({practice.user_id})"
-        errors += [
-            {"field": f"messengers.{place}.user_id", "detail": own}
-            for place in asked.foreign_addresses(practice.user_id, self._insured_servers)
-        ]
-        if errors:
-            raise Problem(400, "invalid-body", "The request's body is not as described; see errors.", errors)
-
-    async def _changed(self, change: Awaitable[Practice]) -> web.Response:
-        try:
-            practice = await change
-        except UnknownPractice:
-            raise _gone() from None
-        except ChangedMeanwhile:
-            raise changed_since_read() from None
-        except ChangeRefused as refusal:
-            raise Problem(409, refusal.reason, _REFUSALS[refusal.reason]) from None
-        await self._watches.tell()
-        return _answer(practice)
-
-
-def _seen(allowed: Precondition, practice: Practice) -> int | None:
-    """The version that must still be there at the commit, if the caller named one."""
-    return None if allowed.etags is None else practice.version
-
-
-def _gone() -> Problem:
-    return Problem(
-        404, "unknown-practice", "This practice is not in the directory; join first (POST /oauth2/register)."
-    )
+        return _answer(await self._owner.withdraw(caller.client_id, allowed))
 
 
 def _answer(practice: Practice) -> web.Response:
