@@ -31,6 +31,7 @@ from directory_service.rules.fhir.parameters import ParameterTable
 from directory_service.rules.fhir.query import QueryReader
 from directory_service.rules.fhir.resources_shared import Wording
 from directory_service.rules.fhir.values import FaultyParameter
+from directory_service.rules.meanings import Meanings
 from directory_service.rules.specialties import SpecialtyTable
 from messenger_core.catalogue import Catalogue
 
@@ -48,6 +49,8 @@ class Search:
     tokens: SearchTokens
     locks: AccountLocks
     texts: Catalogue
+    specialties: SpecialtyTable
+    meanings: Meanings
 
 
 def fhir_search(
@@ -74,6 +77,8 @@ def fhir_search(
         tokens=tokens,
         locks=locks,
         texts=texts,
+        specialties=specialties,
+        meanings=Meanings(specialties),
     )
 
 
@@ -181,8 +186,9 @@ class FhirInterface:
             page = await _finished(self._search.finding.find(asked, self._audience))
         except FaultyParameter as fault:
             raise _Refused(400, "invalid", f"search-{fault.reason}", parameter=fault.parameter) from None
-        warnings = [self._ignored(asked)] if asked.ignored else []
-        return _fhir(searchset(page, asked, self._search.fragments, base=self._base, now=now, warnings=warnings))
+        told = [self._ignored(asked)] if asked.ignored else []
+        told += self._meanings(asked)
+        return _fhir(searchset(page, asked, self._search.fragments, base=self._base, now=now, told=told))
 
     def _understood(self, kind: Kind, parameters: Sequence[tuple[str, str]], now: datetime, *, lenient: bool) -> Asked:
         if is_named(parameters):
@@ -193,6 +199,21 @@ class FhirInterface:
         names = ", ".join(dict.fromkeys(asked.ignored))
         text = self._search.texts.line("search-ignored", parameters=names)
         return operation_outcome("not-supported", text, severity="warning")
+
+    def _meanings(self, asked: Asked) -> list[dict[str, Any]]:
+        """What words of the search were taken to mean, so that nothing is widened in silence."""
+        return [
+            operation_outcome(
+                "informational",
+                self._search.texts.line(
+                    "search-meaning",
+                    word=meaning.word,
+                    specialties=", ".join(map(self._search.specialties.display, meaning.codes)),
+                ),
+                severity="information",
+            )
+            for meaning in self._search.meanings.of(text.verbatim for group in asked.texts for text in group)
+        ]
 
     def _refusal(self, refusal: _Refused) -> web.Response:
         text = self._search.texts.line(refusal.text, **refusal.values)

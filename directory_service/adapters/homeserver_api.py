@@ -13,6 +13,7 @@ from directory_service.adapters.reachability_feed import ReachabilityFeed
 from directory_service.rules.fhir.held import Held
 from directory_service.rules.index.fit import TooManyWords, search_words
 from directory_service.rules.index.query import SearchQuery
+from directory_service.rules.meanings import Meanings
 from directory_service.rules.practice import Practice
 from directory_service.rules.specialties import SpecialtyTable
 from messenger_core.http_service import GuardedRoutes
@@ -44,6 +45,7 @@ class HomeserverApi:
         self._feed = feed
         self._held = held
         self._specialties = specialties
+        self._meanings = Meanings(specialties)
         self._issuer = issuer
         self._key = key
 
@@ -77,15 +79,22 @@ class HomeserverApi:
             errors = [{"field": "term", "detail": "it has too many words"}]
             raise Problem(400, "invalid-body", "The request's body is not as described; see errors.", errors) from None
         if not words:
-            return web.json_response({"limited": False, "results": []})
+            return web.json_response({"limited": False, "results": [], "meanings": []})
         page = self._held.index.search(SearchQuery(words=words), count=asked.limit)
-        practices = [self._held.listing.get(hit.resource_id) for hit in page.hits]
         results = [
-            {"user_id": _account(practice), "display_name": self._display_name(practice)}
-            for practice in practices
-            if practice is not None
+            {
+                "user_id": _account(practice),
+                "display_name": self._display_name(practice),
+                "reason": hit.reason.value if hit.reason else None,
+            }
+            for hit in page.hits
+            if (practice := self._held.listing.get(hit.resource_id)) is not None
         ]
-        return web.json_response({"limited": page.next_position is not None, "results": results})
+        meanings = [
+            {"word": meaning.word, "specialties": list(map(self._specialties.display, meaning.codes))}
+            for meaning in self._meanings.of([asked.term])
+        ]
+        return web.json_response({"limited": page.next_position is not None, "results": results, "meanings": meanings})
 
     def _display_name(self, practice: Practice) -> str:
         """``Name – Fachgebiet, Ort``: Matrix clients show nothing else of a result."""

@@ -44,13 +44,20 @@ class _DeltaClaims(WireModel):
 class _Found(WireModel):
     user_id: str
     display_name: str
+    reason: str | None = None
+
+
+class _Meaning(WireModel):
+    word: str
+    specialties: list[str]
 
 
 class SearchAnswer(WireModel):
-    """What the directory found."""
+    """What the directory found; clients have no place for reasons and meanings."""
 
     limited: bool
     results: list[_Found]
+    meanings: list[_Meaning] | None = None
 
 
 @dataclass(frozen=True, slots=True)

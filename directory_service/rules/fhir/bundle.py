@@ -73,7 +73,7 @@ def _entry(base: str, item: Item, fragment: bytes, search: bytes) -> bytes:
 
 
 def searchset(
-    page: Page, asked: Asked, fragments: Fragments, *, base: str, now: datetime, warnings: Iterable[Resource] = ()
+    page: Page, asked: Asked, fragments: Fragments, *, base: str, now: datetime, told: Iterable[Resource] = ()
 ) -> bytes:
     """The bundle as JSON; the last page has no ``next`` link.
 
@@ -83,7 +83,7 @@ def searchset(
         fragments: the JSON of resources.
         base: the address of the FHIR interface.
         now: the present moment.
-        warnings: OperationOutcomes about what was ignored.
+        told: OperationOutcomes about what was ignored, or how it was understood.
     """
     bundle: Resource = {
         "resourceType": "Bundle",
@@ -99,11 +99,11 @@ def searchset(
         orjson.dumps(
             {
                 "fullUrl": f"urn:uuid:{uuid.uuid4()}",
-                "resource": warning,
+                "resource": outcome,
                 "search": {"mode": "outcome"},
             }
         )
-        for warning in warnings
+        for outcome in told
     ]
     if not asked.count_only:
         matching = [match.item for match in page.matches]

@@ -11,7 +11,7 @@ def operation_outcome(code: str, text: str, severity: str = "error") -> Resource
     Args:
         code: an issue type of FHIR, e.g. ``invalid``.
         text: what happened and what to do.
-        severity: ``error`` or ``warning``.
+        severity: ``error``, ``warning`` or ``information``.
     """
     issue = {"severity": severity, "code": code, "details": {"text": text}, "diagnostics": text}
     return {"resourceType": "OperationOutcome", "issue": [issue]}

@@ -130,6 +130,14 @@ async def test_lenience_ignores_unknown_parameters_and_says_which(patient: Clien
     assert link == {"relation": "self", "url": f"{patient.base}/HealthcareService?_text=kollegen"}
 
 
+async def test_what_a_word_was_taken_to_mean_is_told(patient: Client) -> None:
+    bundle = await patient.search("HealthcareService", ("_text", "Hausarzt"))
+    assert kinds(bundle, "match") == ["HealthcareService"] * 2
+    (outcome,) = of_mode(bundle, "outcome")
+    assert [(issue["severity"], issue["code"]) for issue in outcome["issue"]] == [("information", "informational")]
+    assert "„Hausarzt“ steht hier auch für: Allgemeinmedizin, Innere Medizin." in outcome["issue"][0]["diagnostics"]
+
+
 @pytest.mark.parametrize("prefer", ["handling=strict", "return=minimal", ""])
 async def test_without_lenience_unknown_parameters_are_refused(patient: Client, prefer: str) -> None:
     status, outcome, _ = await patient.call("GET", "HealthcareService", [("colour", "red")], Prefer=prefer)

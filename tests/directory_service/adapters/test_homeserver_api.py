@@ -127,7 +127,12 @@ async def test_the_search_box_shows_name_specialty_and_place(directory: Director
         "POST", "/people-search", "directory:search", {"term": "Hausarzt HAMBURG", "limit": 10}
     )
     shown = "Hausarztpraxis Dr. Sommer – Allgemeinmedizin / Innere Medizin, Hamburg"
-    assert (status, answer) == (200, {"limited": False, "results": [{"user_id": ACCOUNT, "display_name": shown}]})
+    assert status == 200
+    assert answer == {
+        "limited": False,
+        "results": [{"user_id": ACCOUNT, "display_name": shown, "reason": "exact"}],
+        "meanings": [{"word": "Hausarzt", "specialties": ["Allgemeinmedizin", "Innere Medizin"]}],
+    }
 
 
 SPELLINGS: list[str] = [

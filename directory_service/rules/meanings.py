@@ -1,0 +1,75 @@
+"""What the words of a search are taken to mean: specialties that patients call by another name.
+
+A search for ``Hausarzt`` finds general practitioners; whoever searches is told so, since nothing is widened in silence.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from directory_service.rules.folding import words
+from directory_service.rules.index.fit import NO_MATCH, PREFIX, errors_allowed, level_of
+from directory_service.rules.specialties import SpecialtyTable
+
+_TOKEN = re.compile(r"\w+")
+_KEPT = 10_000
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """A word of a search that stands for specialties.
+
+    Attributes:
+        word: as it was typed.
+        codes: the specialties, best fitting first.
+    """
+
+    word: str
+    codes: tuple[str, ...]
+
+
+class Meanings:
+    """Tells which specialties the index finds by a word, by the rules of ``rules.index.fit``."""
+
+    def __init__(self, specialties: SpecialtyTable) -> None:
+        self._specialties = specialties
+        self._known: dict[str, tuple[str, ...]] = {}
+
+    def of(self, texts: Iterable[str]) -> tuple[Meaning, ...]:
+        """The words of some texts that stand for specialties by another name than the specialties' own.
+
+        Args:
+            texts: as they were typed.
+        """
+        found = {}
+        for token in dict.fromkeys(token for text in texts for token in _TOKEN.findall(text)):
+            for word in words(token):
+                codes = self.codes_of(word)
+                if any(not self._is_named(word, code) for code in codes):
+                    found[word] = Meaning(token, codes)
+        return tuple(found.values())
+
+    def codes_of(self, word: str) -> tuple[str, ...]:
+        """The specialties that are found by a folded word, best fitting first."""
+        known = self._known.get(word)
+        if known is None:
+            if len(self._known) >= _KEPT:
+                self._known.clear()
+            known = self._known[word] = self._fitting(word)
+        return known
+
+    def _fitting(self, word: str) -> tuple[str, ...]:
+        errors = 0 if self._specialties.knows(word) else errors_allowed(word)
+        rated = []
+        for code in self._specialties.codes():
+            known = self._specialties.words_of([code])
+            level = min((level_of(word, one, errors=errors) for one in known), default=NO_MATCH)
+            if level != NO_MATCH:
+                rated.append((level, self._specialties.display(code), code))
+        return tuple(code for _, _, code in sorted(rated))
+
+    def _is_named(self, word: str, code: str) -> bool:
+        """Whether the specialty's own name has the word, or one that begins with it: then there is nothing to tell."""
+        return any(level_of(word, one, errors=0) <= PREFIX for one in words(self._specialties.display(code)))

@@ -1,0 +1,56 @@
+"""What a word of a search means is told, and is what the index finds by it."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from directory_service.adapters.specialty_file import read_specialties
+from directory_service.rules.folding import words
+from directory_service.rules.index.entry import IndexedPractice
+from directory_service.rules.index.practice_index import PracticeIndex
+from directory_service.rules.index.query import SearchQuery
+from directory_service.rules.meanings import Meanings
+
+TABLE = read_specialties()
+MEANINGS = Meanings(TABLE)
+SAID = sorted({word for code in TABLE.codes() for word in TABLE.words_of([code])})
+
+
+def index_of_one_practice_each() -> PracticeIndex:
+    index = PracticeIndex(TABLE.knows)
+    index.load(
+        IndexedPractice(code, "", specialties=(code,), specialty_words=TABLE.words_of([code])) for code in TABLE.codes()
+    )
+    return index
+
+
+INDEX = index_of_one_practice_each()
+
+
+def told(*texts: str) -> list[tuple[str, list[str]]]:
+    return [(meaning.word, [TABLE.display(code) for code in meaning.codes]) for meaning in MEANINGS.of(texts)]
+
+
+def test_a_family_doctor_is_general_and_internal_medicine() -> None:
+    assert told("Hausarzt Hamburg") == [("Hausarzt", ["Allgemeinmedizin", "Innere Medizin"])]
+
+
+def test_what_is_typed_in_another_spelling_or_with_an_error_is_told_as_it_was_typed() -> None:
+    assert told("hausaerztin") == [("hausaerztin", ["Allgemeinmedizin"])]
+    assert told("Hautartz")[0][0] == "Hautartz"
+
+
+def test_a_specialty_by_its_own_name_and_other_words_need_no_word() -> None:
+    assert told("Kardiologie", "Praxis Sommer, 20099") == []
+
+
+@given(st.sampled_from(SAID).flatmap(lambda word: st.integers(1, len(word)).map(lambda end: word[:end])))
+def test_what_is_told_is_what_the_index_finds(word: str) -> None:
+    found = INDEX.search(SearchQuery(words=(word,)), count=len(INDEX)).hits
+    assert set(MEANINGS.codes_of(word)) == {hit.resource_id for hit in found}
+
+
+@given(st.sampled_from(SAID), st.integers(0, 30), st.sampled_from("aeinrst"))
+def test_so_it_is_with_typing_errors(word: str, place: int, letter: str) -> None:
+    (typed, *_) = words(word[:place] + letter + word[place + 1 :])
+    found = INDEX.search(SearchQuery(words=(typed,)), count=len(INDEX)).hits
+    assert set(MEANINGS.codes_of(typed)) == {hit.resource_id for hit in found}
