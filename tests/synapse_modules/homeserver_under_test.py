@@ -14,7 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -108,6 +108,7 @@ class Homeserver:
     directory: Directory
     provider: OpenIdProvider
     keys: dict[str, ECKey]
+    server_name: str = SERVER_NAME
     process: subprocess.Popen[bytes] | None = field(default=None)
 
     # -- witnesses ----------------------------------------------------------------------------------------------------
@@ -203,6 +204,13 @@ class Homeserver:
     async def until(holds: Callable[[], bool], within_s: float = 15) -> None:
         deadline = time.monotonic() + within_s
         while not holds():
+            assert time.monotonic() < deadline, "it did not come about"
+            await asyncio.sleep(0.05)
+
+    @staticmethod
+    async def until_async(holds: Callable[[], Awaitable[bool]], within_s: float = 15) -> None:
+        deadline = time.monotonic() + within_s
+        while not await holds():
             assert time.monotonic() < deadline, "it did not come about"
             await asyncio.sleep(0.05)
 
@@ -348,17 +356,35 @@ def _homeserver_settings(folder: Path, port: int, base: str, provider: OpenIdPro
 
 
 @contextmanager
-def running_homeserver(folder: Path) -> Iterator[Homeserver]:
-    """Synapse with the module, its OpenID provider and its directory, all on loopback."""
+def running_homeserver(
+    folder: Path,
+    *,
+    server_name: str = SERVER_NAME,
+    more_module: Mapping[str, object] | None = None,
+    more_synapse: Mapping[str, object] | None = None,
+    more_listeners: Sequence[Mapping[str, object]] = (),
+) -> Iterator[Homeserver]:
+    """Synapse with the module, its OpenID provider and its directory, all on loopback.
+
+    Args:
+        folder: where everything of it lies.
+        server_name: the part of its user ids after the colon.
+        more_module: settings of the module, beside or instead of the operator's example.
+        more_synapse: settings of Synapse, in the same way.
+        more_listeners: listeners beside the one for clients.
+    """
     port, provider_port, directory_port = unused_port(), unused_port(), unused_port()
     base = f"http://127.0.0.1:{port}"
     names = (*_CLIENTS, "homeserver", "homeserver-signing", "directory-signing")
     keys = {name: generate_private_key() for name in names}
     provider = OpenIdProvider(provider_port)
     directory = Directory(directory_port, KeySet([keys["homeserver"]]), keys["directory-signing"])
-    _write_yaml(folder / "synapse_modules.yaml", module_settings(folder, base, directory.url, keys))
-    _write_yaml(folder / "homeserver.yaml", _homeserver_settings(folder, port, base, provider))
-    homeserver = Homeserver(folder, base, directory, provider, keys)
+    of_module = module_settings(folder, base, directory.url, keys) | dict(more_module or {})
+    of_synapse = _homeserver_settings(folder, port, base, provider) | {"server_name": server_name}
+    of_synapse["listeners"].extend(map(dict, more_listeners))
+    _write_yaml(folder / "synapse_modules.yaml", of_module)
+    _write_yaml(folder / "homeserver.yaml", of_synapse | dict(more_synapse or {}))
+    homeserver = Homeserver(folder, base, directory, provider, keys, server_name)
     with serving(provider.app, provider_port), serving(directory.app, directory_port):
         homeserver.start()
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,14 +21,16 @@ from messenger_core.service_auth.token_grant import Caller, Client, TokenAuthori
 
 
 @contextmanager
-def serving(app: web.Application, port: int) -> Iterator[None]:
+def serving(
+    app: web.Application, port: int, *, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+) -> Iterator[None]:
     """Serves an application on loopback, in a thread with a loop of its own."""
     loop = asyncio.new_event_loop()
     runner = web.AppRunner(app, shutdown_timeout=0.1)
 
     async def start() -> None:
         await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", port).start()
+        await web.TCPSite(runner, host, port, ssl_context=tls).start()
 
     async def stop() -> None:
         await runner.cleanup()
