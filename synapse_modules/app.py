@@ -9,12 +9,14 @@ from typing import Any
 from synapse.config import ConfigError
 from synapse.module_api import ModuleApi
 
+from messenger_core.catalogue import Catalogue
 from messenger_core.homeserver_interface import MACHINE_PREFIX
 from messenger_core.log import fault_without_text
 from messenger_core.service_auth.token_grant import Client, TokenAuthority
 from messenger_core.settings import SettingsError
 from synapse_modules.adapters.account_calls import AccountCalls
 from synapse_modules.adapters.care_room_calls import CareRoomCalls
+from synapse_modules.adapters.device_gate import DeviceGate
 from synapse_modules.adapters.directory_client import DirectoryClient
 from synapse_modules.adapters.erasure_calls import ErasureCalls
 from synapse_modules.adapters.key_sign_in import KeySignIn
@@ -22,9 +24,12 @@ from synapse_modules.adapters.locks import Locks
 from synapse_modules.adapters.machine_http import Calls, MachineResource
 from synapse_modules.adapters.membership_calls import MembershipCalls
 from synapse_modules.adapters.own_accounts import OwnAccounts
+from synapse_modules.adapters.parties import Parties
 from synapse_modules.adapters.people_search import InsuredSearch
+from synapse_modules.adapters.permissions import Permissions
 from synapse_modules.adapters.practice_calls import PracticeCalls
 from synapse_modules.adapters.reachability_watch import ReachabilityWatch
+from synapse_modules.adapters.refusals import Refusals
 from synapse_modules.adapters.registration import RegistrationGate
 from synapse_modules.adapters.room_gate import RoomGate
 from synapse_modules.adapters.room_register import RoomRegister
@@ -37,6 +42,7 @@ from synapse_modules.settings import Configuration, ModuleSettings, load_configu
 from synapse_modules.store.accounts import Accounts
 from synapse_modules.store.audit import AuditLog
 from synapse_modules.store.changes import Changes
+from synapse_modules.store.common_rooms import CommonRooms
 from synapse_modules.store.erasable_events import ErasableEvents
 from synapse_modules.store.memberships import Memberships
 from synapse_modules.store.reachability import Reachability
@@ -117,15 +123,20 @@ class HekMessenger:
         locks = Locks(accounts, memberships, synapse.accounts)
         directory = DirectoryClient(api, config)
 
+        refusals = Refusals(Catalogue.of("synapse_modules"))
+        synapse.devices.close(DeviceGate(CommonRooms(database), refusals))
+
         RegistrationGate(api, accounts)
         KeySignIn(api, config, accounts, statements)
         RoomGate(
             api,
             house=house,
-            accounts=accounts,
             rooms=rooms,
             register=register,
             reachability=reachability,
+            parties=Parties(api, accounts, reachability),
+            permissions=Permissions(api, settings.permissions.defaults),
+            refusals=refusals,
             max_age_minutes=settings.directory.max_age_minutes,
         )
         search = InsuredSearch(

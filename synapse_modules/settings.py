@@ -7,17 +7,19 @@ import binascii
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from joserfc.jwk import ECKey, KeySet
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
+from messenger_core.account_kinds import AccountKind
 from messenger_core.homeserver_interface import HOMESERVER_TOKEN_PATH, LOGIN_PATH
 from messenger_core.identifiers import check_ik
 from messenger_core.service_auth.keys import JwksFile, PrivateKeyFile, read_jwks, read_private_key
 from messenger_core.service_auth.token_grant import Client
 from messenger_core.settings import BaseUrl, ExistingFile, Settings, SettingsError, check_settings, load_settings
 from synapse_modules.rules.kvnr_vault import KEY_BYTES, KvnrVault
+from synapse_modules.rules.permission import ACCOUNT_DATA_TYPES, Permission, read_permission
 from synapse_modules.rules.reach import House
 
 Scope = Literal[
@@ -54,6 +56,26 @@ class DirectorySettings(Settings):
     max_age_minutes: int = Field(default=60, ge=1, le=24 * 60)
 
 
+class PermissionSettings(Settings):
+    """Who may invite people and practices that chose nothing themselves: gematik's form, ``permissionConfig_V1``."""
+
+    insured: dict[str, Any] = {"defaultSetting": "allow all"}  # noqa: RUF012 - pydantic copies defaults
+    practice: dict[str, Any] = {"defaultSetting": "allow all"}  # noqa: RUF012
+
+    @field_validator("insured", "practice")
+    @classmethod
+    def _is_a_permission(cls, value: dict[str, Any], known: ValidationInfo) -> dict[str, Any]:
+        if read_permission(value, AccountKind(known.field_name or "")) is None:
+            raise ValueError("must have the form of gematik's permissionConfig_V1, e.g. {defaultSetting: allow all}")
+        return value
+
+    @property
+    def defaults(self) -> dict[AccountKind, Permission]:
+        """The configurations as the rules read them."""
+        found = {kind: read_permission(getattr(self, kind.value), kind) for kind in ACCOUNT_DATA_TYPES}
+        return {kind: permission for kind, permission in found.items() if permission is not None}
+
+
 class ModuleSettings(Settings):
     """The whole file."""
 
@@ -70,6 +92,7 @@ class ModuleSettings(Settings):
     support_localpart: Localpart
     service_localpart: Localpart
     directory: DirectorySettings
+    permissions: PermissionSettings = PermissionSettings()
     search_timeout_ms: int = Field(default=200, ge=50, le=10_000)
 
     @field_validator("insurer_ik")

@@ -37,6 +37,7 @@ class Refusal(StrEnum):
     NOT_ACCEPTED_YET = "not-accepted-yet"
     NOT_ENCRYPTED = "not-encrypted"
     STATE_FIXED = "state-fixed"
+    PROFILE_FIXED = "profile-fixed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +81,7 @@ class Room:
 
 
 def plan_room(
-    creator: Party, invitees: Sequence[Party], house: House, *, reachability_known: bool
+    creator: Party, invitees: Sequence[Party], house: House, *, reachability_known: bool, admitted: bool
 ) -> RoomPlan | Refusal:
     """What room a creator may open with those invited.
 
@@ -92,11 +93,19 @@ def plan_room(
         invitees: who is to be invited.
         house: the insurer's accounts.
         reachability_known: whether the set of reachable practices is recent enough to be used.
+        admitted: whether every invited side lets itself be invited by the creator (``permission.Permission``).
     """
+    plan: RoomPlan | Refusal
     if creator.may_act(AccountKind.INSURED):
-        return _plan_of_insured(creator, invitees, house, reachability_known=reachability_known)
-    if creator.may_act(AccountKind.PRACTICE):
-        return _plan_with_one_insured(invitees, RoomKind.REQUEST)
+        plan = _plan_of_insured(creator, invitees, house, reachability_known=reachability_known)
+    elif creator.may_act(AccountKind.PRACTICE):
+        plan = _plan_with_one_insured(invitees, RoomKind.REQUEST)
+    else:
+        return _plan_of_house(creator, invitees, house)
+    return plan if admitted or isinstance(plan, Refusal) else Refusal.NOT_REACHABLE
+
+
+def _plan_of_house(creator: Party, invitees: Sequence[Party], house: House) -> RoomPlan | Refusal:
     if creator.may_act(AccountKind.SERVICE) and creator.user_id == house.support:
         if all(invitee.may_act(AccountKind.AGENT) for invitee in invitees):
             return RoomPlan(RoomKind.TEAM, None)
@@ -138,6 +147,7 @@ def check_invitation(
     *,
     has_practice: bool,
     reachability_known: bool,
+    admitted: bool,
 ) -> Refusal | None:
     """Whether somebody may invite somebody into a room; None if so.
 
@@ -148,6 +158,7 @@ def check_invitation(
         house: the insurer's accounts.
         has_practice: whether a practice other than the invitee is in the room or invited.
         reachability_known: whether the set of reachable practices is recent enough to be used.
+        admitted: whether the invited side lets itself be invited by the inviter (``permission.Permission``).
     """
     if room is None or not inviter.live:
         return Refusal.NO_RIGHTS
@@ -168,7 +179,12 @@ def check_invitation(
             allowed = writes_to_house or (inviter.user_id == house.service and invites_person)
         case RoomKind.TEAM:
             allowed = inviter.user_id == house.support and invitee.may_act(AccountKind.AGENT)
-    return None if allowed else Refusal.NOT_REACHABLE
+    return None if allowed and (admitted or _is_of_house(inviter, house)) else Refusal.NOT_REACHABLE
+
+
+def _is_of_house(inviter: Party, house: House) -> bool:
+    """Whether HEK itself writes: what it has to tell about an account cannot be refused beforehand."""
+    return inviter.user_id in {house.support, house.service}
 
 
 def check_join(user: Party, room: Room | None, house: House, *, is_invited: bool, is_member: bool) -> Refusal | None:

@@ -48,6 +48,15 @@ class Reachability:
         """When the directory last said that the set is current, in milliseconds; 0 if it never did."""
         return (await self._state())[1]
 
+    async def reaches(self, user_id: str) -> bool:
+        """Whether the directory lists a practice, of whatever server, as reachable for insured people."""
+
+        def work(txn: Transaction) -> bool:
+            txn.execute("SELECT 1 FROM hek_reachable WHERE user_id = ?", (user_id,))
+            return txn.fetchone() is not None
+
+        return await self._database.run("hek_reaches", work)
+
     async def _state(self) -> tuple[int, int]:
         def work(txn: Transaction) -> tuple[int, int]:
             txn.execute("SELECT version, confirmed_at FROM hek_reachability")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from synapse.server import HomeServer
 from synapse.types import UserID
 
 from synapse_modules.adapters.synapse_private.features import Feature
+from synapse_modules.adapters.synapse_private.wrapping import Call, put_in_front
 
 FEATURES = (
     Feature(RoomMemberHandler, "forget", ("user", "room_id")),
@@ -34,13 +34,8 @@ class PrivateMemberships:
         Args:
             keep: what of the content that a client sent is kept.
         """
-        handler = self._hs.get_room_member_handler()
-        update = handler.update_membership
-        form = inspect.signature(update)
 
-        async def wordless(*args: Any, **kwargs: Any) -> tuple[str, int]:
-            call = form.bind(*args, **kwargs)
-            call.arguments["content"] = keep(call.arguments.get("content") or {})
-            return await update(*call.args, **call.kwargs)
+        async def wordless(call: Call) -> Any:
+            return await call.go_on(content=keep(call.arguments["content"] or {}))
 
-        handler.update_membership = wordless  # type: ignore[method-assign]
+        put_in_front(self._hs.get_room_member_handler(), "update_membership", wordless)

@@ -70,13 +70,13 @@ def locked(party: Party) -> Party:
     ],
 )
 def test_what_room_comes_of_it(creator: Party, invitees: list[Party], planned: RoomPlan | Refusal) -> None:
-    assert plan_room(creator, invitees, HOUSE, reachability_known=True) == planned
+    assert plan_room(creator, invitees, HOUSE, reachability_known=True, admitted=True) == planned
 
 
 @pytest.mark.parametrize("known", [True, False])
 def test_an_insured_person_cannot_tell_unreachable_people_apart(known: bool) -> None:
     answers = {
-        plan_room(ERIKA, [invitee], HOUSE, reachability_known=known)
+        plan_room(ERIKA, [invitee], HOUSE, reachability_known=known, admitted=True)
         for invitee in EVERYBODY
         if invitee not in (SOMMER, HEK, SERVICE)
     }
@@ -84,16 +84,20 @@ def test_an_insured_person_cannot_tell_unreachable_people_apart(known: bool) -> 
 
 
 def test_while_reachability_is_unknown_only_hek_is_reached() -> None:
-    assert plan_room(ERIKA, [SOMMER], HOUSE, reachability_known=False) is Refusal.TRY_LATER
-    assert plan_room(ERIKA, [HEK], HOUSE, reachability_known=False) == RoomPlan(RoomKind.SUPPORT, ERIKA.user_id)
-    assert plan_room(ERIKA, [SERVICE], HOUSE, reachability_known=False) == RoomPlan(RoomKind.SERVICE, ERIKA.user_id)
+    assert plan_room(ERIKA, [SOMMER], HOUSE, reachability_known=False, admitted=True) is Refusal.TRY_LATER
+    assert plan_room(ERIKA, [HEK], HOUSE, reachability_known=False, admitted=True) == RoomPlan(
+        RoomKind.SUPPORT, ERIKA.user_id
+    )
+    assert plan_room(ERIKA, [SERVICE], HOUSE, reachability_known=False, admitted=True) == RoomPlan(
+        RoomKind.SERVICE, ERIKA.user_id
+    )
 
 
 @given(parties, st.lists(parties, max_size=3), st.booleans())
 def test_no_planned_room_ever_brings_two_insured_people_together(
     creator: Party, invitees: list[Party], known: bool
 ) -> None:
-    if isinstance(plan_room(creator, invitees, HOUSE, reachability_known=known), RoomPlan):
+    if isinstance(plan_room(creator, invitees, HOUSE, reachability_known=known, admitted=True), RoomPlan):
         members = [creator, *invitees]
         assert sum(member.kind is AccountKind.INSURED for member in members) <= 1
         assert all(member.live for member in members)
@@ -104,7 +108,8 @@ def test_who_is_invited_where_over_all_combinations() -> None:
     allowed = {
         (room.kind, inviter.user_id, invitee.user_id)
         for room, inviter, invitee in product(ROOMS, EVERYBODY, EVERYBODY)
-        if check_invitation(inviter, invitee, room, HOUSE, has_practice=False, reachability_known=True) is None
+        if check_invitation(inviter, invitee, room, HOUSE, has_practice=False, reachability_known=True, admitted=True)
+        is None
     }
     chats = {
         (kind, inviter.user_id, invitee.user_id)
@@ -122,7 +127,7 @@ def test_who_is_invited_where_over_all_combinations() -> None:
 
 def test_a_second_practice_is_not_invited() -> None:
     care = Room("!r:t", RoomKind.CARE, ERIKA.user_id)
-    refused = check_invitation(ERIKA, SOMMER, care, HOUSE, has_practice=True, reachability_known=True)
+    refused = check_invitation(ERIKA, SOMMER, care, HOUSE, has_practice=True, reachability_known=True, admitted=True)
     assert refused is Refusal.NOT_REACHABLE
 
 
@@ -181,3 +186,17 @@ def test_insured_people_are_hidden_from_everybody(asking: Party) -> None:
     assert is_hidden_from(ERIKA, asking)
     assert is_hidden_from(NOBODY, asking)
     assert is_hidden_from(SOMMER, asking) is (asking is NOBODY)
+
+
+def test_the_invited_side_decides_but_hek_is_always_let_in() -> None:
+    def plan(creator: Party, invitee: Party) -> RoomPlan | Refusal:
+        return plan_room(creator, [invitee], HOUSE, reachability_known=True, admitted=False)
+
+    assert plan(ERIKA, SOMMER) is plan(WINTER, ERIKA) is Refusal.NOT_REACHABLE
+    assert isinstance(plan(HEK, ERIKA), RoomPlan)
+    assert isinstance(plan(SERVICE, ERIKA), RoomPlan)
+    for room, inviter, invitee in product(ROOMS, EVERYBODY, EVERYBODY):
+        refused = check_invitation(
+            inviter, invitee, room, HOUSE, has_practice=False, reachability_known=True, admitted=False
+        )
+        assert refused is not None or inviter in {HEK, SERVICE}

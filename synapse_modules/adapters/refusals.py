@@ -1,0 +1,28 @@
+"""What a client is told that was refused: status, error code, and one line in German and English."""
+
+from __future__ import annotations
+
+from synapse.api.errors import Codes, SynapseError
+
+from messenger_core.catalogue import Catalogue
+from synapse_modules.rules.reach import Refusal
+from synapse_modules.rules.room_form import FormFault
+
+
+class Refusals:
+    """Makes Synapse's errors of refusals; the error code is the contract, the text is for people."""
+
+    def __init__(self, texts: Catalogue) -> None:
+        self._texts = texts
+
+    def error(self, refusal: Refusal | FormFault) -> SynapseError:
+        """The error to be raised."""
+        bad_request = isinstance(refusal, FormFault) or refusal is Refusal.ONE_INVITEE
+        match refusal:
+            case FormFault.NOT_READABLE:
+                code = Codes.BAD_JSON
+            case FormFault.WRONG_VERSION:
+                code = Codes.UNSUPPORTED_ROOM_VERSION
+            case _:
+                code = Codes.FORBIDDEN
+        return SynapseError(400 if bad_request else 403, self._texts.line(f"room-{refusal.value}"), code)

@@ -1,0 +1,130 @@
+"""Synapse's devices, their keys and messages, and profiles: nobody reaches those whom no room connects to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from synapse.api.errors import Codes, NotFoundError, SynapseError
+from synapse.handlers.devicemessage import DeviceMessageHandler
+from synapse.handlers.e2e_keys import E2eKeysHandler
+from synapse.handlers.profile import ProfileHandler
+from synapse.server import HomeServer
+
+from synapse_modules.adapters.synapse_private.features import Feature
+from synapse_modules.adapters.synapse_private.wrapping import Call, put_in_front
+
+FEATURES = (
+    Feature(E2eKeysHandler, "query_devices", ("query_body", "from_user_id")),
+    Feature(E2eKeysHandler, "claim_one_time_keys", ("query", "user")),
+    Feature(E2eKeysHandler, "upload_signatures_for_device_keys", ("user_id", "signatures")),
+    Feature(DeviceMessageHandler, "send_device_message", ("requester", "message_type", "messages")),
+    Feature(ProfileHandler, "check_profile_query_allowed", ("target_user", "requester")),
+    Feature(ProfileHandler, "dispatch_set_profile_field", ("by_admin",)),
+)
+
+
+class DeviceRules(Protocol):
+    """What is asked before anything goes from one person's devices to another's."""
+
+    async def within_reach(self, user_id: str, others: list[str]) -> set[str]:
+        """Those of some users whose devices and profile a user may see."""
+        ...
+
+    def for_others(self, message_type: str, content: dict[str, Any]) -> dict[str, Any] | None:
+        """What of a message from device to device may go to other people's; None if nothing."""
+        ...
+
+    def profile_fixed(self) -> SynapseError:
+        """What somebody is told who sets a field of a profile; Synapse's own settings let an empty one be set once."""
+        ...
+
+
+class PrivateDevices:
+    """What the public module API has no callback for."""
+
+    def __init__(self, hs: HomeServer) -> None:
+        self._hs = hs
+
+    def close(self, rules: DeviceRules) -> None:
+        """Puts rules in front of everything that a user of this server asks of other people's devices and profiles."""
+        keys, messages = self._hs.get_e2e_keys_handler(), self._hs.get_device_message_handler()
+        profiles = self._hs.get_profile_handler()
+
+        async def query(call: Call) -> Any:
+            asking, body = call.arguments["from_user_id"], call.arguments["query_body"]
+            wanted = await _within_reach(rules, asking, body.get("device_keys"))
+            answer = await call.go_on(query_body=body | {"device_keys": wanted})
+            for user_id in body["device_keys"]:
+                answer["device_keys"].setdefault(user_id, {})
+            _take_names_out(answer, asking)
+            return answer
+
+        async def claim(call: Call) -> Any:
+            asking = call.arguments["user"].to_string()
+            return await call.go_on(query=await _within_reach(rules, asking, call.arguments["query"]))
+
+        async def sign(call: Call) -> Any:
+            signatures = call.arguments["signatures"]
+            wanted = await _within_reach(rules, call.arguments["user_id"], signatures)
+            answer = await call.go_on(signatures=wanted)
+            for user_id in signatures.keys() - wanted.keys():
+                if not isinstance(signatures[user_id], dict):
+                    raise _not_readable()
+                # What Synapse says of somebody who has no keys.
+                unknown = NotFoundError(f"No master key found for {user_id}")
+                failure = {"status": unknown.code, "errcode": unknown.errcode, "message": str(unknown)}
+                answer["failures"][user_id] = dict.fromkeys(signatures[user_id], failure)
+            return answer
+
+        async def send(call: Call) -> Any:
+            asking = call.arguments["requester"].user.to_string()
+            sent = await _within_reach(rules, asking, call.arguments["messages"])
+            kept: dict[str, Any] = {}
+            for user_id, by_device in sent.items():
+                if not isinstance(by_device, dict) or not all(isinstance(one, dict) for one in by_device.values()):
+                    raise _not_readable()
+                kept[user_id] = by_device
+                if user_id != asking:
+                    fit = {key: rules.for_others(call.arguments["message_type"], one) for key, one in by_device.items()}
+                    kept[user_id] = {key: one for key, one in fit.items() if one is not None}
+            return await call.go_on(messages=kept)
+
+        async def see_profile(call: Call) -> None:
+            asking, target = call.arguments["requester"], call.arguments["target_user"].to_string()
+            if asking is not None and not await rules.within_reach(asking.to_string(), [target]):
+                raise SynapseError(403, "Profile isn't available", Codes.FORBIDDEN)
+            await call.go_on(requester=None)
+
+        async def set_field(call: Call) -> None:
+            if not call.arguments["by_admin"]:
+                raise rules.profile_fixed()
+            await call.go_on()
+
+        put_in_front(keys, "query_devices", query)
+        put_in_front(keys, "claim_one_time_keys", claim)
+        put_in_front(keys, "upload_signatures_for_device_keys", sign)
+        put_in_front(messages, "send_device_message", send)
+        put_in_front(profiles, "check_profile_query_allowed", see_profile)
+        put_in_front(profiles, "dispatch_set_profile_field", set_field)
+
+
+def _not_readable() -> SynapseError:
+    return SynapseError(400, "A map by user id is expected", Codes.BAD_JSON)
+
+
+async def _within_reach(rules: DeviceRules, asking: str, by_user: object) -> dict[str, Any]:
+    """What of a map by user id is about users within reach; the rest is treated as if these users did not exist."""
+    if not isinstance(by_user, dict):
+        raise _not_readable()
+    reached = await rules.within_reach(asking, list(by_user))
+    return {user_id: value for user_id, value in by_user.items() if user_id in reached}
+
+
+def _take_names_out(answer: Mapping[str, Any], asking: str) -> None:
+    """A device's name is its owner's own text; other people have no use for it."""
+    for user_id, devices in answer["device_keys"].items():
+        for device in devices.values() if user_id != asking else ():
+            unsigned = device.get("unsigned")
+            if unsigned:
+                device["unsigned"] = {key: value for key, value in unsigned.items() if key != "device_display_name"}

@@ -1,0 +1,57 @@
+"""Who shares a room with whom: both are joined or invited there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from synapse_modules.store.interaction import Database, Transaction, placeholders
+
+_AT_ONCE = 500
+
+
+def _sharing(txn: Transaction, user_id: str, others: Sequence[str]) -> set[str]:
+    txn.execute(
+        "SELECT DISTINCT theirs.state_key FROM current_state_events mine"  # noqa: S608 - placeholders only
+        " JOIN current_state_events theirs ON theirs.room_id = mine.room_id"
+        " WHERE mine.type = 'm.room.member' AND mine.state_key = ? AND mine.membership IN ('join', 'invite')"
+        " AND theirs.type = 'm.room.member' AND theirs.membership IN ('join', 'invite')"
+        f" AND theirs.state_key IN ({placeholders(others)})",
+        (user_id, *others),
+    )
+    return {str(row[0]) for row in txn.fetchall()}
+
+
+def _inviting(txn: Transaction, user_id: str, others: Sequence[str]) -> set[str]:
+    """Whose invitation is pending: the state of a room of another server is not known here before somebody joins."""
+    pending = "FROM local_current_membership m JOIN events e ON e.event_id = m.event_id WHERE m.membership = 'invite'"
+    wanted = placeholders(others)
+    found: set[str] = set()
+    for asked in (
+        f"SELECT e.sender {pending} AND m.user_id = ? AND e.sender IN ({wanted})",
+        f"SELECT m.user_id {pending} AND e.sender = ? AND m.user_id IN ({wanted})",
+    ):
+        txn.execute(asked, (user_id, *others))
+        found |= {str(row[0]) for row in txn.fetchall()}
+    return found
+
+
+class CommonRooms:
+    """Reads Synapse's tables; local users and those of other servers alike."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def sharing(self, user_id: str, others: Sequence[str]) -> set[str]:
+        """Those of some users who share a room with a user; the user shares one with herself."""
+
+        def work(txn: Transaction) -> set[str]:
+            found: set[str] = set()
+            for start in range(0, len(others), _AT_ONCE):
+                part = others[start : start + _AT_ONCE]
+                found |= _sharing(txn, user_id, part)
+                found |= _inviting(txn, user_id, [other for other in part if other not in found])
+            return found
+
+        asked = [other for other in others if other != user_id]
+        found = await self._database.run("hek_common_rooms", work) if asked else set()
+        return (found | {user_id}) & set(others)
