@@ -20,6 +20,7 @@ from synapse_modules.adapters.device_gate import DeviceGate
 from synapse_modules.adapters.directory_client import DirectoryClient
 from synapse_modules.adapters.erasure_calls import ErasureCalls
 from synapse_modules.adapters.key_sign_in import KeySignIn
+from synapse_modules.adapters.listed_servers import ListedServers
 from synapse_modules.adapters.locks import Locks
 from synapse_modules.adapters.machine_http import Calls, MachineResource
 from synapse_modules.adapters.membership_calls import MembershipCalls
@@ -44,6 +45,7 @@ from synapse_modules.store.audit import AuditLog
 from synapse_modules.store.changes import Changes
 from synapse_modules.store.common_rooms import CommonRooms
 from synapse_modules.store.erasable_events import ErasableEvents
+from synapse_modules.store.federation import FederationLists
 from synapse_modules.store.memberships import Memberships
 from synapse_modules.store.reachability import Reachability
 from synapse_modules.store.rooms import Rooms
@@ -126,6 +128,19 @@ class HekMessenger:
         refusals = Refusals(Catalogue.of("synapse_modules"))
         synapse.devices.close(DeviceGate(CommonRooms(database), refusals))
 
+        parties = Parties(api, accounts, reachability)
+        if settings.federation is not None:
+            servers = ListedServers(
+                api,
+                settings=settings.federation,
+                roots=config.federation_roots,
+                lists=FederationLists(database),
+                synapse=synapse.federation,
+                clock=synapse.clock,
+            )
+            servers.start()
+            parties.ask_about_others(servers.kind_of)
+
         RegistrationGate(api, accounts)
         KeySignIn(api, config, accounts, statements)
         RoomGate(
@@ -134,7 +149,7 @@ class HekMessenger:
             rooms=rooms,
             register=register,
             reachability=reachability,
-            parties=Parties(api, accounts, reachability),
+            parties=parties,
             permissions=Permissions(api, settings.permissions.defaults),
             refusals=refusals,
             max_age_minutes=settings.directory.max_age_minutes,

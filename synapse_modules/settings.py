@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+from cryptography import x509
 from joserfc.jwk import ECKey, KeySet
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
@@ -18,6 +19,7 @@ from messenger_core.identifiers import check_ik
 from messenger_core.service_auth.keys import JwksFile, PrivateKeyFile, read_jwks, read_private_key
 from messenger_core.service_auth.token_grant import Client
 from messenger_core.settings import BaseUrl, ExistingFile, Settings, SettingsError, check_settings, load_settings
+from synapse_modules.federation_settings import FederationSettings, read_roots
 from synapse_modules.rules.kvnr_vault import KEY_BYTES, KvnrVault
 from synapse_modules.rules.permission import ACCOUNT_DATA_TYPES, Permission, read_permission
 from synapse_modules.rules.reach import House
@@ -93,6 +95,7 @@ class ModuleSettings(Settings):
     service_localpart: Localpart
     directory: DirectorySettings
     permissions: PermissionSettings = PermissionSettings()
+    federation: FederationSettings | None = None
     search_timeout_ms: int = Field(default=200, ge=50, le=10_000)
 
     @field_validator("insurer_ik")
@@ -157,6 +160,7 @@ class Configuration:
     clients: dict[str, Client]
     directory_key: ECKey
     directory_jwks: KeySet
+    federation_roots: tuple[x509.Certificate, ...] = ()
 
 
 def _secret_key(path: Path) -> bytes:
@@ -197,4 +201,5 @@ def load_configuration(reference: object) -> Configuration:
         },
         directory_key=read_private_key(settings.directory.key_file),
         directory_jwks=read_jwks(settings.directory.jwks_file),
+        federation_roots=read_roots(settings.federation.list_roots_file) if settings.federation else (),
     )

@@ -59,7 +59,17 @@ _ACCOUNTS_ROOMS_AND_MACHINES = (
     )""",
 )
 
-MIGRATIONS: Sequence[Sequence[str]] = (_ACCOUNTS_ROOMS_AND_MACHINES,)
+_FEDERATION = (
+    "CREATE TABLE hek_federation_list (version BIGINT NOT NULL, confirmed_at BIGINT NOT NULL)",
+    "INSERT INTO hek_federation_list (version, confirmed_at) VALUES (0, 0)",
+    """CREATE TABLE hek_federation_server (
+        domain TEXT NOT NULL PRIMARY KEY,
+        is_insurance SMALLINT NOT NULL,
+        iks TEXT NOT NULL
+    )""",
+)
+
+MIGRATIONS: Sequence[Sequence[str]] = (_ACCOUNTS_ROOMS_AND_MACHINES, _FEDERATION)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

@@ -61,6 +61,11 @@ class CertificateAuthority:
         return self._issue(_name(name), key, until=until, authority=authority)
 
     @property
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        """Its key, for a certificate of another authority."""
+        return self._key.public_key()
+
+    @property
     def pem(self) -> str:
         """Its own certificate as text."""
         return self.certificate.public_bytes(Encoding.PEM).decode()

@@ -107,11 +107,16 @@ class Federation:
     @property
     def listed(self) -> list[dict[str, Any]]:
         """What stands on the list while nothing else is said."""
-        return [
-            entry(self.practices.server_name),
-            entry(self.hostile.server_name),
-            entry(self.insurer.server_name, insured_of=OTHER_IK),
-        ]
+        return listed(self.practices, self.hostile, self.insurer)
+
+
+def listed(practices: PracticesServer, hostile: HostileServer, insurer: HostileServer) -> list[dict[str, Any]]:
+    """The entries of the three."""
+    return [
+        entry(practices.server_name),
+        entry(hostile.server_name),
+        entry(insurer.server_name, insured_of=OTHER_IK),
+    ]
 
 
 def _federation_listener(address: str, port: int) -> dict[str, object]:
@@ -160,22 +165,31 @@ def running_federation(folder: Path) -> Iterator[Federation]:
     own_folder.mkdir()
     port, list_port = unused_port(), unused_port()
     server_name = f"127.0.0.2:{port}"
-    lists = ListPublisher(list_port, CertificateAuthority("Federation list root"))
+    list_root = CertificateAuthority("Federation list root")
+    lists = ListPublisher(list_port, list_root)
+    of_list = own_folder / "list"
+    of_list.mkdir()
     with ExitStack() as running:
         practices = running.enter_context(running_practices(folder / "practices", authority))
         hostile, insurer, stranger = (
             running.enter_context(running_hostile_server(folder / name, authority, address, unused_port(), server_name))
             for name, address in (("hostile", "127.0.0.4"), ("insurer", "127.0.0.5"), ("stranger", "127.0.0.6"))
         )
+        lists.publish(*listed(practices, hostile, insurer))
         running.enter_context(serving(lists.app, list_port))
         ours = running.enter_context(
             running_homeserver(
                 own_folder,
                 server_name=server_name,
+                more_module={
+                    "federation": {
+                        "list_url": lists.url,
+                        "list_roots_file": str(list_root.write(of_list)),
+                        "seconds_between_misses": 1,
+                    }
+                },
                 more_synapse=_over_tls(own_folder, authority, "127.0.0.2"),
                 more_listeners=[_federation_listener("127.0.0.2", port)],
             )
         )
-        federation = Federation(ours, practices, hostile, insurer, stranger, lists)
-        lists.publish(*federation.listed)
-        yield federation
+        yield Federation(ours, practices, hostile, insurer, stranger, lists)

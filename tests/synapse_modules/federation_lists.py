@@ -69,6 +69,10 @@ class ListPublisher:
         self.entries = entries
         self.version += 1
 
+    def sign(self, payload: object) -> str:
+        """Whatever it is, signed as the list is."""
+        return self._signers["ES256"].sign(payload)
+
     async def _list(self, request: web.Request) -> web.Response:
         self.asked += 1
         if self.is_down:

@@ -11,11 +11,11 @@ from synapse.module_api import ModuleApi
 from synapse.storage.database import make_conn
 from synapse.util.clock import Clock
 
-from synapse_modules.adapters.synapse_private import accounts, devices, history, memberships, people_search
+from synapse_modules.adapters.synapse_private import accounts, devices, federation, history, memberships, people_search
 from synapse_modules.adapters.synapse_private.features import check_features
 from synapse_modules.store.migrations import SCHEMA_VERSION, migrate, schema_version
 
-_SUBJECTS = (accounts, devices, history, memberships, people_search)
+_SUBJECTS = (accounts, devices, federation, history, memberships, people_search)
 
 
 class SynapsePrivate:
@@ -26,6 +26,7 @@ class SynapsePrivate:
         self._hs = api._hs
         self.accounts = accounts.PrivateAccounts(self._hs)
         self.devices = devices.PrivateDevices(self._hs)
+        self.federation = federation.PrivateFederation(self._hs)
         self.history = history.PrivateHistory(self._hs)
         self.memberships = memberships.PrivateMemberships(self._hs)
         self.people_search = people_search.PrivatePeopleSearch(self._hs)

@@ -1,0 +1,163 @@
+"""Which other homeservers take part in the federation now, for Synapse and for the rules, in every process."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+
+from cryptography import x509
+from prometheus_client import Counter, Gauge
+from synapse.module_api import ModuleApi
+from synapse.util.async_helpers import Linearizer
+from synapse.util.clock import Clock
+
+from messenger_core.account_kinds import AccountKind
+from messenger_core.log import fault_without_text
+from synapse_modules.adapters.federation_list_client import FederationListClient
+from synapse_modules.adapters.present import now, now_ms
+from synapse_modules.adapters.synapse_private.federation import PrivateFederation
+from synapse_modules.federation_settings import FederationSettings
+from synapse_modules.rules.federation_list import ListedServer, ListRefused, read_federation_list, still_counts
+from synapse_modules.store.federation import FederationLists, ListStamp, OlderList
+
+logger = logging.getLogger(__name__)
+
+_RELOAD_MS = 5_000
+_CONFIRMED_AT = Gauge(
+    "hek_federation_list_confirmed_timestamp_seconds",
+    "When the publisher last said that the federation list is current",
+)
+_VERSION = Gauge("hek_federation_list_version", "The version of the federation list that is used")
+_FAULTS = Counter("hek_federation_list_faults", "How often no federation list was taken", ["fault"])
+
+
+class ListedServers:
+    """Reads the stored list, fetches a newer one, and keeps Synapse in line with it."""
+
+    def __init__(
+        self,
+        api: ModuleApi,
+        *,
+        settings: FederationSettings,
+        roots: Sequence[x509.Certificate],
+        lists: FederationLists,
+        synapse: PrivateFederation,
+        clock: Clock,
+    ) -> None:
+        self._api = api
+        self._settings = settings
+        self._roots = roots
+        self._lists = lists
+        self._client = FederationListClient(api, settings)
+        self._synapse = synapse
+        self._one_at_a_time = Linearizer("hek_federation_list", clock)
+        self._stamp = ListStamp(-1, 0)
+        self._servers: Mapping[str, ListedServer] = {}
+        self._fetched_at = -float("inf")
+        self._is_in_use = True
+
+    def start(self) -> None:
+        """Follows the stored list in every process, and the publisher's in the one that runs background tasks."""
+        self._synapse.ask_about_unlisted(self.is_listed)
+        self._api.looping_background_call(
+            self.reload, _RELOAD_MS, desc="hek_federation_reload", run_on_all_instances=True
+        )
+        self._api.delayed_background_call(0, self.reload, desc="hek_federation_reload_at_start")
+        if self._api.should_run_background_tasks():
+            self._api.delayed_background_call(0, self.refresh, desc="hek_federation_list_at_start")
+            self._api.looping_background_call(self.refresh, self._settings.refresh_ms, desc="hek_federation_list")
+
+    async def is_listed(self, domain: str) -> bool:
+        """Whether a server takes part; see ``find``."""
+        return await self.find(domain) is not None
+
+    async def find(self, domain: str) -> ListedServer | None:
+        """A server that takes part; None if it does not, or if the list is too old to say so.
+
+        For one that is not known a newer list is fetched (A_25537), once for all who ask at the same time, and not
+        again before some time has passed: whoever makes names up cannot make this server ask for each.
+        """
+        found = self.servers.get(domain)
+        if found is not None or not self._may_ask_again():
+            return found
+        async with self._one_at_a_time.queue("list"):
+            await self._reload()
+            if domain not in self.servers and self._may_ask_again():
+                await self._refresh()
+        return self.servers.get(domain)
+
+    async def kind_of(self, user_id: str) -> AccountKind | None:
+        """What somebody of another server is: everybody at an insurance's is insured, everybody else a practice."""
+        localpart, _, domain = user_id.partition(":")
+        if not localpart.startswith("@") or len(localpart) < 2 or len(user_id) > 255:
+            return None
+        server = await self.find(domain)
+        if server is None:
+            return None
+        return AccountKind.INSURED if server.is_insurance else AccountKind.PRACTICE
+
+    @property
+    def servers(self) -> Mapping[str, ListedServer]:
+        """Those that take part, as this process knows them; none if the list is too old."""
+        return self._servers if self._counts() else {}
+
+    def _counts(self) -> bool:
+        return still_counts(self._stamp.confirmed_at, now_ms(), self._settings.max_age_ms)
+
+    def _may_ask_again(self) -> bool:
+        return time.monotonic() - self._fetched_at >= self._settings.seconds_between_misses
+
+    async def reload(self) -> None:
+        """Takes what another process has stored, and notices when the list becomes too old."""
+        async with self._one_at_a_time.queue("list"):
+            await self._reload()
+
+    async def refresh(self) -> None:
+        """Asks the publisher for a newer list; whatever goes wrong, the stored one stays."""
+        async with self._one_at_a_time.queue("list"):
+            await self._refresh()
+
+    async def _refresh(self) -> None:
+        try:
+            known = await self._lists.stamp()
+            signed = await self._client.fetch(known.version if known.confirmed_at else None)
+            if signed is None:
+                await self._lists.confirm(known.version, at=now_ms())
+            else:
+                federation = read_federation_list(signed, self._roots, now())
+                await self._lists.replace(federation, at=now_ms())
+                if federation.left_out:
+                    logger.warning("the federation list has %d entries that are not readable", federation.left_out)
+        except Exception as fault:  # noqa: BLE001 - the stored list counts for a while; the next round tries again
+            reason = self._reason(fault)
+            _FAULTS.labels(reason).inc()
+            logger.warning("no newer federation list: %s", reason)
+        await self._reload()
+        # Only now, so that whoever comes meanwhile waits for what is being fetched.
+        self._fetched_at = time.monotonic()
+
+    @staticmethod
+    def _reason(fault: Exception) -> str:
+        match fault:
+            case ListRefused():
+                return fault.fault.value
+            case OlderList():
+                return "older-than-the-stored-one"
+            case _:
+                return fault_without_text(fault)
+
+    async def _reload(self) -> None:
+        stamp = await self._lists.stamp()
+        if stamp.version != self._stamp.version:
+            stamp, self._servers = await self._lists.servers()
+        self._stamp = stamp
+        _VERSION.set(stamp.version)
+        _CONFIRMED_AT.set(stamp.confirmed_at / 1000)
+        self._synapse.admit(self.servers)
+        if self._counts() != self._is_in_use:
+            self._is_in_use = not self._is_in_use
+            if self._is_in_use:
+                logger.info("the federation list is current: other homeservers are admitted")
+            else:
+                logger.error("the federation list is missing or too old: nothing of other homeservers is admitted")

@@ -1,0 +1,64 @@
+"""Synapse's federation: which servers it speaks with at all."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any
+
+from synapse.api.errors import FederationDeniedError
+from synapse.config import ConfigError
+from synapse.config.federation import FederationConfig
+from synapse.federation.transport.server._base import Authenticator
+from synapse.federation.transport.server.federation import FederationVersionServlet
+from synapse.server import HomeServer
+
+from synapse_modules.adapters.synapse_private.features import Feature
+from synapse_modules.adapters.synapse_private.wrapping import Call, put_in_front
+
+FEATURES = (
+    Feature(Authenticator, "authenticate_request", ("request", "content")),
+    Feature(FederationConfig, "is_domain_allowed_according_to_federation_whitelist", ("domain",)),
+    Feature(FederationVersionServlet, "on_GET", ("origin",)),
+)
+
+
+class PrivateFederation:
+    """What the public module API cannot do with other homeservers."""
+
+    def __init__(self, hs: HomeServer) -> None:
+        self._hs = hs
+        whitelist = hs.config.federation.federation_domain_whitelist
+        if whitelist is None or whitelist:
+            raise ConfigError(
+                "synapse_modules: homeserver.yaml's federation_domain_whitelist must be [] (an empty list): "
+                "the module admits the servers of the federation list, and without it all or others would be admitted"
+            )
+        # Every place of Synapse that checks a server looks into this one object: authentication of requests, the HTTP
+        # client, the sender, the media repository and the key server.
+        self._admitted = whitelist
+        # gemSpec_TI-M_Basis, A_26331: nobody is told the version who does not say who he is.
+        FederationVersionServlet.REQUIRE_AUTH = True
+
+    def admit(self, domains: Iterable[str]) -> None:
+        """Speaks with these servers and with no other."""
+        wanted = dict.fromkeys(domains, True)
+        for domain in self._admitted.keys() - wanted.keys():
+            del self._admitted[domain]
+        self._admitted.update(wanted)
+
+    def ask_about_unlisted(self, is_listed: Callable[[str], Awaitable[bool]]) -> None:
+        """Asks again before a request is refused whose server is not admitted.
+
+        Args:
+            is_listed: whether a server takes part after all; whoever answers yes has admitted it.
+        """
+
+        async def authenticate(call: Call) -> Any:
+            try:
+                return await call.go_on()
+            except FederationDeniedError as refusal:
+                if refusal.destination is None or not await is_listed(refusal.destination):
+                    raise
+                return await call.go_on()
+
+        put_in_front(Authenticator, "authenticate_request", authenticate)
