@@ -16,6 +16,11 @@ from directory_service.adapters.homeserver_api import HomeserverApi
 from directory_service.adapters.listing_feed import FollowedWatches, ListingFeed
 from directory_service.adapters.openid_userinfo import OpenIdUserinfo
 from directory_service.adapters.owner_api import OwnerApi
+from directory_service.adapters.pages.frame import Frame
+from directory_service.adapters.pages.homeserver_sign_in import HomeserverSignIn
+from directory_service.adapters.pages.patient_sign_in import PatientSignIn
+from directory_service.adapters.pages.search_page import SearchPage
+from directory_service.adapters.pages.sessions import Sessions
 from directory_service.adapters.patient_search_api import PatientSearchApi
 from directory_service.adapters.patient_sign_in_api import PatientSignInApi
 from directory_service.adapters.postcode_file import read_postcodes
@@ -115,6 +120,20 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
             )
             PatientSearchApi(fhir).add_to(app)
             PracticeSearchApi(fhir).add_to(app)
+            frame, sessions = Frame(texts), Sessions(settings.public_url, key)
+            frame.add_to(app)
+            sign_in = PatientSignIn(
+                frame=frame,
+                sessions=sessions,
+                homeserver=HomeserverSignIn(settings.homeserver.url, settings.pages.sign_in_provider, userinfo),
+                practices=practices,
+                locks=locks,
+                directory=settings.public_url,
+            )
+            sign_in.add_to(app)
+            SearchPage(
+                frame=frame, sign_in=sign_in, held=held, specialties=specialties, postcodes=read_postcodes()
+            ).add_to(app)
 
             async def own_keys(_request: web.Request) -> web.Response:
                 return web.json_response(public_jwks(key))

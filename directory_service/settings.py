@@ -38,6 +38,12 @@ class VerifierSettings(Settings):
     jwks_file: ExistingFile
 
 
+class PagesSettings(Settings):
+    """The pages for people in a browser."""
+
+    sign_in_provider: str = Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9._~-]+$")
+
+
 def _distinct_clients(clients: list[ClientSettings]) -> list[ClientSettings]:
     if len({client.client_id for client in clients}) < len(clients):
         raise ValueError("each client_id may stand there once")
@@ -61,3 +67,4 @@ class DirectorySettings(Settings):
     homeserver_clients: Annotated[list[ClientSettings], AfterValidator(_distinct_clients)] = Field(min_length=1)
     ownership_verifiers: Annotated[list[VerifierSettings], AfterValidator(_distinct_issuers)] = Field(min_length=1)
     server_names: dict[str, BaseUrl] = Field(min_length=1)
+    pages: PagesSettings

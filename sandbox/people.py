@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -63,6 +63,8 @@ class Practice(BaseModel):
     postcode: str
     city: str
     opts_in: bool
+    further: dict[str, Any] = {}
+    """What else its profile says, as ``PUT /owner/practice`` takes it."""
 
 
 def new_kvnr() -> str:
@@ -138,6 +140,19 @@ AGENTS = (
     Agent(name="tal", display_name="Thomas Tal", preferred_username="tal", pin="333444"),
 )
 
+
+def _week(**days: str) -> dict[str, Any]:
+    """Opening hours of a week: ``mon="8:00-12:00 14:00-18:00"``; other days are closed."""
+
+    def block(text: str) -> dict[str, str]:
+        opens, _, closes = text.partition("-")
+        return {"opens": opens.zfill(5), "closes": closes.zfill(5)}
+
+    return {"weekly": {day: [block(text) for text in said.split()] for day, said in days.items()}}
+
+
+_MORNINGS = dict.fromkeys(("mon", "tue", "wed", "thu", "fri"), "8:00-12:30")
+
 PRACTICES = (
     Practice(
         name="sommer",
@@ -148,6 +163,14 @@ PRACTICES = (
         postcode="20099",
         city="Hamburg",
         opts_in=True,
+        further={
+            "languages": ["de", "en", "tr"],
+            "opening_hours": _week(**_MORNINGS | {"mon": "8:00-12:30 14:00-18:00", "thu": "8:00-12:30 15:00-19:00"}),
+            "accessibility": [
+                {"feature": "barrierefrei", "grade": "partly", "note": "Eine Stufe, Rampe auf Wunsch"},
+                {"feature": "oepnv", "grade": "full", "note": "U-Bahn Hauptbahnhof Nord"},
+            ],
+        },
     ),
     Practice(
         name="winter",
@@ -168,5 +191,6 @@ PRACTICES = (
         postcode="22607",
         city="Hamburg",
         opts_in=True,
+        further={"languages": ["de", "pl"], "opening_hours": _week(**_MORNINGS)},
     ),
 )

@@ -56,7 +56,7 @@ async def join_directory(practice: Practice, key: ECKey, *, verifier_key: ECKey,
         "name": practice.title,
         "specialties": practice.specialties,
         "address": {"line": practice.line, "postcode": practice.postcode, "city": practice.city},
-    }
+    } | practice.further
     async with _owner(practice, key, directory) as client:
         # The sandbox's practices have no other software that could have written in between.
         await client.call("PUT", "/owner/practice", scope=_SCOPE, body=profile, headers={"If-Match": "*"})

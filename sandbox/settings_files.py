@@ -183,7 +183,7 @@ class SettingsFiles:
                 _merged(provider, self._relying_party(provider["idp_id"], modules_file))
                 for provider in example["oidc_providers"]
             ],
-            "sso": {"client_whitelist": [RETURN_ADDRESS]},
+            "sso": {"client_whitelist": [RETURN_ADDRESS, f"{self._at.of('directory')}/praxissuche/angemeldet"]},
             "templates": {"custom_template_directory": str(_TEMPLATES)},
             "rc_login": {"address": _RATE, "account": _RATE, "failed_attempts": _RATE},
         }

@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 
 from pydantic import BaseModel, ValidationError
 
+from messenger_core.account_kinds import AccountKind
 from messenger_core.homeserver_interface import CALLS_PREFIX
 from messenger_core.service_auth.client import CallFailed, ServiceClient
 
@@ -23,8 +24,13 @@ _PAUSE_S = 5.0
 _PATH = f"{CALLS_PREFIX}/changes"
 
 
+# Agents and services of the insurer, and administrators: few enough to be remembered by name.
+_HOUSE = frozenset({AccountKind.AGENT.value, AccountKind.SERVICE.value, AccountKind.ADMIN.value})
+
+
 class _Change(BaseModel):
     user_id: str
+    kind: str
     what: str
 
 
@@ -39,6 +45,7 @@ class AccountLocks:
     def __init__(self, homeserver: ServiceClient) -> None:
         self._homeserver = homeserver
         self._locked: set[str] = set()
+        self._house: set[str] = set()
         self._since = 0
         self._complete = False
 
@@ -50,6 +57,10 @@ class AccountLocks:
     def is_locked(self, user_id: str) -> bool:
         """Whether an account is locked, as far as is known."""
         return user_id in self._locked
+
+    def is_of_the_house(self, user_id: str) -> bool:
+        """Whether an account is the insurer's own, as far as is known; neither a patient nor a practice."""
+        return user_id in self._house
 
     @asynccontextmanager
     async def following(self) -> AsyncIterator[None]:
@@ -88,6 +99,8 @@ class AccountLocks:
         except ValidationError:
             raise CallFailed("changes (the answer is not as described)", 200) from None
         for change in found.changes:
+            if change.kind in _HOUSE:
+                self._house.add(change.user_id)
             if change.what == "locked":
                 self._locked.add(change.user_id)
             elif change.what in {"undone", "account-made"}:

@@ -52,6 +52,24 @@ class SpecialtyTable:
         known = self._by_code.get(code)
         return known.display if known else code
 
+    def synonyms(self, code: str) -> tuple[str, ...]:
+        """What patients say for a specialty."""
+        known = self._by_code.get(code)
+        return known.synonyms if known else ()
+
+    def called(self, name: str) -> tuple[str, ...]:
+        """The codes of the specialties for which a name is found: all of its words are words of theirs, or begin them.
+
+        Those that bear the very name come first.
+        """
+        asked = words(name)
+        fitting = [
+            (name not in {known.display, *known.synonyms}, known.display, code)
+            for code, known in self._by_code.items()
+            if all(any(word.startswith(one) for word in self._words[code]) for one in asked)
+        ]
+        return tuple(code for _, _, code in sorted(fitting))
+
     def unknown(self, codes: Sequence[str]) -> list[int]:
         """The places in ``codes`` that hold no code of the table."""
         return [place for place, code in enumerate(codes) if code not in self._by_code]

@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 from joserfc.jwk import ECKey
+from yarl import URL
 
 from directory_service.settings import DirectorySettings
 from messenger_core.http_service import GuardedRoutes, new_application
@@ -129,6 +130,9 @@ class HomeserverStandIn:
         user_ids: user ids that it gives instead of its own, by Telematik-ID.
         openid: whose each OpenID token is.
         changes: of accounts: user id, and what happened.
+        kinds: of accounts that are not of insured people.
+        visitor: who signs in at its single sign-on.
+        devices: access tokens that were given there and not taken back.
     """
 
     url: str
@@ -139,6 +143,10 @@ class HomeserverStandIn:
     user_ids: dict[str, str] = field(default_factory=dict)
     openid: dict[str, str] = field(default_factory=dict)
     changes: list[tuple[str, str]] = field(default_factory=list)
+    kinds: dict[str, str] = field(default_factory=dict)
+    visitor: str = ERIKA
+    devices: dict[str, str] = field(default_factory=dict)
+    _login_tokens: dict[str, str] = field(default_factory=dict)
 
     def application(self) -> web.Application:
         app, module = new_application(), new_application()
@@ -148,7 +156,44 @@ class HomeserverStandIn:
         routes.add("GET", "/v1/changes", "account:events", self._changes)
         app.add_subapp("/_synapse/client/hek", module)
         app.router.add_get("/_matrix/federation/v1/openid/userinfo", self._userinfo)
+        client = "/_matrix/client/v3"
+        app.router.add_get(f"{client}/login/sso/redirect/oidc-gesundheitsid", self._sso)
+        app.router.add_post(f"{client}/login", self._login)
+        app.router.add_post(f"{client}/user/{{user_id}}/openid/request_token", self._openid_token)
+        app.router.add_post(f"{client}/logout", self._logout)
         return app
+
+    async def _sso(self, request: web.Request) -> web.Response:
+        token = secrets.token_urlsafe(16)
+        self._login_tokens[token] = self.visitor
+        raise web.HTTPFound(URL(request.query["redirectUrl"]).update_query(loginToken=token))
+
+    async def _login(self, request: web.Request) -> web.Response:
+        asked = await request.json()
+        user_id = self._login_tokens.pop(asked["token"], None)
+        if user_id is None or asked["type"] != "m.login.token":
+            return web.json_response({"errcode": "M_FORBIDDEN"}, status=403)
+        token = secrets.token_urlsafe(16)
+        self.devices[token] = user_id
+        return web.json_response({"user_id": user_id, "access_token": token, "device_id": "D"})
+
+    def _device(self, request: web.Request) -> str:
+        token = request.headers["Authorization"].removeprefix("Bearer ")
+        if token not in self.devices:
+            raise web.HTTPUnauthorized
+        return token
+
+    async def _openid_token(self, request: web.Request) -> web.Response:
+        owner = self.devices[self._device(request)]
+        if request.match_info["user_id"] != owner:
+            raise web.HTTPForbidden
+        token = secrets.token_urlsafe(16)
+        self.openid[token] = owner
+        return web.json_response({"access_token": token, "token_type": "Bearer", "expires_in": 3600})
+
+    async def _logout(self, request: web.Request) -> web.Response:
+        del self.devices[self._device(request)]
+        return web.json_response({})
 
     async def _provision(self, request: web.Request, _caller: Caller) -> web.Response:
         if self.down:
@@ -174,7 +219,7 @@ class HomeserverStandIn:
         while len(self.changes) <= since and time.monotonic() < deadline and not self.down:  # noqa: ASYNC110 - a stand-in
             await asyncio.sleep(0.02)
         told = [
-            {"version": version, "at": 0, "user_id": user_id, "kind": "insured", "what": what}
+            {"version": version, "at": 0, "user_id": user_id, "kind": self.kinds.get(user_id, "insured"), "what": what}
             for version, (user_id, what) in enumerate(self.changes[since:], since + 1)
         ]
         return web.json_response({"changes": told, "next": since + len(told)})
@@ -215,6 +260,7 @@ def settings_for(folder: Path, *, url: str, homeserver: str, database: str) -> d
         ],
         "ownership_verifiers": [{"issuer": VERIFIER, "jwks_file": files["verifier"]}],
         "server_names": {SERVER_NAME: homeserver},
+        "pages": {"sign_in_provider": "oidc-gesundheitsid"},
     }
 
 

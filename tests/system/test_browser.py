@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs, urlsplit
@@ -10,31 +9,19 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Page, Request, async_playwright
+from playwright.async_api import Page, Request
 
-from tests.conftest import lacking
+from tests.browser import chromium, violations
 
 if TYPE_CHECKING:
     from tests.system.conftest import Sandbox
-
-# A browser that asks for nothing by itself: what it requests, a page asked for.
-_OPTIONS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
-_TIMEOUT_MS = 60_000
 
 
 @pytest.fixture
 async def page() -> AsyncIterator[Page]:
     """An empty page of a real Chromium, as wide as a phone."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        lacking("Chromium (Debian package chromium)")
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=_OPTIONS)
-        page = await browser.new_page(viewport={"width": 390, "height": 844}, locale="de-DE")
-        page.set_default_timeout(_TIMEOUT_MS)
-        yield page
-        await browser.close()
+    async with chromium() as context:
+        yield await context.new_page()
 
 
 @pytest.fixture
@@ -70,12 +57,6 @@ async def choose(page: Page, sandbox: Sandbox, name: str) -> None:
     await page.locator(f"input[name=person][value={name}]").check()
     await page.get_by_label("PIN").fill(person["pin"])
     await page.keyboard.press("Enter")
-
-
-async def violations(page: Page) -> list[str]:
-    """What axe-core finds, by rule."""
-    found = await Axe().run(page)
-    return [violation["id"] for violation in found.response["violations"]]
 
 
 async def confirm(page: Page) -> None:

@@ -1,0 +1,1 @@
+"""Pages for people in a browser: patients look for practices, practices keep their entry."""

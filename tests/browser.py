@@ -1,0 +1,40 @@
+"""A real Chromium for tests of pages: as wide as a phone or a desk, and checked by axe-core."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import BrowserContext, Page, async_playwright
+
+from tests.conftest import lacking
+
+PHONE, DESK = 390, 1200
+# A browser that asks for nothing by itself: what it requests, a page asked for.
+_OPTIONS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
+_TIMEOUT_MS = 60_000
+
+
+@asynccontextmanager
+async def chromium(*, width: int = PHONE, **options: Any) -> AsyncIterator[BrowserContext]:
+    """A browser without a past; ``options`` are those of Playwright's contexts."""
+    path = shutil.which("chromium")
+    if path is None:
+        lacking("Chromium (Debian package chromium)")
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=path, args=_OPTIONS)
+        context = await browser.new_context(viewport={"width": width, "height": 844}, locale="de-DE", **options)
+        context.set_default_timeout(_TIMEOUT_MS)
+        try:
+            yield context
+        finally:
+            await browser.close()
+
+
+async def violations(page: Page) -> list[str]:
+    """What axe-core finds, by rule and place."""
+    found = await Axe().run(page)
+    return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found.response["violations"]]
