@@ -106,3 +106,16 @@ def test_a_private_key_and_its_public_part_have_the_same_name() -> None:
     assert public - private == {"core-system", "operator", "ownership-verifier"}
     # A component's own signing key needs no public part at the others, but for the directory's.
     assert private - public == {"homeserver-signing", "bot-signing"}
+
+
+def test_workers_are_read_over_the_same_homeserver() -> None:
+    homeserver, shared, worker = (
+        yaml.safe_load(text(f"synapse/{name}.yaml")) for name in ("homeserver", "workers", "worker")
+    )
+    for_clients, for_workers = shared["listeners"]
+    assert [for_clients] == homeserver["listeners"]
+    assert shared["instance_map"] == {"main": {"host": "127.0.0.1", "port": for_workers["port"]}}
+    assert [listener["resources"] for listener in worker["worker_listeners"]] == [for_clients["resources"]]
+    ports = [for_clients["port"], for_workers["port"], shared["redis"]["port"], worker["worker_listeners"][0]["port"]]
+    assert len(set(ports)) == len(ports)
+    assert worker["worker_log_config"] == homeserver["log_config"]

@@ -8,6 +8,7 @@ import pytest
 
 from tests.synapse_modules.federation import Federation, running_federation
 from tests.synapse_modules.homeserver_under_test import Homeserver, running_homeserver
+from tests.synapse_modules.workers_under_test import HomeserverWithWorkers, running_homeserver_with_workers
 
 
 @pytest.fixture(scope="session")
@@ -21,4 +22,11 @@ def homeserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Homeserver]
 def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
     """Two homeservers that federate, and hostile ones; runs until all tests are done."""
     with running_federation(tmp_path_factory.mktemp("federation")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def workers(tmp_path_factory: pytest.TempPathFactory, postgresql_server: str) -> Iterator[HomeserverWithWorkers]:
+    """PostgreSQL, Redis, a main process and two workers; runs until all tests are done."""
+    with running_homeserver_with_workers(tmp_path_factory.mktemp("workers"), postgresql_server) as running:
         yield running

@@ -110,6 +110,12 @@ class Homeserver:
     keys: dict[str, ECKey]
     server_name: str = SERVER_NAME
     process: subprocess.Popen[bytes] | None = field(default=None)
+    calls_to: str = ""
+    """Where clients' calls go if not to ``base``: a worker."""
+
+    @property
+    def url(self) -> str:
+        return self.calls_to or self.base
 
     # -- witnesses ----------------------------------------------------------------------------------------------------
 
@@ -139,7 +145,7 @@ class Homeserver:
         """
         self.provider.claims = said
         cookies: dict[str, str] = {}
-        address = f"{self.base}/_matrix/client/v3/login/sso/redirect/oidc-{provider}?redirectUrl={_CALLBACK}"
+        address = f"{self.url}/_matrix/client/v3/login/sso/redirect/oidc-{provider}?redirectUrl={_CALLBACK}"
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
             while not address.startswith(_CALLBACK):
                 # Carried by hand: libraries drop Secure cookies over plain http.
@@ -220,7 +226,7 @@ class Homeserver:
         self, who: SignedIn | None, method: str, path: str, body: object | None = None
     ) -> tuple[int, dict[str, Any]]:
         headers = {"Authorization": f"Bearer {who.access_token}"} if who else {}
-        address = f"{self.base}/_matrix/client/v3{path}"
+        address = f"{self.url}/_matrix/client/v3{path}"
         async with aiohttp.ClientSession(headers=headers) as http, http.request(method, address, json=body) as answer:
             return answer.status, await answer.json(content_type=None)
 
@@ -264,7 +270,7 @@ class Homeserver:
         client = ServiceClient(
             client_id=client_id,
             key=self.keys[client_id],
-            base_url=self.base + PREFIX,
+            base_url=self.url + PREFIX,
             token_endpoint=f"{self.base}{PREFIX}/oauth2/token",
         )
         async with client:
@@ -272,24 +278,31 @@ class Homeserver:
 
     # -- the process -------------------------------------------------------------------------------------------------
 
+    def command(self) -> list[str]:
+        return [sys.executable, "-m", "synapse.app.homeserver", "-c", str(self.folder / "homeserver.yaml")]
+
     def start(self) -> None:
         log = (self.folder / "homeserver.log").open("ab")
-        command = [sys.executable, "-m", "synapse.app.homeserver", "-c", str(self.folder / "homeserver.yaml")]
-        self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=REPOSITORY)
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                with urllib.request.urlopen(f"{self.base}{PREFIX}/health", timeout=2):
-                    return
-            except (urllib.error.URLError, OSError):
-                assert self.process.poll() is None, (self.folder / "homeserver.log").read_text()[-4000:]
-                assert time.monotonic() < deadline, "Synapse did not start"
-                time.sleep(0.1)
+        self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, cwd=REPOSITORY)
+        wait_until_it_answers(self.base, self.process, self.folder / "homeserver.log")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         assert self.process is not None
         self.process.send_signal(how)
         self.process.wait(20)
+
+
+def wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Returns when a process of Synapse's answers at an address; fails with its last words if it ends before."""
+    deadline = time.monotonic() + 60
+    while True:
+        try:
+            with urllib.request.urlopen(f"{url}{PREFIX}/health", timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            assert process.poll() is None, log.read_text()[-4000:]
+            assert time.monotonic() < deadline, f"{log.stem} did not start"
+            time.sleep(0.1)
 
 
 def _write_yaml(path: Path, content: object) -> None:
@@ -363,6 +376,7 @@ def running_homeserver(
     more_module: Mapping[str, object] | None = None,
     more_synapse: Mapping[str, object] | None = None,
     more_listeners: Sequence[Mapping[str, object]] = (),
+    made: Callable[..., Homeserver] = Homeserver,
 ) -> Iterator[Homeserver]:
     """Synapse with the module, its OpenID provider and its directory, all on loopback.
 
@@ -372,6 +386,7 @@ def running_homeserver(
         more_module: settings of the module, beside or instead of the operator's example.
         more_synapse: settings of Synapse, in the same way.
         more_listeners: listeners beside the one for clients.
+        made: makes what runs it.
     """
     port, provider_port, directory_port = unused_port(), unused_port(), unused_port()
     base = f"http://127.0.0.1:{port}"
@@ -384,7 +399,7 @@ def running_homeserver(
     of_synapse["listeners"].extend(map(dict, more_listeners))
     _write_yaml(folder / "synapse_modules.yaml", of_module)
     _write_yaml(folder / "homeserver.yaml", of_synapse | dict(more_synapse or {}))
-    homeserver = Homeserver(folder, base, directory, provider, keys, server_name)
+    homeserver = made(folder, base, directory, provider, keys, server_name)
     with serving(provider.app, provider_port), serving(directory.app, directory_port):
         homeserver.start()
         try:

@@ -1,0 +1,24 @@
+"""A homeserver with workers: every process is the same homeserver to a client and to a machine."""
+
+from __future__ import annotations
+
+from tests.synapse_modules.homeserver_under_test import claims, new_kvnr
+from tests.synapse_modules.workers_under_test import HomeserverWithWorkers
+
+
+async def test_every_process_signs_in_and_knows_what_another_one_did(workers: HomeserverWithWorkers) -> None:
+    kvnr = new_kvnr()
+    devices = {name: await view.sign_in(claims(kvnr)) for name, view in workers.views.items()}
+    assert len({device.user_id for device in devices.values()}) == 1
+    for view in workers.views.values():
+        for device in devices.values():
+            status, answer = await view.call(device, "GET", "/account/whoami")
+            assert (status, answer["device_id"]) == (200, device.device_id)
+
+
+async def test_the_machine_api_answers_on_every_process(workers: HomeserverWithWorkers) -> None:
+    kvnr = new_kvnr()
+    await workers.sign_in(claims(kvnr))
+    for view in workers.views.values():
+        answer = await view.machine("core-system", "membership:write", "POST", "/v1/memberships/status", {"kvnr": kvnr})
+        assert answer == (200, {"stage": "insured", "on": None, "account": True})

@@ -1,0 +1,169 @@
+"""The homeserver under test as it grows: PostgreSQL, Redis, the main process and two workers, all real."""
+
+from __future__ import annotations
+
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import psycopg2
+import yaml
+from aiohttp.test_utils import unused_port
+
+from tests.conftest import lacking
+from tests.synapse_modules.homeserver_under_test import (
+    REPOSITORY,
+    Homeserver,
+    running_homeserver,
+    wait_until_it_answers,
+)
+
+_WORKERS = ("worker1", "worker2")
+_START_TIMEOUT_S = 60
+
+
+@dataclass
+class HomeserverWithWorkers(Homeserver):
+    """The operations of the homeserver under test against its main process; ``views`` has all processes."""
+
+    database: str = ""
+    worker_urls: tuple[str, ...] = ()
+    worker_processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def views(self) -> dict[str, Homeserver]:
+        """The same operations against each process, by its name; only the client calls go there."""
+        workers = {name: replace(self, calls_to=url) for name, url in zip(_WORKERS, self.worker_urls, strict=True)}
+        return {"main": self, **workers}
+
+    # -- witnesses ----------------------------------------------------------------------------------------------------
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        with closing(psycopg2.connect(self.database)) as connection, connection.cursor() as cursor:
+            cursor.execute(query.replace("?", "%s"), values)
+            found: list[tuple[Any, ...]] = cursor.fetchall()
+            return found
+
+    def change_row(self, statement: str, *values: object) -> None:
+        with closing(psycopg2.connect(self.database)) as connection, connection, connection.cursor() as cursor:
+            cursor.execute(statement.replace("?", "%s"), values)
+
+    # -- the processes ------------------------------------------------------------------------------------------------
+
+    def command(self) -> list[str]:
+        return [*super().command(), "-c", str(self.folder / "workers.yaml")]
+
+    def start(self) -> None:
+        super().start()
+        for name in _WORKERS:
+            files = ("homeserver.yaml", "workers.yaml", f"{name}.yaml")
+            command = [sys.executable, "-m", "synapse.app.generic_worker"]
+            for file in files:
+                command += ["-c", str(self.folder / file)]
+            with (self.folder / f"{name}.log").open("ab") as log:
+                self.worker_processes.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=REPOSITORY))
+        for name, url, process in zip(_WORKERS, self.worker_urls, self.worker_processes, strict=True):
+            wait_until_it_answers(url, process, self.folder / f"{name}.log")
+
+    def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
+        for process in self.worker_processes:
+            process.send_signal(how)
+        for process in self.worker_processes:
+            process.wait(20)
+        self.worker_processes.clear()
+        super().stop(how)
+
+
+@contextmanager
+def _running_redis(folder: Path, port: int) -> Iterator[None]:
+    program = shutil.which("redis-server")
+    if program is None:
+        lacking("redis-server (Debian package redis-server)")
+    options = ["--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", "--appendonly", "no"]
+    with (folder / "redis.log").open("wb") as log:
+        process = subprocess.Popen([program, *options], stdout=log, stderr=log)
+    try:
+        deadline = time.monotonic() + _START_TIMEOUT_S
+        while "Ready to accept connections" not in (folder / "redis.log").read_text():
+            assert process.poll() is None, (folder / "redis.log").read_text()
+            assert time.monotonic() < deadline, "Redis did not start"
+            time.sleep(0.05)
+        yield
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def _example(name: str) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load((REPOSITORY / "config/synapse" / name).read_text())
+    return content
+
+
+def _write_settings(folder: Path, main_port: int, redis_port: int, worker_ports: tuple[int, ...]) -> None:
+    """The operator's examples for workers, with this test's ports over them."""
+    replication_port = unused_port()
+    (folder / "worker-replication-secret").write_text(secrets.token_hex())
+    shared = _example("workers.yaml")
+    shared["redis"]["port"] = redis_port
+    shared["worker_replication_secret_path"] = str(folder / "worker-replication-secret")
+    shared["instance_map"]["main"]["port"] = replication_port
+    clients, replication = shared["listeners"]
+    clients["port"], replication["port"] = main_port, replication_port
+    (folder / "workers.yaml").write_text(yaml.safe_dump(shared))
+    for name, port in zip(_WORKERS, worker_ports, strict=True):
+        worker = _example("worker.yaml")
+        worker["worker_name"] = name
+        worker["worker_log_config"] = str(REPOSITORY / "config/synapse/log.yaml")
+        worker["worker_listeners"][0]["port"] = port
+        (folder / f"{name}.yaml").write_text(yaml.safe_dump(worker))
+
+
+def _new_database(server: str) -> str:
+    """An empty database on a PostgreSQL server, as Synapse wants it."""
+    name = f"synapse_{secrets.token_hex(6)}"
+    with closing(psycopg2.connect(f"{server}/postgres")) as connection:
+        connection.autocommit = True
+        with connection.cursor() as cursor:
+            cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'")
+    return f"{server}/{name}"
+
+
+@contextmanager
+def running_homeserver_with_workers(
+    folder: Path, postgresql_server: str, **more: Any
+) -> Iterator[HomeserverWithWorkers]:
+    """The main process and two workers.
+
+    Args:
+        folder: where everything of them lies.
+        postgresql_server: the address of a PostgreSQL (fixture ``postgresql_server``).
+        more: settings beside the examples' (see ``running_homeserver``).
+    """
+    database, redis_port = _new_database(postgresql_server), unused_port()
+    worker_ports = tuple(unused_port() for _ in _WORKERS)
+    more_synapse = {
+        "database": {"name": "psycopg2", "args": {"dsn": database, "cp_min": 1, "cp_max": 5}},
+        **more.pop("more_synapse", {}),
+    }
+
+    def made(folder: Path, base: str, *rest: Any) -> HomeserverWithWorkers:
+        _write_settings(folder, int(base.rpartition(":")[2]), redis_port, worker_ports)
+        homeserver = HomeserverWithWorkers(folder, base, *rest)
+        homeserver.database = database
+        homeserver.worker_urls = tuple(f"http://127.0.0.1:{port}" for port in worker_ports)
+        return homeserver
+
+    with (
+        _running_redis(folder, redis_port),
+        running_homeserver(folder, more_synapse=more_synapse, made=made, **more) as running,
+    ):
+        assert isinstance(running, HomeserverWithWorkers)
+        yield running
