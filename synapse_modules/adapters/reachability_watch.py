@@ -1,4 +1,4 @@
-"""Follows the directory: applies every change of who may be reached as soon as it is told."""
+"""Follows the directory: applies every change of who may be reached, page by page, as soon as it is told."""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""Which practices insured people may reach, as the directory says."""
+"""Which practices insured people may reach, as the directory says.
+
+The directory tells it in pages. A page of changes counts at once; pages of the whole set are put aside and count when
+the last one is there, so that a set which is not whole never decides who may be reached. Whatever is put aside survives
+a restart: the next page goes on from it.
+"""
 
 from __future__ import annotations
 
@@ -12,26 +17,78 @@ from synapse_modules.store.interaction import Database, Transaction
 
 @dataclass(frozen=True, slots=True)
 class Delta:
-    """What changed between two versions; ``add`` is the whole set if it is full."""
+    """What changed between two versions, or a page of it.
+
+    Attributes:
+        full: whether ``add`` is the whole set, or the first page of it.
+        since: the version it starts from.
+        version: the version to ask from next.
+        add: user ids that may be reached.
+        remove: user ids that may no longer be reached.
+        more: whether a page follows.
+    """
 
     full: bool
     since: int
     version: int
     add: tuple[str, ...]
     remove: tuple[str, ...]
+    more: bool = False
 
 
 class OutOfStep(Exception):  # noqa: N818 - reads as what happened
     """A delta starts from another version than the one that is stored; the whole set is needed."""
 
 
-def _remove(txn: Transaction, user_ids: Iterable[str], at: int) -> None:
+@dataclass(frozen=True, slots=True)
+class _State:
+    """The version of the set, when it was last confirmed, and the version of the set put aside; 0 if there is none."""
+
+    version: int
+    confirmed_at: int
+    aside: int
+
+
+def _read(txn: Transaction) -> _State:
+    txn.execute("SELECT version, confirmed_at, aside FROM hek_reachability")
+    row = txn.fetchone()
+    assert row is not None
+    return _State(*map(int, row))
+
+
+def _run_for_each(txn: Transaction, statement: str, user_ids: Iterable[str]) -> None:
+    for user_id in user_ids:
+        txn.execute(statement, (user_id,))
+
+
+def _withdraw(txn: Transaction, user_ids: Iterable[str], at: int) -> None:
     for user_id in user_ids:
         txn.execute("DELETE FROM hek_reachable WHERE user_id = ?", (user_id,))
         if txn.rowcount:
             append_change(
                 txn, at=at, user_id=user_id, kind=AccountKind.PRACTICE.value, what=What.REACHABILITY_WITHDRAWN
             )
+
+
+def _put_aside(txn: Transaction, delta: Delta) -> None:
+    if delta.full:
+        txn.execute("DELETE FROM hek_reachable_aside")
+    adding = "INSERT INTO hek_reachable_aside (user_id) VALUES (?) ON CONFLICT DO NOTHING"
+    _run_for_each(txn, adding, delta.add)
+    _run_for_each(txn, "DELETE FROM hek_reachable_aside WHERE user_id = ?", delta.remove)
+    txn.execute("UPDATE hek_reachability SET aside = ?", (delta.version,))
+
+
+def _take_what_is_aside(txn: Transaction, at: int) -> None:
+    """What was put aside is whole: it replaces what there was."""
+    txn.execute(
+        "SELECT user_id FROM hek_reachable r"
+        " WHERE NOT EXISTS (SELECT 1 FROM hek_reachable_aside a WHERE a.user_id = r.user_id) ORDER BY user_id"
+    )
+    _withdraw(txn, [user_id for (user_id,) in txn.fetchall()], at)
+    txn.execute("INSERT INTO hek_reachable SELECT user_id FROM hek_reachable_aside WHERE true ON CONFLICT DO NOTHING")
+    txn.execute("DELETE FROM hek_reachable_aside")
+    txn.execute("UPDATE hek_reachability SET aside = 0")
 
 
 class Reachability:
@@ -41,12 +98,13 @@ class Reachability:
         self._database = database
 
     async def version(self) -> int:
-        """The version that is stored; 0 if none ever was."""
-        return (await self._state())[0]
+        """The version to ask from: of the set put aside if there is one; 0 if there was never any."""
+        state = await self._database.run("hek_reachability", _read)
+        return state.aside or state.version
 
     async def confirmed_at(self) -> int:
         """When the directory last said that the set is current, in milliseconds; 0 if it never did."""
-        return (await self._state())[1]
+        return (await self._database.run("hek_reachability", _read)).confirmed_at
 
     async def reaches(self, user_id: str) -> bool:
         """Whether the directory lists a practice, of whatever server, as reachable for insured people."""
@@ -57,35 +115,28 @@ class Reachability:
 
         return await self._database.run("hek_reaches", work)
 
-    async def _state(self) -> tuple[int, int]:
-        def work(txn: Transaction) -> tuple[int, int]:
-            txn.execute("SELECT version, confirmed_at FROM hek_reachability")
-            row = txn.fetchone()
-            assert row is not None
-            return int(row[0]), int(row[1])
-
-        return await self._database.run("hek_reachability", work)
-
     async def apply(self, delta: Delta, *, at: int) -> None:
-        """Applies a delta as a whole.
+        """Applies a delta, or one page of it, as a whole. The set is confirmed when no page follows.
 
         Raises:
             OutOfStep: if it starts from another version.
         """
 
         def work(txn: Transaction) -> None:
-            txn.execute("SELECT version FROM hek_reachability")
-            row = txn.fetchone()
-            assert row is not None
-            if not delta.full and row[0] != delta.since:
+            state = _read(txn)
+            if not delta.full and delta.since != (state.aside or state.version):
                 raise OutOfStep
-            removed: Iterable[str] = delta.remove
-            if delta.full:
-                txn.execute("SELECT user_id FROM hek_reachable")
-                removed = sorted({user_id for (user_id,) in txn.fetchall()} - set(delta.add))
-            _remove(txn, removed, at)
-            for user_id in delta.add:
-                txn.execute("INSERT INTO hek_reachable (user_id) VALUES (?) ON CONFLICT DO NOTHING", (user_id,))
-            txn.execute("UPDATE hek_reachability SET version = ?, confirmed_at = ?", (delta.version, at))
+            if delta.full or state.aside:
+                _put_aside(txn, delta)
+                if delta.more:
+                    return
+                _take_what_is_aside(txn, at)
+            else:
+                _withdraw(txn, delta.remove, at)
+                adding = "INSERT INTO hek_reachable (user_id) VALUES (?) ON CONFLICT DO NOTHING"
+                _run_for_each(txn, adding, delta.add)
+            txn.execute("UPDATE hek_reachability SET version = ?", (delta.version,))
+            if not delta.more:
+                txn.execute("UPDATE hek_reachability SET confirmed_at = ?", (at,))
 
         await self._database.run("hek_apply_delta", work)

@@ -158,6 +158,7 @@ class Directory:
             "version": self._version,
             "add": sorted(self.reachable - (known or set())),
             "remove": sorted((known or set()) - self.reachable),
+            "more": False,
         }
         return web.json_response({"delta": sign_statement(self._key, payload)})
 

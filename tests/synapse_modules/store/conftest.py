@@ -142,7 +142,7 @@ def _postgresql(url: str) -> Iterator[_Postgresql]:
 
 
 @contextmanager
-def _opened(url: str) -> Iterator[_Connection]:
+def opened_database(url: str) -> Iterator[_Connection]:
     if url.startswith("sqlite:///"):
         yield _Sqlite(Path(url.removeprefix("sqlite:///")))
         return
@@ -153,7 +153,7 @@ def _opened(url: str) -> Iterator[_Connection]:
 @pytest.fixture
 async def database(database_url: str) -> Any:
     """A migrated database."""
-    with _opened(database_url) as connection:
+    with opened_database(database_url) as connection:
         database = RealDatabase(connection)
         await database.execute(*_SYNAPSE_TABLES)
         await database.run("migrate", migrate)

@@ -118,6 +118,48 @@ async def test_the_end_of_an_unknown_persons_membership_is_remembered(database: 
     assert await whats(database) == []
 
 
+async def test_a_set_in_pages_counts_when_it_is_whole_and_a_restart_between_them_loses_nothing(database: Any) -> None:
+    await Reachability(database).apply(Delta(True, 0, 3, ("@a:t", "@old:t"), ()), at=10)
+    pages = [
+        Delta(True, 0, 5, ("@a:t", "@b:t"), (), more=True),
+        Delta(False, 5, 7, ("@c:t",), ("@b:t",), more=True),
+        Delta(False, 7, 8, ("@d:t",), ()),
+    ]
+    reachable = "SELECT user_id FROM hek_reachable ORDER BY user_id"
+    for page in pages[:-1]:
+        await Reachability(database).apply(page, at=11)
+        restarted = Reachability(database)
+        assert await database.rows(reachable) == [("@a:t",), ("@old:t",)], "half a set decides nothing"
+        assert (await restarted.version(), await restarted.confirmed_at()) == (page.version, 10)
+    with pytest.raises(OutOfStep):
+        await Reachability(database).apply(Delta(False, 3, 9, ("@e:t",), ()), at=12)
+    await Reachability(database).apply(pages[-1], at=13)
+    assert await database.rows(reachable) == [("@a:t",), ("@c:t",), ("@d:t",)]
+    assert await database.rows("SELECT user_id FROM hek_reachable_aside") == []
+    assert (await Reachability(database).version(), await Reachability(database).confirmed_at()) == (8, 13)
+    assert [(change.user_id, change.what) for change in await Changes(database).since(0)] == [
+        ("@old:t", "reachability-withdrawn")
+    ]
+
+
+async def test_the_whole_set_from_its_beginning_forgets_what_was_put_aside(database: Any) -> None:
+    reachability = Reachability(database)
+    await reachability.apply(Delta(True, 0, 5, ("@a:t", "@b:t"), (), more=True), at=1)
+    await reachability.apply(Delta(True, 0, 2, ("@c:t",), (), more=True), at=2)
+    await reachability.apply(Delta(False, 2, 4, ("@d:t",), ()), at=3)
+    assert await database.rows("SELECT user_id FROM hek_reachable ORDER BY user_id") == [("@c:t",), ("@d:t",)]
+
+
+async def test_a_page_of_changes_counts_at_once_and_the_last_one_confirms(database: Any) -> None:
+    reachability = Reachability(database)
+    await reachability.apply(Delta(True, 0, 3, ("@a:t",), ()), at=10)
+    await reachability.apply(Delta(False, 3, 5, (), ("@a:t",), more=True), at=11)
+    assert await database.rows("SELECT user_id FROM hek_reachable") == []
+    assert (await reachability.version(), await reachability.confirmed_at()) == (5, 10)
+    await reachability.apply(Delta(False, 5, 6, ("@b:t",), ()), at=12)
+    assert (await reachability.version(), await reachability.confirmed_at()) == (6, 12)
+
+
 async def test_reachability_follows_the_versions_and_tells_who_withdrew(database: Any) -> None:
     reachability = Reachability(database)
     await reachability.apply(Delta(True, 0, 3, ("@a:t", "@b:t"), ()), at=10)
