@@ -137,16 +137,19 @@ async def serve(count: int, port: int) -> None:
     homeserver = ServiceClient(client_id="none", key=key, base_url="http://127.0.0.1:1", token_endpoint="none")
     app = web.Application()
     app.router.add_get("/hello", _hello)
-    PatientSearchApi(
-        fhir_search(
-            listing=listing,
-            index=index,
-            specialties=read_specialties(),
-            tokens=tokens,
-            locks=AccountLocks(homeserver),
-            texts=Catalogue.of("directory_service"),
-        )
-    ).add_to(app)
+    search = fhir_search(
+        listing=listing,
+        index=index,
+        specialties=read_specialties(),
+        tokens=tokens,
+        locks=AccountLocks(homeserver),
+        texts=Catalogue.of("directory_service"),
+    )
+    PatientSearchApi(search).add_to(app)
+    figures["process_memory_before_preparation_mb"], begun = _memory_mb(), time.perf_counter()
+    await search.prepare()
+    figures["preparation_s"] = time.perf_counter() - begun
+    gc.freeze()
     runner = web.AppRunner(app, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port).start()

@@ -140,7 +140,7 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
 
             app.router.add_get("/.well-known/jwks.json", own_keys)
             await listing_feed.load()
-            async with locks.following(), listing_feed.following(watches):
+            async with locks.following(), listing_feed.following(watches), fhir.preparing():
                 yield app
     finally:
         await engine.dispose()

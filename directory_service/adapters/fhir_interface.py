@@ -6,7 +6,8 @@ What somebody searches is health data: it is neither logged nor stored.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -23,7 +24,7 @@ from directory_service.rules.fhir.capability import MEDIA_TYPE, capability_state
 from directory_service.rules.fhir.chains import Chains
 from directory_service.rules.fhir.finding import Finding, Index, Steps
 from directory_service.rules.fhir.fragments import Fragments
-from directory_service.rules.fhir.items import KINDS, Item, Kind, items, practice_of
+from directory_service.rules.fhir.items import KINDS, Item, Kind, items, kinds_of, practice_of
 from directory_service.rules.fhir.listing import Listing, sees
 from directory_service.rules.fhir.named_queries import NamedQueryReader, is_named
 from directory_service.rules.fhir.outcomes import operation_outcome
@@ -36,6 +37,8 @@ from directory_service.rules.specialties import SpecialtyTable
 from messenger_core.catalogue import Catalogue
 
 _FORM = "application/x-www-form-urlencoded"
+_AT_ONCE = 20
+_HEADERS = {"Content-Type": f"{MEDIA_TYPE}; charset=utf-8", "Cache-Control": "no-store"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +54,25 @@ class Search:
     texts: Catalogue
     specialties: SpecialtyTable
     meanings: Meanings
+
+    @asynccontextmanager
+    async def preparing(self) -> AsyncIterator[None]:
+        """Prepares as long as the context is open, beside what is asked meanwhile."""
+        task = asyncio.create_task(self.prepare())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    async def prepare(self) -> None:
+        """Makes the JSON of every service that is listed, a few at a time while others are answered."""
+        for number, practice in enumerate(self.listing):
+            if number % _AT_ONCE == 0:
+                await asyncio.sleep(0)
+            kind, *_ = kinds_of(practice)
+            self.fragments.of(Item(kind, practice))
 
 
 def fhir_search(
@@ -249,10 +271,4 @@ async def _finished(steps: Steps) -> Page:
 
 
 def _fhir(body: bytes, status: int = 200) -> web.Response:
-    return web.Response(
-        body=body,
-        status=status,
-        content_type=MEDIA_TYPE,
-        charset="utf-8",
-        headers={"Cache-Control": "no-store"},
-    )
+    return web.Response(body=body, status=status, headers=_HEADERS)

@@ -10,7 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from directory_service.rules.folding import words
-from directory_service.rules.index.fit import NO_MATCH, PREFIX, errors_allowed, level_of
+from directory_service.rules.index.fit import PREFIX, errors_allowed, level_of
+from directory_service.rules.index.vocabulary import Vocabulary
 from directory_service.rules.specialties import SpecialtyTable
 
 _TOKEN = re.compile(r"\w+")
@@ -36,6 +37,11 @@ class Meanings:
     def __init__(self, specialties: SpecialtyTable) -> None:
         self._specialties = specialties
         self._known: dict[str, tuple[str, ...]] = {}
+        self._codes = tuple(specialties.codes())
+        self._words = Vocabulary()
+        for number, code in enumerate(self._codes):
+            for word in set(specialties.words_of([code])):
+                self._words.add(word, number)
 
     def of(self, texts: Iterable[str]) -> tuple[Meaning, ...]:
         """The words of some texts that stand for specialties by another name than the specialties' own.
@@ -62,13 +68,11 @@ class Meanings:
 
     def _fitting(self, word: str) -> tuple[str, ...]:
         errors = 0 if self._specialties.knows(word) else errors_allowed(word)
-        rated = []
-        for code in self._specialties.codes():
-            known = self._specialties.words_of([code])
-            level = min((level_of(word, one, errors=errors) for one in known), default=NO_MATCH)
-            if level != NO_MATCH:
-                rated.append((level, self._specialties.display(code), code))
-        return tuple(code for _, _, code in sorted(rated))
+        levels: dict[str, int] = {}
+        for level, fitting in self._words.fitting(word, errors):
+            for number in self._words.postings.slots(fitting).tolist():
+                levels.setdefault(self._codes[number], level)  # the best one comes first
+        return tuple(sorted(levels, key=lambda code: (levels[code], self._specialties.display(code), code)))
 
     def _is_named(self, word: str, code: str) -> bool:
         """Whether the specialty's own name has the word, or one that begins with it: then there is nothing to tell."""

@@ -6,6 +6,8 @@ import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
 
 import orjson
 
@@ -22,8 +24,7 @@ _SCORES = {Reason.EXACT: 1.0, Reason.PREFIX: 0.75, Reason.TYPO: 0.5, Reason.INFI
 _SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
 
 
-@dataclass(frozen=True, slots=True)
-class Match:
+class Match(NamedTuple):
     """A resource that was found.
 
     Attributes:
@@ -52,24 +53,25 @@ class Page:
     next_page: str | None = None
 
 
-def _search(match: Match) -> bytes:
+@lru_cache(50_000)  # every whole metre up to ten kilometres, for each reason
+def _search(reason: Reason | None, distance_m: int | None) -> bytes:
     """Why a match stands where it stands: the kind of match, a score by it, and the distance."""
-    if match.reason is None and match.distance_m is None:
+    if reason is None and distance_m is None:
         return b'{"mode":"match"}'
     search: Resource = {"mode": "match"}
     extensions: list[Resource] = []
-    if match.reason is not None:
-        search["score"] = _SCORES[match.reason]
-        extensions.append({"url": MATCH_REASON, "valueCode": match.reason.value})
-    if match.distance_m is not None:
-        distance = {"value": round(match.distance_m / 1000, 3), "unit": "km", "system": UNITS, "code": "km"}
+    if reason is not None:
+        search["score"] = _SCORES[reason]
+        extensions.append({"url": MATCH_REASON, "valueCode": reason.value})
+    if distance_m is not None:
+        distance = {"value": round(distance_m / 1000, 3), "unit": "km", "system": UNITS, "code": "km"}
         extensions.append({"url": DISTANCE, "valueDistance": distance})
     return orjson.dumps({**search, "extension": extensions})
 
 
 def _entry(base: str, item: Item, fragment: bytes, search: bytes) -> bytes:
-    full_url = f'{{"fullUrl":"{base}/{item.reference}","resource":'.encode()
-    return b"".join((full_url, fragment, b',"search":', search, b"}"))
+    head = f'{{"fullUrl":"{base}/{item.kind}/{item.resource_id}","resource":'.encode()
+    return b'%b%b,"search":%b}' % (head, fragment, search)
 
 
 def searchset(
@@ -107,7 +109,10 @@ def searchset(
     ]
     if not asked.count_only:
         matching = [match.item for match in page.matches]
-        entries += [_entry(base, match.item, fragments.of(match.item), _search(match)) for match in page.matches]
+        entries += [
+            _entry(base, item, fragments.of(item), _search(reason, distance_m))
+            for item, reason, distance_m in page.matches
+        ]
         entries += [
             _entry(base, item, fragments.of(item), b'{"mode":"include"}')
             for item in (included(matching, asked.includes) if asked.includes else ())

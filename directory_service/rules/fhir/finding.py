@@ -11,7 +11,7 @@ from typing import Protocol
 
 from directory_service.rules.fhir.asked import Asked
 from directory_service.rules.fhir.bundle import Match, Page
-from directory_service.rules.fhir.items import Kind, items
+from directory_service.rules.fhir.items import Item, Kind, items
 from directory_service.rules.fhir.listing import Audience, Listing, sees
 from directory_service.rules.fhir.paging import Place, read_place
 from directory_service.rules.fhir.terminology import profession
@@ -96,10 +96,9 @@ class Finding:
         return Page(
             total=page.total,
             matches=[
-                Match(item, hit.reason, hit.distance_m)
+                Match(Item(asked.kind, practice), hit.reason, hit.distance_m)
                 for hit in page.hits
                 if (practice := self._listing.get(hit.resource_id)) is not None
-                for item in items(asked.kind, practice)
             ],
             next_page=page.next_position.token() if page.next_position else None,
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-
 import orjson
 
 from directory_service.rules.fhir.items import Item
@@ -12,7 +10,8 @@ from directory_service.rules.fhir.resources_linked import endpoint, location, or
 from directory_service.rules.fhir.resources_shared import Resource, Wording
 from directory_service.rules.practice import Practice
 
-_KEPT = 100_000
+_KEPT_BYTES = 512 * 2**20
+"""Enough for the services of 250,000 practices; one has about two kilobytes."""
 
 
 def resource(item: Item, wording: Wording) -> Resource:
@@ -35,24 +34,25 @@ def resource(item: Item, wording: Wording) -> Resource:
 
 
 class Fragments:
-    """The JSON of resources that were asked for; those that were not asked for longest are forgotten."""
+    """The JSON of resources; when there is no room for more, what was made first is forgotten."""
 
-    def __init__(self, wording: Wording, kept: int = _KEPT) -> None:
-        """Takes how many resources are kept; one has about a kilobyte."""
+    def __init__(self, wording: Wording, kept_bytes: int = _KEPT_BYTES) -> None:
+        """Takes how many bytes of JSON are kept."""
         self._wording = wording
-        self._kept = kept
-        self._known: OrderedDict[tuple[str, str], tuple[Practice, bytes]] = OrderedDict()
+        self._left = kept_bytes
+        self._known: dict[tuple[str, str], tuple[Practice, bytes]] = {}
 
     def of(self, item: Item) -> bytes:
         """A resource's JSON; when the practice has changed it is made anew."""
         key = (item.kind, item.resource_id)
         known = self._known.get(key)
-        if known is not None and known[0] == item.practice:
-            self._known.move_to_end(key)
+        if known is not None and (known[0] is item.practice or known[0] == item.practice):
             return known[1]
-        made = orjson.dumps(resource(item, self._wording))
+        # orjson's bytes keep the room that they were written in; a copy takes less than half of the memory.
+        made = bytes(memoryview(orjson.dumps(resource(item, self._wording))))
         self._known[key] = (item.practice, made)
-        self._known.move_to_end(key)
-        if len(self._known) > self._kept:
-            self._known.popitem(last=False)
+        self._left -= len(made) - (len(known[1]) if known else 0)
+        while self._left < 0 and self._known:
+            _, forgotten = self._known.pop(next(iter(self._known)))
+            self._left += len(forgotten)
         return made

@@ -59,9 +59,10 @@ def links(asked: Asked, address: str, next_page: str | None) -> list[dict[str, s
         address: where it was sent.
         next_page: the value of ``_after`` for the next page.
     """
+    search = urlencode(asked.understood)
 
     def link(relation: str, after: str | None) -> dict[str, str]:
-        query = urlencode([*asked.understood, *([(AFTER, after)] if after else [])])
+        query = "&".join(filter(None, (search, urlencode({AFTER: after}) if after else "")))
         return {"relation": relation, "url": f"{address}{'?' if query else ''}{query}"}
 
     return [link("self", asked.after), *([link("next", next_page)] if next_page else [])]

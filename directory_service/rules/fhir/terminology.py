@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 GEMATIK = "https://gematik.de/fhir/directory"
 TELEMATIK_ID = "https://gematik.de/fhir/sid/telematik-id"
@@ -60,6 +61,7 @@ class Profession:
 
 
 PHARMACY = "1.2.276.0.76.4.54"
+_PREFIX = len("3-...2")
 # The first prefix that fits counts.
 _PREFIXES = (
     (re.compile(r"1-20"), Profession(False, "1.2.276.0.76.4.50", "Betriebsstätte Arzt")),
@@ -75,7 +77,12 @@ _PREFIXES = (
 
 def profession(telematik_id: str) -> Profession | None:
     """What the owner is; None if the prefix does not say, which is taken for an organisation."""
-    return next((known for prefix, known in _PREFIXES if prefix.match(telematik_id)), None)
+    return _profession(telematik_id[:_PREFIX])
+
+
+@lru_cache(4096)
+def _profession(beginning: str) -> Profession | None:
+    return next((known for prefix, known in _PREFIXES if prefix.match(beginning)), None)
 
 
 def is_person(telematik_id: str) -> bool:

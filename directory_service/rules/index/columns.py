@@ -25,7 +25,7 @@ class Columns:
 
     def __init__(self) -> None:
         self.slots: dict[str, int] = {}
-        self.resource_ids: list[str | None] = []
+        self.resource_ids: list[str] = []
         self.name_words = Vocabulary()
         self.other_words = Vocabulary()
         self.cities = Postings()
@@ -53,7 +53,7 @@ class Columns:
 
     def make_room(self, room: int) -> None:
         """Slots below ``room`` may come."""
-        self.resource_ids += [None] * (room - len(self.resource_ids))
+        self.resource_ids += [""] * (room - len(self.resource_ids))
         self.used = grown(self.used, room)
         self.hidden = grown(self.hidden, room)
         for postings in self.postings:

@@ -27,7 +27,7 @@ from directory_service.rules.opening_hours import OpenState
 Levels = NDArray[np.uint8]
 Distances = NDArray[np.float64]
 _FEW = 256
-"""Up to so many slots are sorted; more are marked and collected."""
+"""Up to so many are sorted; of more those of the page are picked out first."""
 _DISTANCE_BITS, _RANK_BITS = 26, 30
 
 
@@ -82,12 +82,14 @@ class Evaluation:
         self._is_medical = is_medical
         # Written and cleaned within a search; making them anew each time would cost more than most searches.
         self._marks: Levels = np.zeros(0, dtype=np.uint8)
+        self._last: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
 
     def page(self, query: SearchQuery, count: int, after: SearchPosition | None) -> SearchPage:
         """One page of what fits."""
         room = len(self._columns.used)
         if len(self._marks) != room:
             self._marks = np.full(room, NO_MATCH, dtype=np.uint8)
+            self._last = np.zeros(room, dtype=np.int32)
         words = [self._word(word, names_only=False) for word in query.words]
         words += [self._word(word, names_only=True) for word in query.name_words]
         found = self._narrowed(query, words, self._filters(query))
@@ -97,7 +99,7 @@ class Evaluation:
         keep = np.isin(states, numbers_of(query.open_states))
         unknown = int(np.count_nonzero((states == numbers_of([OpenState.UNKNOWN])[0]) & ~keep))
         page = self._ordered(query, found.only(keep), count, after)
-        hits = tuple(replace(hit, open_state=self._state(hit, query.open_at)) for hit in page.hits)
+        hits = tuple(hit._replace(open_state=self._state(hit, query.open_at)) for hit in page.hits)
         return replace(page, hits=hits, unknown_hours=unknown)
 
     def _state(self, hit: SearchHit, at: datetime) -> OpenState:
@@ -177,29 +179,24 @@ class Evaluation:
     def _once(self, keys: _Keys) -> Slots:
         """The slots that have any of some keys, each once."""
         slots = keys.postings.slots(keys.keys)
-        return slots if len(keys.keys) == 1 else self._distinct(slots)
+        return slots if len(keys.keys) == 1 else slots[self._last_of_each(slots)]
 
-    def _distinct(self, slots: Slots) -> Slots:
-        if len(slots) < _FEW:
-            return np.unique(slots)
-        self._marks[slots] = 0
-        distinct = np.flatnonzero(self._marks != NO_MATCH).astype(np.uint32)
-        self._marks[slots] = NO_MATCH
-        return distinct
+    def _last_of_each(self, slots: Slots) -> Flags:
+        """Flags the last place at which each slot stands."""
+        places = np.arange(len(slots), dtype=np.int32)
+        self._last[slots] = places  # of several places the last one stays
+        flags: Flags = self._last[slots] == places
+        return flags
 
     def _matches(self, word: _Word) -> _Fitting:
         """All slots that a word fits, with their levels."""
-        lists = [(level, keys.postings.slots(keys.keys)) for level, keys in word.fitting]
-        for level, slots in lists:
-            self._marks[slots] = level
-        everything = np.concatenate([slots for _, slots in lists]) if lists else np.zeros(0, dtype=np.uint32)
-        if len(everything) < _FEW:
-            distinct = np.unique(everything)
-        else:
-            distinct = np.flatnonzero(self._marks != NO_MATCH).astype(np.uint32)
-        levels = self._marks[distinct]
-        self._marks[everything] = NO_MATCH
-        return _Fitting(distinct, levels)
+        if not word.fitting:
+            return _unrated(np.zeros(0, dtype=np.uint32))
+        slots = np.concatenate([keys.postings.slots(keys.keys) for _, keys in word.fitting])
+        sizes = [keys.size for _, keys in word.fitting]
+        levels = np.repeat(np.array([level for level, _ in word.fitting], dtype=np.uint8), sizes)
+        # The best level stands last.
+        return _Fitting(slots, levels).only(self._last_of_each(slots))
 
     def _levels(self, word: _Word, slots: Slots) -> Levels:
         """How well a word fits each of some slots."""
@@ -235,32 +232,31 @@ class Evaluation:
             known = found.distances
             distances = columns.places.distances_m(query.origin, slots) if known is None else known
             order |= whole_metres(distances) << _RANK_BITS
-        places = np.arange(len(slots))
+        total = len(slots)
         if after is not None:
             rank = columns.order.rank_after((after.name, after.resource_id))
             first = (after.level << _DISTANCE_BITS | after.distance_m) << _RANK_BITS | rank
-            places = np.flatnonzero(order >= first)
-        more = len(places) > count
-        if more and len(places) > _FEW:
-            places = places[np.argpartition(order[places], count)[:count]]
+            later = order >= first
+            order, found = order[later], found.only(later)
+        more = len(order) > count
+        places = np.argpartition(order, count)[:count] if more and len(order) > _FEW else np.arange(len(order))
         places = places[np.argsort(order[places])][:count]
-        rated = zip(slots[places].tolist(), order[places].tolist(), found.levels[places].tolist(), strict=True)
-        hits = tuple(self._hit(query, slot, value >> _RANK_BITS, level) for slot, value, level in rated)
+        chosen = found.slots[places].tolist()
+        rated = zip(chosen, order[places].tolist(), found.levels[places].tolist(), strict=True)
+        searched, measured = bool(query.words or query.name_words), query.origin is not None
+        hits = tuple(
+            SearchHit(
+                columns.resource_ids[slot],
+                reason_for(level) if searched else None,
+                metres if measured and (metres := value >> _RANK_BITS & MAX_DISTANCE_M) != MAX_DISTANCE_M else None,
+                None,
+            )
+            for slot, value, level in rated
+        )
         position = None
         if more and hits:
             last = int(places[-1])
-            name, resource_id = columns.order.key(int(slots[last]))
+            name, resource_id = columns.order.key(chosen[-1])
             metres = int(order[last]) >> _RANK_BITS & MAX_DISTANCE_M
             position = SearchPosition(int(found.levels[last]), metres, name, resource_id)
-        return SearchPage(len(slots), hits, position)
-
-    def _hit(self, query: SearchQuery, slot: int, level_and_metres: int, level: int) -> SearchHit:
-        resource_id = self._columns.resource_ids[slot]
-        assert resource_id is not None
-        metres = level_and_metres & MAX_DISTANCE_M
-        return SearchHit(
-            resource_id,
-            reason_for(level) if query.words or query.name_words else None,
-            None if query.origin is None or metres == MAX_DISTANCE_M else metres,
-            None,
-        )
+        return SearchPage(total, hits, position)

@@ -60,11 +60,13 @@ class MapPlaces:
 
     def distances_m(self, origin: Position, slots: Slots) -> NDArray[np.float64]:
         """How far slots are from a point, in metres; ``inf`` for those without a place."""
-        x, y, z = _point(origin)
-        points = self._points[:, slots]
-        chords = np.sqrt((points[0] - x) ** 2 + (points[1] - y) ** 2 + (points[2] - z) ** 2)
-        distances = 2 * EARTH_RADIUS_M * np.arcsin(np.minimum(chords / 2, 1.0))
-        return np.where(self._placed[slots], distances, np.inf)
+        points = self._points.take(slots, axis=1)
+        points -= np.array(_point(origin))[:, np.newaxis]
+        points *= points
+        chords = np.sqrt(points.sum(axis=0))
+        distances: NDArray[np.float64] = 2 * EARTH_RADIUS_M * np.arcsin(np.minimum(chords / 2, 1.0))
+        distances[~self._placed[slots]] = np.inf
+        return distances
 
 
 def whole_metres(distances: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -141,7 +141,7 @@ class PracticeIndex:
         columns.order.remove(slot)
         columns.hide(slot, hidden=False)
         columns.used[slot] = False
-        columns.resource_ids[slot] = self._kept[slot] = None
+        columns.resource_ids[slot], self._kept[slot] = "", None
         self._free.append(slot)
 
     def search(self, query: SearchQuery, *, count: int, after: SearchPosition | None = None) -> SearchPage:

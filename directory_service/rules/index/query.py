@@ -8,6 +8,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from directory_service.rules.opening_hours import OpenState
 from directory_service.rules.profile import Feature, Grade, Position
@@ -105,8 +106,7 @@ class SearchPosition:
         return cls(level, distance, name, resource_id)
 
 
-@dataclass(frozen=True, slots=True)
-class SearchHit:
+class SearchHit(NamedTuple):
     """One practice that fits.
 
     Attributes:

@@ -8,58 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-_MERGE_AT = 20_000
-
 
 def _shortened(word: str) -> set[int]:
-    return {hash(word), *(hash(word[:place] + word[place + 1 :]) for place in range(len(word)))}
+    return {hash(word), *[hash(word[:place] + word[place + 1 :]) for place in range(len(word))]}
 
 
 class NearWords:
     """Words by their neighbours; words are never taken out, whoever asks knows which are still there."""
 
     def __init__(self) -> None:
-        self._words: list[str] = []
-        self._numbers: dict[str, int] = {}
-        self._hashes: NDArray[np.int64] = np.zeros(0, dtype=np.int64)
-        self._owners: NDArray[np.int32] = np.zeros(0, dtype=np.int32)
-        self._fresh: dict[int, list[int]] = {}
+        self._known: set[str] = set()
+        # Most hashes have one word alone, so that a list for each would take most of the memory.
+        self._by_hash: dict[int, str | tuple[str, ...]] = {}
 
     def add(self, words: Iterable[str]) -> None:
         """Takes words in; those that are known already are left as they are."""
+        by_hash = self._by_hash
         for word in words:
-            if word.isalpha() and word not in self._numbers:
-                number = self._numbers[word] = len(self._words)
-                self._words.append(word)
+            if word.isalpha() and word not in self._known:
+                self._known.add(word)
                 for value in _shortened(word):
-                    self._fresh.setdefault(value, []).append(number)
-        if len(self._fresh) > _MERGE_AT:
-            self._merge()
+                    others = by_hash.get(value)
+                    if others is None:
+                        by_hash[value] = word
+                    else:
+                        by_hash[value] = (others, word) if isinstance(others, str) else (*others, word)
 
     def near(self, typed: Sequence[str]) -> set[str]:
         """The known words that are at a distance of one error from any of some words, and some that are not."""
-        variants = set[int]().union(*map(_shortened, typed))
-        values = np.fromiter(variants, dtype=np.int64, count=len(variants))
-        starts = np.searchsorted(self._hashes, values, "left").tolist()
-        ends = np.searchsorted(self._hashes, values, "right").tolist()
-        numbers: set[int] = set()
-        for start, end in zip(starts, ends, strict=True):
-            if start < end:
-                numbers.update(self._owners[start:end].tolist())
-        if self._fresh:
-            for value in variants:
-                numbers.update(self._fresh.get(value, ()))
-        return {self._words[number] for number in numbers}
-
-    def _merge(self) -> None:
-        pairs = [(value, number) for value, numbers in self._fresh.items() for number in numbers]
-        pairs.sort()
-        hashes = np.fromiter((value for value, _ in pairs), dtype=np.int64, count=len(pairs))
-        owners = np.fromiter((number for _, number in pairs), dtype=np.int32, count=len(pairs))
-        places = np.searchsorted(self._hashes, hashes)
-        self._hashes = np.insert(self._hashes, places, hashes)
-        self._owners = np.insert(self._owners, places, owners)
-        self._fresh = {}
+        found: set[str] = set()
+        for value in set[int]().union(*map(_shortened, typed)):
+            words = self._by_hash.get(value)
+            if words is not None:
+                found.update((words,) if isinstance(words, str) else words)
+        return found

@@ -4,10 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-import numpy as np
-from rapidfuzz.distance import OSA
-from rapidfuzz.process import cdist
-
 from directory_service.rules.index.fit import (
     EXACT,
     INFIX,
@@ -20,6 +16,7 @@ from directory_service.rules.index.fit import (
 )
 from directory_service.rules.index.parts import WordParts
 from directory_service.rules.index.postings import Postings
+from directory_service.rules.index.shelves import Shelves
 from directory_service.rules.index.typing_errors import NearWords
 
 
@@ -30,9 +27,8 @@ class Vocabulary:
         self.postings = Postings()
         self._near = NearWords()
         self._parts = WordParts()
-        # Words by first letter and length, for those with two errors.
-        self._shelves: dict[tuple[str, int], list[str]] = {}
-        self._shelved: set[str] = set()
+        self._shelves = Shelves()
+        self._learnt: set[str] = set()
 
     def end_load(self) -> None:
         """All words of many practices are in the postings; now they can be looked for."""
@@ -83,18 +79,11 @@ class Vocabulary:
         ]
 
     def _two_errors(self, asked: str) -> list[str]:
-        shelves = [self._shelves.get((asked[0], len(asked) + more), []) for more in (-2, -1, 0, 1, 2)]
-        candidates = [word for shelf in shelves for word in shelf]
-        if not candidates:
-            return []
-        distances = cdist([asked], candidates, scorer=OSA.distance, score_cutoff=2, dtype=np.uint8)[0]
-        near = (candidates[place] for place in np.flatnonzero(distances == 2))
-        return [word for word in near if word in self.postings and not word.startswith(asked)]
+        return [word for word in self._shelves.near(asked) if word in self.postings and not word.startswith(asked)]
 
     def _learn(self, words: Iterable[str]) -> None:
-        fresh = [word for word in words if word not in self._shelved]
+        fresh = [word for word in words if word not in self._learnt]
         self._near.add(fresh)
         self._parts.add(fresh)
-        for word in filter(str.isalpha, fresh):
-            self._shelves.setdefault((word[0], len(word)), []).append(word)
-        self._shelved.update(fresh)
+        self._shelves.add(fresh)
+        self._learnt.update(fresh)

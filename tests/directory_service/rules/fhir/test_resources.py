@@ -127,7 +127,7 @@ def _references(value: object) -> list[dict[str, str]]:
 
 
 def test_a_fragment_is_made_anew_when_the_practice_has_changed_and_only_then() -> None:
-    fragments = Fragments(WORDING, kept=2)
+    fragments = Fragments(WORDING, kept_bytes=2000)
     before = fragments.of(Item("Organization", PHARMACY))
     assert fragments.of(Item("Organization", PHARMACY)) is before
     renamed = replace(PHARMACY, profile=Profile("Neue Apotheke", messengers=PHARMACY.profile.messengers), version=9)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from directory_service.rules.absence import Absence
-from directory_service.rules.index import evaluation, postings, typing_errors
+from directory_service.rules.index import evaluation, postings
 from directory_service.rules.index.entry import IndexedPractice
 from directory_service.rules.index.practice_index import PracticeIndex
 from directory_service.rules.index.query import SearchHit, SearchPosition, SearchQuery
@@ -110,7 +110,6 @@ def limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     if request.param != "as it is":
         monkeypatch.setattr(postings, "_DENSE", 4)
         monkeypatch.setattr(evaluation, "_FEW", 2)
-        monkeypatch.setattr(typing_errors, "_MERGE_AT", 12)
 
 
 def rows(hits: tuple[SearchHit, ...]) -> list[Row]:
