@@ -25,7 +25,7 @@ from directory_service.rules.fhir.chains import Chains
 from directory_service.rules.fhir.finding import Finding, Index, Steps
 from directory_service.rules.fhir.fragments import Fragments
 from directory_service.rules.fhir.items import KINDS, Item, Kind, items, kinds_of, practice_of
-from directory_service.rules.fhir.listing import Listing, sees
+from directory_service.rules.fhir.listing import Listing, shown
 from directory_service.rules.fhir.named_queries import NamedQueryReader, is_named
 from directory_service.rules.fhir.outcomes import operation_outcome
 from directory_service.rules.fhir.parameters import ParameterTable
@@ -179,8 +179,8 @@ class FhirInterface:
         return answer
 
     def _item(self, kind: Kind, resource_id: str) -> Item:
-        practice = self._search.listing.get(practice_of(resource_id))
-        if practice is not None and sees(self._audience, practice):
+        practice = shown(self._audience, self._search.listing.get(practice_of(resource_id)))
+        if practice is not None:
             for item in items(kind, practice):
                 if item.resource_id == resource_id:
                     return item

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from directory_service.adapters.reachability_feed import ReachabilityFeed
 from directory_service.rules.fhir.held import Held
+from directory_service.rules.fhir.listing import shown
 from directory_service.rules.index.fit import TooManyWords, search_words
 from directory_service.rules.index.query import SearchQuery
 from directory_service.rules.meanings import Meanings
@@ -88,7 +89,7 @@ class HomeserverApi:
                 "reason": hit.reason.value if hit.reason else None,
             }
             for hit in page.hits
-            if (practice := self._held.listing.get(hit.resource_id)) is not None
+            if (practice := shown("insured", self._held.listing.get(hit.resource_id))) is not None
         ]
         meanings = [
             {"word": meaning.word, "specialties": list(map(self._specialties.display, meaning.codes))}
@@ -104,8 +105,8 @@ class HomeserverApi:
 
 
 def _account(practice: Practice) -> str:
-    """The account that a chat is asked of: the one that the homeserver made, if the practice answers there."""
-    addresses = practice.profile.active_addresses
+    """The account that a chat is asked of: the one that the homeserver made, if insured people may reach it there."""
+    addresses = practice.profile.insured_addresses
     return practice.user_id if practice.user_id in addresses else addresses[0]
 
 

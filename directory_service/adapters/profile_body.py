@@ -25,7 +25,13 @@ def profile_body(profile: Profile) -> dict[str, Any]:
         "opening_hours": _hours_body(profile.opening_hours),
         "absence": _absence_body(profile.absence),
         "messengers": [
-            {"user_id": item.user_id, "kind": item.kind.value, "active": item.active} for item in profile.messengers
+            {
+                "user_id": item.user_id,
+                "kind": item.kind.value,
+                "active": item.active,
+                "hide_from_insured": item.hide_from_insured,
+            }
+            for item in profile.messengers
         ],
         "hide_from_insured": profile.hide_from_insured,
     }

@@ -19,6 +19,7 @@ from directory_service.rules.opening_hours import (
     apart,
 )
 from directory_service.rules.plain_text import AddressText, PracticeName, one_line
+from directory_service.rules.practice import is_on_insured_server
 from directory_service.rules.profile import (
     Accessibility,
     Address,
@@ -146,6 +147,7 @@ class _Messenger(WireModel):
     user_id: _UserId
     kind: MessengerKind = MessengerKind.TIM
     active: bool = True
+    hide_from_insured: bool = False
 
 
 class ProfileWire(WireModel):
@@ -180,20 +182,18 @@ class ProfileWire(WireModel):
         return items
 
     def foreign_addresses(self, own: str | None, insured_servers: Collection[str]) -> list[int]:
-        """The places in ``messengers`` that name somebody else's account.
-
-        On a homeserver of insured people only the practice's own account is a practice's; what other homeservers may
-        let in is decided by the federation.
-        """
+        """The places in ``messengers`` that name somebody else's account."""
         return [
             place
             for place, messenger in enumerate(self.messengers or ())
-            if messenger.user_id != own and messenger.user_id.partition(":")[2] in insured_servers
+            if messenger.user_id != own and is_on_insured_server(messenger.user_id, insured_servers)
         ]
 
     def profile(self, own: str | None) -> Profile:
         """What was said; without messenger addresses the practice answers at its own account."""
-        messengers = [Messenger(item.user_id, item.kind, item.active) for item in self.messengers or ()]
+        messengers = [
+            Messenger(item.user_id, item.kind, item.active, item.hide_from_insured) for item in self.messengers or ()
+        ]
         if self.messengers is None and own is not None:
             messengers = [Messenger(own)]
         position = self.address.position

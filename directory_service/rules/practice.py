@@ -1,11 +1,12 @@
 """A practice of the directory, its states, and which change of state is allowed.
 
 Only a practice that opted in, and that answers at a messenger address, is ever found or reachable; every other state
-hides it. A practice that hides from insured people is found by other practices alone.
+hides it. A practice that hides from insured people, or all of whose addresses do, is found by other practices alone.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -81,12 +82,20 @@ def is_listed(practice: Practice) -> bool:
 
 def is_open_to_insured(practice: Practice) -> bool:
     """Whether insured people find the practice and may ask it for a chat."""
-    return is_listed(practice) and not practice.profile.hide_from_insured
+    return practice.state is PracticeState.OPTED_IN and bool(practice.profile.insured_addresses)
 
 
 def reachable_addresses(practice: Practice) -> frozenset[str]:
     """The user ids at which insured people may reach the practice."""
-    return frozenset(practice.profile.active_addresses) if is_open_to_insured(practice) else frozenset()
+    return frozenset(practice.profile.insured_addresses) if is_open_to_insured(practice) else frozenset()
+
+
+def is_on_insured_server(user_id: str, insured_servers: Collection[str]) -> bool:
+    """Whether an address is on a homeserver of insured people, where only the account made for it is a practice's.
+
+    Whom other homeservers let in is decided by the federation.
+    """
+    return user_id.partition(":")[2] in insured_servers
 
 
 def state_after_joining(before: PracticeState | None) -> PracticeState:

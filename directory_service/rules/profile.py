@@ -64,11 +64,12 @@ class MessengerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Messenger:
-    """One messenger address; an inactive one is neither shown nor reachable."""
+    """One messenger address; an inactive one is not reachable, and one that hides is there for practices alone."""
 
     user_id: str
     kind: MessengerKind = MessengerKind.TIM
     active: bool = True
+    hide_from_insured: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ class Profile:
         opening_hours: unknown until said.
         absence: the next or present one.
         messengers: its addresses in its own order; each user id once.
-        hide_from_insured: gematik's ``hide-versicherte``: only other practices find it.
+        hide_from_insured: gematik's ``hide-versicherte`` for all of it: only other practices find it.
     """
 
     name: str
@@ -101,6 +102,13 @@ class Profile:
     def active_addresses(self) -> tuple[str, ...]:
         """The user ids that answer, in the practice's order."""
         return tuple(messenger.user_id for messenger in self.messengers if messenger.active)
+
+    @property
+    def insured_addresses(self) -> tuple[str, ...]:
+        """Those of them that do not hide from insured people."""
+        if self.hide_from_insured:
+            return ()
+        return tuple(item.user_id for item in self.messengers if item.active and not item.hide_from_insured)
 
     def open_state(self, at: datetime) -> OpenState:
         """Whether the practice is open at a moment, which has a zone; during an absence it is closed."""

@@ -35,7 +35,7 @@ def to_document(profile: Profile) -> str:
         "accessibility": [[item.feature.value, item.grade.value, item.note] for item in profile.accessibility],
         "opening_hours": _hours_out(profile.opening_hours),
         "absence": _absence_out(profile.absence),
-        "messengers": [[item.user_id, item.kind.value, item.active] for item in profile.messengers],
+        "messengers": [_messenger_out(item) for item in profile.messengers],
         "hide_from_insured": profile.hide_from_insured,
     }
     said = {name: value for name, value in document.items() if value or name == "name"}
@@ -57,10 +57,16 @@ def from_document(text: str) -> Profile:
         opening_hours=_hours_in(document.get("opening_hours")),
         absence=_absence_in(document.get("absence")),
         messengers=tuple(
-            Messenger(user_id, MessengerKind(kind), active) for user_id, kind, active in document.get("messengers", ())
+            Messenger(user_id, MessengerKind(kind), active, *hidden)
+            for user_id, kind, active, *hidden in document.get("messengers", ())
         ),
         hide_from_insured=document.get("hide_from_insured", False),
     )
+
+
+def _messenger_out(messenger: Messenger) -> list[Any]:
+    hidden = [True] if messenger.hide_from_insured else []
+    return [messenger.user_id, messenger.kind.value, messenger.active, *hidden]
 
 
 def _address_out(address: Address | None) -> list[Any] | None:

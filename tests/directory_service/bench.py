@@ -35,6 +35,15 @@ PROFILE = {
     "specialties": ["ALLG"],
     "address": {"line": "Lange Reihe 1", "postcode": "20099", "city": "Hamburg"},
 }
+
+
+def messenger(
+    user_id: str, kind: str = "tim", *, active: bool = True, hide_from_insured: bool = False
+) -> dict[str, Any]:
+    """A messenger address with every field written out."""
+    return {"user_id": user_id, "kind": kind, "active": active, "hide_from_insured": hide_from_insured}
+
+
 FULL_PROFILE = {
     "name": "Praxis Dr. Sommer & Kollegen",
     "specialties": ["ALLG", "INNE"],
@@ -75,9 +84,9 @@ FULL_PROFILE = {
         "substitute": {"text": "Praxis Dr. Winter, Lange Reihe 9", "telephone": "040 123456"},
     },
     "messengers": [
-        {"user_id": f"@practice-{SOMMER[2:]}:{SERVER_NAME}", "kind": "tim", "active": True},
-        {"user_id": "@termine:praxis-sommer.example", "kind": "tim-bot", "active": True},
-        {"user_id": "@empfang:praxis-sommer.example", "kind": "tim-fa", "active": False},
+        messenger(f"@practice-{SOMMER[2:]}:{SERVER_NAME}"),
+        messenger("@termine:praxis-sommer.example", "tim-bot"),
+        messenger("@empfang:praxis-sommer.example", "tim-fa", active=False),
     ],
     "hide_from_insured": False,
 }
@@ -261,6 +270,7 @@ def settings_for(folder: Path, *, url: str, homeserver: str, database: str) -> d
         "ownership_verifiers": [{"issuer": VERIFIER, "jwks_file": files["verifier"]}],
         "server_names": {SERVER_NAME: homeserver},
         "pages": {"sign_in_provider": "oidc-gesundheitsid"},
+        "opt_out_model": False,
     }
 
 

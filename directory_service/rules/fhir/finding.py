@@ -12,7 +12,7 @@ from typing import Protocol
 from directory_service.rules.fhir.asked import Asked
 from directory_service.rules.fhir.bundle import Match, Page
 from directory_service.rules.fhir.items import Item, Kind, items
-from directory_service.rules.fhir.listing import Audience, Listing, sees
+from directory_service.rules.fhir.listing import Audience, Listing, shown
 from directory_service.rules.fhir.paging import Place, read_place
 from directory_service.rules.fhir.terminology import profession
 from directory_service.rules.fhir.texts import TextSearch
@@ -59,8 +59,8 @@ class Finding:
         for seen, hit in enumerate(self._candidates(asked, audience), 1):
             if seen % _AT_ONCE == 0:
                 yield
-            practice = self._listing.get(hit.resource_id)
-            if practice is None or not sees(audience, practice):
+            practice = shown(audience, self._listing.get(hit.resource_id))
+            if practice is None:
                 continue
             for item in items(asked.kind, practice):
                 if all(test(item) for test in asked.tests):
@@ -93,12 +93,13 @@ class Finding:
         except ValueError:
             raise FaultyParameter("_after", "page") from None
         page = self._index.search(query, count=asked.count, after=after)
+        audience: Audience = "insured" if query.for_insured else "practices"
         return Page(
             total=page.total,
             matches=[
                 Match(Item(asked.kind, practice), hit.reason, hit.distance_m)
                 for hit in page.hits
-                if (practice := self._listing.get(hit.resource_id)) is not None
+                if (practice := shown(audience, self._listing.get(hit.resource_id))) is not None
             ],
             next_page=page.next_position.token() if page.next_position else None,
         )

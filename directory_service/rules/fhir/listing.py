@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 from directory_service.rules.fhir.terminology import is_person
@@ -14,6 +15,17 @@ Audience = Literal["insured", "practices"]
 def sees(audience: Audience, practice: Practice) -> bool:
     """Whether a listed practice is shown to an audience: ``hide-versicherte`` hides it from insured people."""
     return audience == "practices" or is_open_to_insured(practice)
+
+
+def shown(audience: Audience, practice: Practice | None) -> Practice | None:
+    """A listed practice as an audience is shown it: insured people without the addresses that hide from them."""
+    if practice is None or not sees(audience, practice):
+        return None
+    profile = practice.profile
+    if audience == "practices" or not any(messenger.hide_from_insured for messenger in profile.messengers):
+        return practice
+    open_to_them = tuple(messenger for messenger in profile.messengers if not messenger.hide_from_insured)
+    return replace(practice, profile=replace(profile, messengers=open_to_them))
 
 
 class Listing:

@@ -138,7 +138,8 @@ def _organization_visibility(item: Item) -> tuple[Coded, ...]:
 
 
 def _endpoint_visibility(item: Item) -> tuple[Coded, ...]:
-    hidden = item.practice.profile.hide_from_insured
+    own = item.messenger is not None and item.messenger.hide_from_insured
+    hidden = own or item.practice.profile.hide_from_insured
     return (Coded(ENDPOINT_VISIBILITY_CODES, HIDDEN_FROM_INSURED),) if hidden else ()
 
 

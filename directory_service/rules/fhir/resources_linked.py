@@ -33,8 +33,8 @@ def _profession(practice: Practice) -> list[Resource]:
     return [coded(known.system, known.code, known.display)] if known else []
 
 
-def _hidden(practice: Practice, extension: str, codes: str) -> list[Resource]:
-    if not practice.profile.hide_from_insured:
+def _hiding(extension: str, codes: str, *, hidden: bool) -> list[Resource]:
+    if not hidden:
         return []
     return [{"url": extension, "valueCoding": {"system": codes, "code": HIDDEN_FROM_INSURED}}]
 
@@ -57,7 +57,9 @@ def organization(practice: Practice) -> Resource:
             "resourceType": "Organization",
             "id": practice.resource_id,
             "meta": meta(practice, "OrganizationDirectory"),
-            "extension": _hidden(practice, ORGANIZATION_VISIBILITY, ORGANIZATION_VISIBILITY_CODES),
+            "extension": _hiding(
+                ORGANIZATION_VISIBILITY, ORGANIZATION_VISIBILITY_CODES, hidden=profile.hide_from_insured
+            ),
             "identifier": [telematik_identifier(practice)],
             "active": True,
             "type": _profession(practice),
@@ -106,12 +108,13 @@ def location(practice: Practice) -> Resource:
 
 def endpoint(practice: Practice, messenger: Messenger) -> Resource:
     """How it is written to. An address that does not answer is shown too, as suspended: clients must look."""
+    hidden = messenger.hide_from_insured or practice.profile.hide_from_insured
     return {
         "resourceType": "Endpoint",
         "id": endpoint_id(practice, messenger),
         "meta": meta(practice, "EndpointDirectory"),
         "extension": [
-            *_hidden(practice, ENDPOINT_VISIBILITY, ENDPOINT_VISIBILITY_CODES),
+            *_hiding(ENDPOINT_VISIBILITY, ENDPOINT_VISIBILITY_CODES, hidden=hidden),
             owner(practice),
         ],
         "status": endpoint_status(messenger),

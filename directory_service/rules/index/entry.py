@@ -79,5 +79,5 @@ class Indexer:
             position=self._postcodes.locate(address),
             opening_hours=profile.opening_hours,
             absence=profile.absence,
-            hidden=profile.hide_from_insured,
+            hidden=not profile.insured_addresses,
         )

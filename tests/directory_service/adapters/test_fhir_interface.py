@@ -6,7 +6,7 @@ import pytest
 
 from directory_service.rules.fhir.capability import MEDIA_TYPE
 from directory_service.rules.fhir.items import KINDS
-from tests.directory_service.bench import FULL_PROFILE, PROFILE, SERVER_NAME, SOMMER, WINTER, Directory
+from tests.directory_service.bench import FULL_PROFILE, PROFILE, SERVER_NAME, SOMMER, WINTER, Directory, messenger
 from tests.directory_service.fhir_client import FORM, Client, Parameters, kinds, of_mode
 
 PHARMACY = "3-07.2.1444560000.16.108"
@@ -228,3 +228,22 @@ async def test_each_audience_has_its_own_search(directory: Directory) -> None:
     for token, path in ((insured, "/search"), (practice, "/fdv/search")):
         status, outcome, headers = await Client(directory, token, path).call("GET", "HealthcareService")
         assert (status, outcome["issue"][0]["code"], headers["WWW-Authenticate"]) == (401, "login", "Bearer")
+
+
+async def test_an_address_that_hides_is_shown_to_practices_alone(directory: Directory) -> None:
+    hidden = messenger("@nur-praxen:praxis-sommer.example", hide_from_insured=True)
+    await directory.practice_joins(profile=PROFILE | {"messengers": [messenger("@a:praxis-sommer.example"), hidden]})
+    await directory.practice_joins(WINTER)
+    patient = Client(directory, await directory.search_token())
+    colleague = Client(directory, await directory.search_token(f"@practice-{WINTER[2:]}:{SERVER_NAME}"), "/search")
+    uri = "matrix:u/nur-praxen:praxis-sommer.example"
+    ids = {}
+    for client in (patient, colleague):
+        (service,) = of_mode(await client.search("HealthcareService", ("organization.identifier", SOMMER)), "match")
+        found = of_mode(await client.search("Endpoint", ("address", uri)), "match")
+        by_chain = of_mode(await client.search("HealthcareService", ("endpoint.address", uri)), "match")
+        ids[client] = [endpoint["id"] for endpoint in found]
+        assert (len(service["endpoint"]), len(found), len(by_chain)) == ((1, 0, 0) if client is patient else (2, 1, 1))
+    (hidden_id,) = ids[colleague]
+    assert (await patient.call("GET", f"Endpoint/{hidden_id}"))[0] == 404
+    assert (await colleague.call("GET", f"Endpoint/{hidden_id}"))[0] == 200

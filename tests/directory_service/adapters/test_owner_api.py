@@ -17,6 +17,7 @@ from tests.directory_service.bench import (
     SOMMER,
     WINTER,
     Directory,
+    messenger,
 )
 
 WINTER_PROFILE = PROFILE | {"name": "Hausarztpraxis Dr. Winter"}
@@ -54,7 +55,7 @@ async def test_the_profile_written_is_the_profile_read(directory: Directory) -> 
 async def test_what_a_profile_leaves_out_is_not_said_any_more(directory: Directory) -> None:
     key = await directory.practice_joins(profile=FULL_PROFILE, opts_in=False)
     _, own = await directory.as_practice(key, "PUT", "/owner/practice", PROFILE)
-    account = {"user_id": own["user_id"], "kind": "tim", "active": True}
+    account = messenger(own["user_id"])
     left = ("languages", "accessibility", "opening_hours", "absence", "messengers", "hide_from_insured")
     assert [own[name] for name in left] == [[], [], None, None, [account], False]
 

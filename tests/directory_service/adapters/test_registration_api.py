@@ -8,7 +8,7 @@ import pytest
 
 from messenger_core.service_auth.client import CallFailed
 from messenger_core.service_auth.keys import generate_private_key, public_jwks
-from tests.directory_service.bench import KEYS, SOMMER, VERIFIER, WINTER, Directory
+from tests.directory_service.bench import KEYS, SOMMER, VERIFIER, WINTER, Directory, messenger
 
 KEY, OTHER_KEY = generate_private_key(), generate_private_key()
 
@@ -43,7 +43,7 @@ async def test_a_practice_joins_gets_an_account_and_can_sign_in(directory: Direc
         "accessibility": [],
         "opening_hours": None,
         "absence": None,
-        "messengers": [{"user_id": account, "kind": "tim", "active": True}],
+        "messengers": [messenger(account)],
         "hide_from_insured": False,
     }
 
