@@ -1,4 +1,4 @@
-"""The directory's process: ``python -m directory_service --config FILE [verify-audit]``."""
+"""The directory's process: ``python -m directory_service --config FILE [verify-audit | import …]``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ import asyncio
 import sys
 from pathlib import Path
 
-from directory_service.app import run
+from directory_service.adapters.import_command import ImportRequest, ImportStopped
+from directory_service.app import import_national_directory, run
 from directory_service.rules.audit_chain import ChainBroken
 from directory_service.settings import DirectorySettings
 from directory_service.store.audit_log import AuditHead, AuditLog, HeadMissing
@@ -17,7 +18,7 @@ from messenger_core.settings import SettingsError, load_settings
 
 
 def main() -> int:
-    """Serves until SIGTERM or SIGINT, or verifies the audit log.
+    """Serves until SIGTERM or SIGINT, or verifies the audit log, or imports the national directory.
 
     Returns:
         The exit code: 0, 2 if the settings cannot be used, 1 for any other failure.
@@ -27,6 +28,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", help="without one: serve")
     verifying = commands.add_parser("verify-audit", help="check that the audit log is what was written")
     verifying.add_argument("--noted", metavar="HEAD", help="a head that was printed before and must still be in it")
+    _add_import(commands.add_parser("import", help="take in an export or a delta of the national directory (VZD)"))
     arguments = parser.parse_args()
     log_to_stderr()
     try:
@@ -34,11 +36,23 @@ def main() -> int:
         if arguments.command == "verify-audit":
             found = asyncio.run(_verify_audit(settings.database, arguments.noted))
             print(f"the audit log holds: {found.entries} entries, head {found.head}")  # noqa: T201 - what was asked for
+        elif arguments.command == "import":
+            request = ImportRequest(
+                arguments.paths,
+                full=not arguments.delta,
+                restart=arguments.restart,
+                accept_removals=arguments.accept_removals,
+                report=arguments.report,
+            )
+            asyncio.run(import_national_directory(settings, request))
         else:
             asyncio.run(run(settings))
     except SettingsError as fault:
         print(fault, file=sys.stderr)  # noqa: T201 - the operator at the terminal reads it
         return 2
+    except ImportStopped as stopped:
+        print(f"the import stopped: {stopped}", file=sys.stderr)  # noqa: T201 - as above
+        return 1
     except ChainBroken as broken:
         print(f"the audit log was changed: it does not hold at entry {broken.number}", file=sys.stderr)  # noqa: T201
         return 1
@@ -49,6 +63,14 @@ def main() -> int:
         print(f"stopped: {fault_without_text(fault)}", file=sys.stderr)  # noqa: T201 - as above
         return 1
     return 0
+
+
+def _add_import(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("paths", nargs="*", type=Path, metavar="PATH", help=".json, .ndjson or .jsonl, also with .gz")
+    parser.add_argument("--delta", action="store_true", help="the files hold changes, not a whole export")
+    parser.add_argument("--restart", action="store_true", help="give an unfinished import up and begin anew")
+    parser.add_argument("--accept-removals", action="store_true", help="more than a tenth of the entries is gone")
+    parser.add_argument("--report", type=Path, metavar="FILE", help="write what could not be taken over (NDJSON)")
 
 
 async def _verify_audit(database: str, noted: str | None) -> AuditHead:

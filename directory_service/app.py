@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 
 from aiohttp import web
 from sqlalchemy.exc import SQLAlchemyError
@@ -13,6 +15,7 @@ from directory_service.adapters.account_locks import AccountLocks
 from directory_service.adapters.client_registry import DirectoryClients
 from directory_service.adapters.fhir_interface import fhir_search
 from directory_service.adapters.homeserver_api import HomeserverApi
+from directory_service.adapters.import_command import ImportCommand, ImportRequest
 from directory_service.adapters.listing_feed import FollowedWatches, ListingFeed
 from directory_service.adapters.openid_userinfo import OpenIdUserinfo
 from directory_service.adapters.owner_api import OwnerApi
@@ -32,10 +35,15 @@ from directory_service.adapters.registration_api import RegistrationApi
 from directory_service.adapters.search_tokens import SearchTokens
 from directory_service.adapters.specialty_file import read_specialties
 from directory_service.rules.fhir.held import Held
+from directory_service.rules.imported_entry import ImportRules
 from directory_service.rules.index.entry import Indexer
 from directory_service.rules.index.practice_index import PracticeIndex
+from directory_service.rules.reading.times import AbsenceWords
 from directory_service.settings import DirectorySettings
 from directory_service.store.changes import ChangeFeed
+from directory_service.store.entry_import import EntryImport
+from directory_service.store.import_runs import ImportRuns
+from directory_service.store.national_directory import NationalDirectory
 from directory_service.store.practices import PracticeStore
 from directory_service.store.reachable_set import ReachableSet
 from directory_service.store.tables import used_statement
@@ -46,6 +54,8 @@ from messenger_core.service_auth.client import ServiceClient
 from messenger_core.service_auth.keys import public_jwks, read_jwks, read_private_key
 from messenger_core.service_auth.token_grant import Client, TokenAuthority
 from messenger_core.settings import SettingsError
+
+logger = logging.getLogger(__name__)
 
 _PACKAGE = "directory_service"
 
@@ -74,6 +84,8 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
     engine = await _open_database(settings.database)
     try:
         async with homeserver, OpenIdUserinfo(settings.server_names) as userinfo:
+            if not settings.opt_out_model:
+                await _end_opt_out(engine, settings)
             practices = PracticeStore(engine)
             accounts = PracticeAccounts(homeserver)
             changes, reachable = ChangeFeed(engine), ReachableSet(engine)
@@ -144,6 +156,39 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
                 yield app
     finally:
         await engine.dispose()
+
+
+async def import_national_directory(settings: DirectorySettings, request: ImportRequest) -> None:
+    """Takes an export or a delta of the national directory in.
+
+    Raises:
+        SettingsError: if the database cannot be opened.
+        ImportStopped: if the import cannot go on.
+    """
+    engine = await _open_database(settings.database)
+    try:
+        runs = ImportRuns(engine)
+        entries = EntryImport(engine, _import_rules(settings))
+        await ImportCommand(runs, NationalDirectory(engine, runs), entries).run(request, opt_out=settings.opt_out_model)
+    finally:
+        await engine.dispose()
+
+
+async def _end_opt_out(engine: AsyncEngine, settings: DirectorySettings) -> None:
+    """Hides what an earlier setting showed before anybody is answered."""
+    hidden = await EntryImport(engine, _import_rules(settings)).end_opt_out(datetime.now(UTC))
+    if hidden:
+        logger.warning("opt_out_model is false: %d practices that it had shown are hidden now", hidden)
+
+
+def _import_rules(settings: DirectorySettings) -> ImportRules:
+    texts = Catalogue.of(_PACKAGE)
+    words = AbsenceWords(
+        closed=texts.text("fhir-closed"),
+        absent=texts.text("fhir-absent"),
+        substitute=texts.text("fhir-substitute", who=""),
+    )
+    return ImportRules(read_specialties(), words, settings.server_names, settings.opt_out_model)
 
 
 async def _open_database(url: str) -> AsyncEngine:

@@ -68,3 +68,4 @@ class DirectorySettings(Settings):
     ownership_verifiers: Annotated[list[VerifierSettings], AfterValidator(_distinct_issuers)] = Field(min_length=1)
     server_names: dict[str, BaseUrl] = Field(min_length=1)
     pages: PagesSettings
+    opt_out_model: bool = False

@@ -88,3 +88,80 @@ audit = sa.Table(
     sa.Column("consent_text", sa.Text),
     sa.Column("hash", sa.Text, nullable=False),
 )
+
+# The import: the national directory's (VZD) resources as they were last told, and how far a run has come.
+
+# The resources, with what this directory reads of them; a delta may bring any one of an entry's alone.
+vzd_resource = sa.Table(
+    "vzd_resource",
+    metadata,
+    # Kind/ID
+    sa.Column("reference", sa.Text, primary_key=True),
+    sa.Column("body", sa.Text, nullable=False),
+    # Of an entry point: the Organization or Practitioner that it belongs to, known or not.
+    sa.Column("owner", sa.Text, index=True),
+    # The run that told it last, and where it stood: FILE:LINE or FILE:ENTRY.
+    sa.Column("run", sa.Integer, nullable=False, index=True),
+    sa.Column("source", sa.Text, nullable=False),
+)
+
+# Which entry points lead to a Location or an Endpoint.
+vzd_link = sa.Table(
+    "vzd_link",
+    metadata,
+    sa.Column("target", sa.Text, primary_key=True),
+    sa.Column("service", sa.Text, primary_key=True, index=True),
+)
+
+# The entries that have to be put together anew, by their Organization or Practitioner.
+vzd_touched = sa.Table("vzd_touched", metadata, sa.Column("owner", sa.Text, primary_key=True))
+
+# The entries that became practices, and what of them was said to be hidden (rules/imported_entry.py).
+vzd_entry = sa.Table(
+    "vzd_entry",
+    metadata,
+    sa.Column("owner", sa.Text, primary_key=True),
+    sa.Column("telematik_id", sa.Text, nullable=False, unique=True),
+    sa.Column("hidden_entry", sa.Boolean, nullable=False),
+    sa.Column("hidden_addresses", sa.Text, nullable=False),
+)
+
+vzd_run = sa.Table(
+    "vzd_run",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    # The process that works on it; another one that takes over writes its own mark.
+    sa.Column("worker", sa.Text, nullable=False),
+    sa.Column("full", sa.Boolean, nullable=False),
+    sa.Column("opt_out", sa.Boolean, nullable=False),
+    sa.Column("phase", sa.Text, nullable=False),
+    sa.Column("counts", sa.Text, nullable=False),
+)
+
+vzd_file = sa.Table(
+    "vzd_file",
+    metadata,
+    sa.Column("run", sa.Integer, sa.ForeignKey("vzd_run.id"), primary_key=True),
+    sa.Column("place", sa.Integer, primary_key=True),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("modified_ns", sa.BigInteger, nullable=False),
+    # How far it is read: entries or lines, and the byte after them.
+    sa.Column("number", sa.BigInteger, nullable=False),
+    sa.Column("offset", sa.BigInteger, nullable=False),
+    sa.Column("read", sa.Boolean, nullable=False),
+)
+
+# What could not be taken over: of a line (owner is null), or of an entry, until that is put together anew.
+vzd_fault = sa.Table(
+    "vzd_fault",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("run", sa.Integer, nullable=False),
+    sa.Column("owner", sa.Text, index=True),
+    sa.Column("source", sa.Text, nullable=False),
+    sa.Column("resource", sa.Text, nullable=False),
+    sa.Column("expression", sa.Text, nullable=False),
+    sa.Column("text", sa.Text, nullable=False),
+    sa.Column("rejected", sa.Boolean, nullable=False),
+)

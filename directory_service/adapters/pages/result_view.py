@@ -75,7 +75,7 @@ def result_view(practice: Practice, hit: SearchHit, wording: Wording, now: datet
         now: the present moment.
     """
     profile, address = practice.profile, practice.profile.address
-    addresses = profile.active_addresses
+    addresses = profile.insured_addresses
     account = practice.user_id if practice.user_id in addresses else addresses[0]
     kinds = {messenger.user_id: messenger.kind for messenger in profile.messengers}
     today = now.astimezone(BERLIN).date()
