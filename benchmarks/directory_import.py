@@ -87,6 +87,7 @@ def _settings(folder: Path) -> Path:
         ],
         "ownership_verifiers": [{"issuer": "https://made-up.example", "jwks_file": str(folder / "jwks.json")}],
         "server_names": {"insured.example": url},
+        "pages": {"sign_in_provider": "oidc-made-up"},
         "opt_out_model": True,
     }
     file = folder / "directory.yaml"
