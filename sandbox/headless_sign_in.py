@@ -45,6 +45,7 @@ class _Page(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.form = _Form()
+        self.asks_consent = ""
         self._words: list[str] = []
         self._alert: list[str] = []
         self._alert_tag = ""
@@ -64,6 +65,8 @@ class _Page(HTMLParser):
             self._unseen += 1
         elif tag == "form" and not self.form.present:
             self.form = _Form(attributes.get("action", ""), {}, present=True)
+        elif tag == "input" and attributes.get("name") == "accepted_version":
+            self.asks_consent = attributes.get("value", "")
         elif tag == "input" and attributes.get("type") == "hidden":
             self.form.hidden[attributes.get("name", "")] = attributes.get("value", "")
 
@@ -112,6 +115,10 @@ async def _login_token(http: aiohttp.ClientSession, homeserver: str, provider: s
     if status == 200 and page.form.present:
         form = {**page.form.hidden, "person": name, "pin": pin, "do": "sign-in"}
         address, status, html = await browser.open("POST", urljoin(address, page.form.action), form)
+    page = _Page(html)
+    if status == 200 and page.asks_consent:
+        consent = {"accepted_version": page.asks_consent}
+        address, status, html = await browser.open("POST", urljoin(address, page.form.action), consent)
     if not address.startswith(RETURN_ADDRESS):
         raise SignInRefused(_Page(html).text or f"the sign-in ended with status {status}")
     return parse_qs(urlsplit(address).query)["loginToken"][0]

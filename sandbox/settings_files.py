@@ -168,7 +168,7 @@ class SettingsFiles:
                     "bind_addresses": [HOST],
                     "type": "http",
                     "tls": False,
-                    "resources": [{"names": ["client", "openid"], "compress": False}],
+                    "resources": [{"names": ["client", "openid", "consent"], "compress": False}],
                 }
             ],
             "database": {"name": "sqlite3", "args": {"database": str(self._folder.databases / "homeserver.db")}},
@@ -184,6 +184,7 @@ class SettingsFiles:
                 for provider in example["oidc_providers"]
             ],
             "sso": {"client_whitelist": [RETURN_ADDRESS, f"{self._at.of('directory')}/praxissuche/angemeldet"]},
+            "user_consent": {"template_dir": str(_TEMPLATES)},
             "templates": {"custom_template_directory": str(_TEMPLATES)},
             "rc_login": {"address": _RATE, "account": _RATE, "failed_attempts": _RATE},
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from synapse.config import ConfigError
@@ -38,7 +38,9 @@ from synapse_modules.adapters.sign_in import GesundheitsIdSignIn, StaffSignIn
 from synapse_modules.adapters.synapse_database import SynapseDatabase
 from synapse_modules.adapters.synapse_private import SynapsePrivate
 from synapse_modules.adapters.synapse_private.features import end_start
+from synapse_modules.adapters.ways_in import WaysIn
 from synapse_modules.rules.clear_text import membership_without_words
+from synapse_modules.rules.ways_in import open_ways
 from synapse_modules.settings import Configuration, ModuleSettings, load_configuration
 from synapse_modules.store.accounts import Accounts
 from synapse_modules.store.audit import AuditLog
@@ -102,6 +104,16 @@ def _fits_the_homeserver(settings: ModuleSettings, public_baseurl: str, provider
             )
 
 
+def _only_our_ways_in(homeserver_settings: Mapping[str, Any]) -> None:
+    """Checks that nobody gets in past the module.
+
+    Raises:
+        ConfigError: one line for each setting of homeserver.yaml that opens another way.
+    """
+    if lines := open_ways(homeserver_settings):
+        raise ConfigError("\n".join(f"homeserver.yaml: {line}" for line in lines))
+
+
 class HekMessenger:
     """The module: rooms, accounts, people search and the machine API."""
 
@@ -113,6 +125,7 @@ class HekMessenger:
         try:
             synapse = SynapsePrivate(api)
             _fits_the_homeserver(settings, api.public_baseurl, synapse.sign_in_providers)
+            _only_our_ways_in(synapse.ways_in.settings())
             synapse.prepare_database(is_main_process=api.worker_name is None)
         except ConfigError as fault:
             end_start(fault)
@@ -142,6 +155,10 @@ class HekMessenger:
             parties.ask_about_others(servers.kind_of)
 
         RegistrationGate(api, accounts)
+        WaysIn(api, accounts, settings.sign_in_providers)
+        synapse.ways_in.close_signing_in_as_somebody(
+            Catalogue.of("synapse_modules").line("nobody-signs-in-as-somebody")
+        )
         KeySignIn(api, config, accounts, statements)
         RoomGate(
             api,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -20,15 +19,16 @@ from messenger_core.service_auth.keys import JwksFile, PrivateKeyFile, read_jwks
 from messenger_core.service_auth.token_grant import Client
 from messenger_core.settings import BaseUrl, ExistingFile, Settings, SettingsError, check_settings, load_settings
 from synapse_modules.federation_settings import FederationSettings, read_roots
+from synapse_modules.rules.admission import IK_FORM
 from synapse_modules.rules.kvnr_vault import KEY_BYTES, KvnrVault
 from synapse_modules.rules.permission import ACCOUNT_DATA_TYPES, Permission, read_permission
 from synapse_modules.rules.reach import House
+from synapse_modules.rules.ways_in import SignInProviders
 
 Scope = Literal[
     "membership:write", "insured:read", "account:events", "retention:act", "erasure:act", "practice:provision"
 ]
 Localpart = Annotated[str, StringConstraints(pattern=r"^[a-z0-9._=/-]{1,100}$")]
-_IK_FORM = re.compile(r"[0-9]{9}")
 
 
 class ClientSettings(Settings):
@@ -85,6 +85,7 @@ class ModuleSettings(Settings):
     signing_key_file: PrivateKeyFile
     admit_test_numbers: bool = False
     insurer_ik: str
+    mxid: Literal["random", "kvnr"] = "random"
     kvnr_lookup_key_file: ExistingFile
     kvnr_encryption_key_file: ExistingFile
     gesundheitsid_idp_id: str = "gesundheitsid"
@@ -103,7 +104,7 @@ class ModuleSettings(Settings):
     def _is_an_ik(cls, value: str, known: ValidationInfo) -> str:
         if not known.data.get("admit_test_numbers"):
             return check_ik(value)
-        if not _IK_FORM.fullmatch(value):
+        if not IK_FORM.fullmatch(value):
             raise ValueError("not an IK: nine digits are expected")
         return value
 
@@ -138,6 +139,11 @@ class ModuleSettings(Settings):
     def login_endpoint(self) -> str:
         """The full address of Matrix's login, the audience of sign-ins by key."""
         return self.public_url + LOGIN_PATH
+
+    @property
+    def sign_in_providers(self) -> SignInProviders:
+        """The two OpenID providers as Synapse names them."""
+        return SignInProviders(f"oidc-{self.gesundheitsid_idp_id}", f"oidc-{self.staff_idp_id}")
 
     def house(self, server_name: str) -> House:
         """The user ids of the accounts that insured people meet."""

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import BrowserContext, Page, async_playwright
+from playwright.async_api import BrowserContext, Locator, Page, async_playwright
 
 from tests.conftest import lacking
 
@@ -38,3 +38,12 @@ async def violations(page: Page) -> list[str]:
     """What axe-core finds, by rule and place."""
     found = await Axe().run(page)
     return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found.response["violations"]]
+
+
+async def accept_terms_if_asked(page: Page, otherwise: Locator) -> None:
+    """Takes the one step that a person's first sign-in has more; ``otherwise`` is what she sees without it."""
+    asked = page.get_by_label("Ich stimme den Nutzungsbedingungen zu")
+    await asked.or_(otherwise).first.wait_for()
+    if await asked.count():
+        await asked.check()
+        await page.keyboard.press("Enter")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from synapse.handlers.sso import MappingException
@@ -22,7 +23,7 @@ from synapse_modules.rules.admission import (
     decide,
     decide_agent,
 )
-from synapse_modules.rules.localparts import agent_localpart, new_insured_localpart
+from synapse_modules.rules.localparts import agent_localpart, kvnr_localpart, new_insured_localpart
 from synapse_modules.rules.membership import Stage, stage_on
 from synapse_modules.settings import Configuration
 from synapse_modules.store.accounts import Account, Accounts, AccountState
@@ -129,7 +130,7 @@ class GesundheitsIdSignIn(_Mapping):
         kvnr_hash = self._vault.lookup_hash(decision.kvnr)
         if failures:
             raise await self._refuse(RefusalReason.TRY_AGAIN, kvnr_hash)
-        user_id = self._api.get_qualified_user_id(new_insured_localpart())
+        user_id = await self._new_user_id(decision.kvnr)
         account = await self._accounts.reserve(
             Account(
                 user_id,
@@ -142,6 +143,17 @@ class GesundheitsIdSignIn(_Mapping):
             unique="kvnr_hash",
         )
         return _attributes(account.user_id, decision.display_name)
+
+    async def _new_user_id(self, kvnr: str) -> str:
+        """A name that no account has or had."""
+        if self._settings.mxid == "random":
+            return self._api.get_qualified_user_id(new_insured_localpart())
+        for number in count(1):
+            user_id = self._api.get_qualified_user_id(kvnr_localpart(kvnr, number))
+            account = await self._accounts.find(user_id)
+            if account is None or account.state is AccountState.PENDING:
+                return user_id
+        raise AssertionError
 
 
 class StaffSignIn(_Mapping):

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 
-from messenger_core.identifiers import check_kvnr
+from messenger_core.identifiers import check_kvnr, ik_check_digit
 
 KVNR_CLAIM = "urn:telematik:claims:id"
 INSURER_CLAIM = "urn:telematik:claims:organization"
@@ -15,6 +15,9 @@ PROFESSION_CLAIM = "urn:telematik:claims:profession"
 NAME_CLAIM = "urn:telematik:display_name"
 PROFESSION_INSURED = "1.2.276.0.76.4.49"
 LEVEL_HIGH = "gematik-ehealth-loa-high"
+SINGLE_SIGN_ON = "urn:telematik:auth:sso"
+INTERACTION_CLAIM = "urn:telematik:auth:interactive"
+IK_FORM = re.compile(r"[0-9]{9}")
 # Synapse allows 256 characters.
 _LONGEST_NAME = 250
 _KVNR_FORM = re.compile(r"[A-Z][0-9]{9}")
@@ -26,8 +29,10 @@ class RefusalReason(StrEnum):
 
     CLAIMS_MISSING = "claims-missing"
     NOT_AN_INSURED_PERSON = "not-an-insured-person"
+    INSURER_NOT_VALID = "insurer-not-valid"
     OTHER_INSURER = "other-insurer"
     WEAK_SIGN_IN = "weak-sign-in"
+    NOT_IDENTIFIED_ANEW = "not-identified-anew"
     KVNR_NOT_VALID = "kvnr-not-valid"
     NAME_MISSING = "name-missing"
     MEMBERSHIP_ENDED = "membership-ended"
@@ -83,6 +88,19 @@ def claimed_kvnr(claims: Mapping[str, object], *, admit_test_numbers: bool) -> s
         return None
 
 
+def _is_ik(value: str, *, admit_test_numbers: bool) -> bool:
+    if IK_FORM.fullmatch(value) is None:
+        return False
+    return admit_test_numbers or ik_check_digit(value[:8]) == int(value[8])
+
+
+def _is_silent(claims: Mapping[str, object]) -> bool:
+    """Whether an earlier sign-in was used again instead of identifying the person (claims of both token versions)."""
+    methods = claims.get("amr")
+    reused = isinstance(methods, list) and SINGLE_SIGN_ON in methods
+    return reused or claims.get(INTERACTION_CLAIM) == "silent"
+
+
 def decide(claims: Mapping[str, object], *, insurer_ik: str, admit_test_numbers: bool) -> Admitted | Refused:
     """Whether the person of a GesundheitsID's claims gets in.
 
@@ -91,19 +109,32 @@ def decide(claims: Mapping[str, object], *, insurer_ik: str, admit_test_numbers:
         insurer_ik: the institution code of this insurer.
         admit_test_numbers: see ``checked_kvnr``.
     """
+    reason = next(_reasons_to_refuse(claims, insurer_ik=insurer_ik, admit_test_numbers=admit_test_numbers), None)
+    if reason is not None:
+        return Refused(reason)
+    return Admitted(str(claims[KVNR_CLAIM]), shown_name(claims[NAME_CLAIM]))
+
+
+def _reasons_to_refuse(
+    claims: Mapping[str, object], *, insurer_ik: str, admit_test_numbers: bool
+) -> Iterator[RefusalReason]:
+    """The reasons in the order in which they matter; what comes after the first one may make no sense."""
     if any(not isinstance(claims.get(name), str) for name in (KVNR_CLAIM, INSURER_CLAIM, PROFESSION_CLAIM, "acr")):
-        return Refused(RefusalReason.CLAIMS_MISSING)
+        yield RefusalReason.CLAIMS_MISSING
     if claims[PROFESSION_CLAIM] != PROFESSION_INSURED:
-        return Refused(RefusalReason.NOT_AN_INSURED_PERSON)
+        yield RefusalReason.NOT_AN_INSURED_PERSON
+    if not _is_ik(str(claims[INSURER_CLAIM]), admit_test_numbers=admit_test_numbers):
+        yield RefusalReason.INSURER_NOT_VALID
     if claims[INSURER_CLAIM] != insurer_ik:
-        return Refused(RefusalReason.OTHER_INSURER)
+        yield RefusalReason.OTHER_INSURER
     if claims["acr"] != LEVEL_HIGH:
-        return Refused(RefusalReason.WEAK_SIGN_IN)
-    kvnr = claimed_kvnr(claims, admit_test_numbers=admit_test_numbers)
-    if kvnr is None:
-        return Refused(RefusalReason.KVNR_NOT_VALID)
-    name = shown_name(claims.get(NAME_CLAIM))
-    return Admitted(kvnr, name) if name else Refused(RefusalReason.NAME_MISSING)
+        yield RefusalReason.WEAK_SIGN_IN
+    if _is_silent(claims):
+        yield RefusalReason.NOT_IDENTIFIED_ANEW
+    if claimed_kvnr(claims, admit_test_numbers=admit_test_numbers) is None:
+        yield RefusalReason.KVNR_NOT_VALID
+    if not shown_name(claims.get(NAME_CLAIM)):
+        yield RefusalReason.NAME_MISSING
 
 
 def decide_agent(claims: Mapping[str, object]) -> AdmittedAgent | Refused:

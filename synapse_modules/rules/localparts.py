@@ -18,6 +18,17 @@ def new_insured_localpart() -> str:
     return "v" + _random(_INSURED_LENGTH)
 
 
+def kvnr_localpart(kvnr: str, number: int) -> str:
+    """The name that gematik's rule gives an insured person (A_25706): her KVNR in lower case.
+
+    Args:
+        kvnr: her KVNR.
+        number: 1 for her first account; a later one, after an earlier was deactivated, carries its number, since a name
+            is never given twice.
+    """
+    return kvnr.lower() if number == 1 else f"{kvnr.lower()}-{number}"
+
+
 def new_practice_localpart() -> str:
     """A name for a practice that tells its kind alone."""
     return "praxis-" + _random(_PRACTICE_LENGTH)

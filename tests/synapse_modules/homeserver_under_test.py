@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, urlsplit
+from urllib.parse import parse_qs, quote, urljoin, urlsplit
 
 import aiohttp
 import yaml
@@ -52,11 +52,18 @@ CIPHERTEXT = {
 }
 
 
-class _Text(HTMLParser):
+class _Page(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.words: list[str] = []
+        self.terms = ""
+        """The version of the terms that the page asks to accept."""
         self.feed(html)
+
+    def handle_starttag(self, _tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        attributes = dict(attrs)
+        if attributes.get("name") == "accepted_version":
+            self.terms = attributes.get("value") or ""
 
     def handle_data(self, data: str) -> None:
         self.words.extend(data.split())
@@ -136,7 +143,12 @@ class Homeserver:
     # -- people ------------------------------------------------------------------------------------------------------
 
     async def sign_in(
-        self, said: dict[str, Any], *, provider: str = "gesundheitsid", device_id: str | None = None
+        self,
+        said: dict[str, Any],
+        *,
+        provider: str = "gesundheitsid",
+        device_id: str | None = None,
+        accepts_terms: bool = True,
     ) -> SignedIn:
         """Signs somebody in as a client does.
 
@@ -145,16 +157,22 @@ class Homeserver:
         """
         self.provider.claims = said
         cookies: dict[str, str] = {}
+        consent: dict[str, str] | None = None
         address = f"{self.url}/_matrix/client/v3/login/sso/redirect/oidc-{provider}?redirectUrl={_CALLBACK}"
         async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
             while not address.startswith(_CALLBACK):
                 # Carried by hand: libraries drop Secure cookies over plain http.
                 headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
-                async with http.get(address, headers=headers, allow_redirects=False) as answer:
+                method, form, consent = ("POST", consent, None) if consent else ("GET", None, None)
+                async with http.request(method, address, data=form, headers=headers, allow_redirects=False) as answer:
                     cookies |= {name: morsel.value for name, morsel in answer.cookies.items()}
-                    if answer.status != 302:
-                        raise SignInRefused(" ".join(_Text(await answer.text()).words))
-                    address = answer.headers["Location"]
+                    page = _Page(await answer.text())
+                    if answer.status == 302:
+                        address = urljoin(address, answer.headers["Location"])
+                    elif page.terms and accepts_terms:
+                        consent = {"accepted_version": page.terms}
+                    else:
+                        raise SignInRefused(" ".join(page.words))
         token = parse_qs(urlsplit(address).query)["loginToken"][0]
         body = {"type": "m.login.token", "token": token} | ({"device_id": device_id} if device_id else {})
         status, content = await self.call(None, "POST", "/login", body)
@@ -355,13 +373,14 @@ def _homeserver_settings(folder: Path, port: int, base: str, provider: OpenIdPro
         "public_baseurl": f"{base}/",
         "pid_file": str(folder / "homeserver.pid"),
         "log_config": str(REPOSITORY / "config/synapse/log.yaml"),
-        "listeners": [listener | {"resources": [{"names": ["client", "openid"]}]}],
+        "listeners": [listener | {"resources": [{"names": ["client", "openid", "consent"]}]}],
         "database": {"name": "sqlite3", "args": {"database": str(folder / "homeserver.db")}},
         "signing_key_path": str(folder / "signing.key"),
         "macaroon_secret_key_path": _secret(folder / "macaroon-secret", secrets.token_hex()),
         "form_secret_path": _secret(folder / "form-secret", secrets.token_hex()),
         "media_store_path": str(folder / "media"),
         "sso": {"client_whitelist": [_CALLBACK]},
+        "user_consent": settings["user_consent"] | {"template_dir": str(REPOSITORY / "synapse_modules/templates")},
         "templates": {"custom_template_directory": str(REPOSITORY / "synapse_modules/templates")},
         "rc_login": {"address": rate, "account": rate, "failed_attempts": rate},
         "rc_room_creation": rate,

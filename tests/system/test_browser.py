@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Page, Request
 
-from tests.browser import chromium, violations
+from tests.browser import accept_terms_if_asked, chromium, violations
 
 if TYPE_CHECKING:
     from tests.system.conftest import Sandbox
@@ -59,6 +59,22 @@ async def choose(page: Page, sandbox: Sandbox, name: str) -> None:
     await page.keyboard.press("Enter")
 
 
+async def accept_terms(page: Page) -> None:
+    """The one step that a first sign-in has more; the terms themselves open beside it."""
+    await page.get_by_role("heading", name="Noch ein Schritt").wait_for()
+    assert not await violations(page)
+    async with page.expect_popup() as opened:
+        await page.get_by_role("link", name="Nutzungsbedingungen und Datenschutzhinweise").click()
+    terms = await opened.value
+    await terms.get_by_role("heading", name="Nutzungsbedingungen und Datenschutzhinweise").wait_for()
+    assert "112" in await terms.inner_text("main")
+    assert not await violations(terms)
+    await page.get_by_role("button", name="Zustimmen").click()
+    assert "accepted_version" not in page.url
+    await page.get_by_label("Ich stimme den Nutzungsbedingungen zu").check()
+    await page.keyboard.press("Enter")
+
+
 async def confirm(page: Page) -> None:
     await page.get_by_role("link", name="Weiter").click()
     await page.wait_for_url("**/signed-in?**")
@@ -70,6 +86,7 @@ async def test_a_person_signs_in_with_the_keyboard(page: Page, sandbox: Sandbox,
     assert await page.locator("html").get_attribute("lang") == "de"
     assert not await violations(page)
     await choose(page, sandbox, "jonas")
+    await accept_terms(page)
     await page.get_by_role("heading", name="Fast geschafft").wait_for()
     assert urlsplit(client).netloc in await page.inner_text("main")
     assert not await violations(page)
@@ -86,6 +103,7 @@ async def test_a_wrong_pin_is_told_and_can_be_mended(page: Page, sandbox: Sandbo
     assert "PIN" in await page.get_by_role("alert").inner_text()
     assert not await violations(page)
     await choose(page, sandbox, "max")
+    await accept_terms_if_asked(page, page.get_by_role("heading", name="Fast geschafft"))
     await confirm(page)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 from playwright.async_api import Page
 
-from tests.browser import chromium, violations
+from tests.browser import accept_terms_if_asked, chromium, violations
 
 if TYPE_CHECKING:
     from tests.system.conftest import Sandbox
@@ -52,6 +52,7 @@ def devices(sandbox: Sandbox) -> list[str]:
 
 async def test_an_insured_person_finds_a_practice_in_her_browser(page: Page, sandbox: Sandbox) -> None:
     await enter(page, sandbox, "jonas")
+    await accept_terms_if_asked(page, page.get_by_label("Fachgebiet oder Name"))
     await page.get_by_label("Fachgebiet oder Name").fill("Hausarztpraxis Sommer")
     await page.get_by_label("Postleitzahl oder Ort").fill("20249")
     await page.keyboard.press("Enter")

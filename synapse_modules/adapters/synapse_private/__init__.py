@@ -11,11 +11,19 @@ from synapse.module_api import ModuleApi
 from synapse.storage.database import make_conn
 from synapse.util.clock import Clock
 
-from synapse_modules.adapters.synapse_private import accounts, devices, federation, history, memberships, people_search
+from synapse_modules.adapters.synapse_private import (
+    accounts,
+    devices,
+    federation,
+    history,
+    memberships,
+    people_search,
+    ways_in,
+)
 from synapse_modules.adapters.synapse_private.features import check_features
 from synapse_modules.store.migrations import SCHEMA_VERSION, migrate, schema_version
 
-_SUBJECTS = (accounts, devices, federation, history, memberships, people_search)
+_SUBJECTS = (accounts, devices, federation, history, memberships, people_search, ways_in)
 
 
 class SynapsePrivate:
@@ -30,6 +38,7 @@ class SynapsePrivate:
         self.history = history.PrivateHistory(self._hs)
         self.memberships = memberships.PrivateMemberships(self._hs)
         self.people_search = people_search.PrivatePeopleSearch(self._hs)
+        self.ways_in = ways_in.PrivateWaysIn(self._hs)
 
     @property
     def clock(self) -> Clock:
