@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Mapping
+from datetime import timedelta
 from typing import Any
 
 from synapse.config import ConfigError
@@ -16,6 +17,7 @@ from messenger_core.service_auth.token_grant import Client, TokenAuthority
 from messenger_core.settings import SettingsError
 from synapse_modules.adapters.account_calls import AccountCalls
 from synapse_modules.adapters.care_room_calls import CareRoomCalls
+from synapse_modules.adapters.deactivations import DeactivationWork
 from synapse_modules.adapters.device_gate import DeviceGate
 from synapse_modules.adapters.directory_client import DirectoryClient
 from synapse_modules.adapters.erasure_calls import ErasureCalls
@@ -35,6 +37,7 @@ from synapse_modules.adapters.registration import RegistrationGate
 from synapse_modules.adapters.room_gate import RoomGate
 from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.adapters.sign_in import GesundheitsIdSignIn, StaffSignIn
+from synapse_modules.adapters.stages import Stages
 from synapse_modules.adapters.synapse_database import SynapseDatabase
 from synapse_modules.adapters.synapse_private import SynapsePrivate
 from synapse_modules.adapters.synapse_private.features import end_start
@@ -46,6 +49,7 @@ from synapse_modules.store.accounts import Accounts
 from synapse_modules.store.audit import AuditLog
 from synapse_modules.store.changes import Changes
 from synapse_modules.store.common_rooms import CommonRooms
+from synapse_modules.store.deactivations import Deactivations
 from synapse_modules.store.erasable_events import ErasableEvents
 from synapse_modules.store.federation import FederationLists
 from synapse_modules.store.memberships import Memberships
@@ -55,7 +59,6 @@ from synapse_modules.store.statements import UsedStatements
 
 logger = logging.getLogger(__name__)
 
-_LOCK_ROUND_MS = 30_000
 _TRY_AGAIN_S = 2.0
 
 
@@ -132,10 +135,12 @@ class HekMessenger:
         house = settings.house(api.server_name)
 
         database = SynapseDatabase(api)
-        accounts, memberships, rooms = Accounts(database), Memberships(database), Rooms(database)
+        accounts, rooms = Accounts(database), Rooms(database)
+        memberships = Memberships(database, timedelta(days=settings.grace_days))
         reachability, statements, audit = Reachability(database), UsedStatements(database), AuditLog(database)
         register = RoomRegister(api, rooms)
-        locks = Locks(accounts, memberships, synapse.accounts)
+        locks = Locks(accounts, synapse.accounts)
+        deactivations = DeactivationWork(api, Deactivations(database), synapse.deactivation)
         directory = DirectoryClient(api, config)
 
         refusals = Refusals(Catalogue.of("synapse_modules"))
@@ -181,7 +186,6 @@ class HekMessenger:
             MembershipCalls(
                 memberships=memberships,
                 locks=locks,
-                audit=audit,
                 vault=config.vault,
                 admit_test_numbers=settings.admit_test_numbers,
             ),
@@ -212,9 +216,9 @@ class HekMessenger:
             own_accounts = OwnAccounts(api, settings, accounts)
             watch = ReachabilityWatch(api, directory, reachability)
             api.delayed_background_call(0, self._until_done, own_accounts.make, desc="hek_own_accounts")
-            api.delayed_background_call(0, self._until_done, locks.apply_what_is_due, desc="hek_locks_at_start")
+            stages = Stages(api, memberships=memberships, locks=locks, deactivations=deactivations)
+            api.delayed_background_call(0, stages.run, desc="hek_stages")
             api.delayed_background_call(0, watch.follow, desc="hek_reachability")
-            api.looping_background_call(locks.apply_what_is_due, _LOCK_ROUND_MS, desc="hek_locks")
 
     async def _until_done(self, work: Callable[[], Awaitable[None]]) -> None:
         """Tries again until it works: what is needed at start may not be there yet."""

@@ -97,6 +97,7 @@ class ModuleSettings(Settings):
     directory: DirectorySettings
     permissions: PermissionSettings = PermissionSettings()
     federation: FederationSettings | None = None
+    grace_days: int = Field(default=30, ge=1, le=365)
     search_timeout_ms: int = Field(default=200, ge=50, le=10_000)
 
     @field_validator("insurer_ik")

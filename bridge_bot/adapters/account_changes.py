@@ -18,6 +18,7 @@ logger = logging.getLogger(__name__)
 
 _WAIT_S = 25
 _PAUSE_S = 5.0
+_GONE = frozenset({"locked", "deactivated"})
 
 
 class AccountChanges:
@@ -67,9 +68,9 @@ class AccountChanges:
     async def _apply(self, change: Change) -> None:
         if change.what == "account-made" and change.kind == AccountKind.AGENT:
             await self._team_rooms.agent_made(change.user_id)
-        elif change.what == "locked" and change.kind == AccountKind.AGENT:
+        elif change.what in _GONE and change.kind == AccountKind.AGENT:
             await self._team_rooms.agent_locked(change.user_id)
-        elif change.what == "locked" and change.kind == AccountKind.INSURED:
+        elif change.what in _GONE and change.kind == AccountKind.INSURED:
             async with self._desk:
                 await self._tickets.membership_ended(change.user_id, self._clock())
             self._wake()

@@ -101,7 +101,7 @@ class AccountLocks:
         for change in found.changes:
             if change.kind in _HOUSE:
                 self._house.add(change.user_id)
-            if change.what == "locked":
+            if change.what in {"locked", "deactivated"}:
                 self._locked.add(change.user_id)
             elif change.what in {"undone", "account-made"}:
                 self._locked.discard(change.user_id)

@@ -13,7 +13,8 @@ from messenger_core.problem import Problem, WireModel, parse_body
 from synapse_modules.adapters.machine_http import MachineRequest, Route
 from synapse_modules.adapters.wire_names import WireUserId
 from synapse_modules.rules.kvnr_vault import KvnrVault
-from synapse_modules.store.accounts import Accounts, AccountState
+from synapse_modules.rules.membership import AccountState
+from synapse_modules.store.accounts import Accounts
 from synapse_modules.store.changes import Changes
 
 _LOOK_AGAIN_S = 0.25
@@ -67,7 +68,7 @@ class AccountCalls:
             "display_name": account.display_name,
             "kvnr": self._vault.open(account.kvnr_sealed, user_id) if is_insured and account.kvnr_sealed else None,
             "shard": _ONLY_SHARD,
-            "locked": account.state is AccountState.LOCKED,
+            "locked": account.state is not AccountState.LIVE,
             "retention_months": account.retention_months if is_insured else None,
         }
 

@@ -19,8 +19,9 @@ from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.adapters.synapse_private.memberships import PrivateMemberships
 from synapse_modules.adapters.wire_names import WireEventId, WireRoomId, WireUserId
 from synapse_modules.rules.idle_rooms import is_idle
+from synapse_modules.rules.membership import AccountState
 from synapse_modules.rules.reach import CHAT_WITH_PRACTICE
-from synapse_modules.store.accounts import Accounts, AccountState
+from synapse_modules.store.accounts import Accounts
 from synapse_modules.store.audit import AuditEntry, AuditLog
 from synapse_modules.store.rooms import Rooms
 

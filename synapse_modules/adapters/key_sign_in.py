@@ -14,8 +14,9 @@ from messenger_core.service_auth.assertions import ASSERTION_LIFETIME, Statement
 from messenger_core.service_auth.keys import parse_jwks
 from messenger_core.service_auth.token_grant import Client
 from synapse_modules.adapters.present import now
+from synapse_modules.rules.membership import AccountState
 from synapse_modules.settings import Configuration
-from synapse_modules.store.accounts import Account, Accounts, AccountState
+from synapse_modules.store.accounts import Account, Accounts
 from synapse_modules.store.statements import UsedStatements
 
 logger = logging.getLogger(__name__)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from messenger_core.calendar_periods import berlin_day
-from synapse_modules.adapters.present import now, now_ms
+from collections.abc import Sequence
+
 from synapse_modules.adapters.synapse_private.accounts import PrivateAccounts
 from synapse_modules.store.accounts import Accounts
-from synapse_modules.store.memberships import Memberships
 
 # The table may change while Synapse is told, so it is looked at again; what is still open then, the next round does.
 _MOST_LOOKS = 3
@@ -15,21 +14,19 @@ _MOST_LOOKS = 3
 class Locks:
     """Applies locks; safe to be run at any time and again."""
 
-    def __init__(self, accounts: Accounts, memberships: Memberships, synapse: PrivateAccounts) -> None:
+    def __init__(self, accounts: Accounts, synapse: PrivateAccounts) -> None:
         self._accounts = accounts
-        self._memberships = memberships
         self._synapse = synapse
 
-    async def apply(self) -> None:
-        """Brings Synapse's locks in line with the table."""
+    async def apply(self, user_ids: Sequence[str] | None = None) -> None:
+        """Brings Synapse's locks in line with the table.
+
+        Args:
+            user_ids: the accounts that were moved; None looks at all of them.
+        """
         for _ in range(_MOST_LOOKS):
-            locks = await self._accounts.locks_to_apply()
+            locks = await self._accounts.locks_to_apply(user_ids)
             for lock in locks:
                 await self._synapse.set_locked(lock.user_id, locked=lock.locked)
             if not locks:
                 return
-
-    async def apply_what_is_due(self) -> None:
-        """Locks the accounts whose membership has ended by now."""
-        await self._memberships.lock_ended(today=berlin_day(now()), at=now_ms())
-        await self.apply()

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from datetime import date
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field
 
 from messenger_core.calendar_periods import berlin_day
 from messenger_core.problem import Problem, WireModel, parse_body
@@ -12,32 +15,51 @@ from synapse_modules.adapters.machine_http import MachineRequest, Route
 from synapse_modules.adapters.present import now, now_ms
 from synapse_modules.rules.admission import checked_kvnr
 from synapse_modules.rules.kvnr_vault import KvnrVault
-from synapse_modules.rules.membership import stage_on
-from synapse_modules.store.audit import AuditEntry, AuditLog
-from synapse_modules.store.memberships import Memberships
+from synapse_modules.rules.membership import FIRST_DAY, LAST_DAY, AccountState, Statement, stage_told
+from synapse_modules.store.memberships import Heard, Memberships
 
 SCOPE = "membership:write"
-_ACCEPTED = {"status": "accepted"}
+_CLOCKS_MAY_DIFFER_MS = 60_000
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
+_UNDONE = "undone"
+
+
+def _day(value: object) -> date:
+    if not isinstance(value, str) or not _DAY.fullmatch(value):
+        raise ValueError("a day like 2026-12-31 is expected")
+    try:
+        day = date.fromisoformat(value)
+    except ValueError:
+        raise ValueError("there is no such day in the calendar") from None
+    if not FIRST_DAY <= day <= LAST_DAY:
+        raise ValueError(f"the day must lie between {FIRST_DAY} and {LAST_DAY}")
+    return day
 
 
 class _OfPerson(WireModel):
     kvnr: str
 
 
-class _End(_OfPerson):
-    on: date
+class _Undo(_OfPerson):
+    issued_at: Annotated[int, Field(ge=1, le=2**53)] | None = None
+
+
+class _End(_Undo):
+    on: Annotated[date, BeforeValidator(_day)]
     reason: Literal["insurer-switch", "deceased", "other"]
 
 
-class MembershipCalls:
-    """The answers are the same whether the KVNR is known or not."""
+def _faulty(field: str, detail: str) -> Problem:
+    errors = [{"field": field, "detail": detail}]
+    return Problem(400, "invalid-body", "The request's body is not as described; see errors.", errors)
 
-    def __init__(
-        self, *, memberships: Memberships, locks: Locks, audit: AuditLog, vault: KvnrVault, admit_test_numbers: bool
-    ) -> None:
+
+class MembershipCalls:
+    """The answers to an end and to its undoing are the same whether the KVNR is known or not."""
+
+    def __init__(self, *, memberships: Memberships, locks: Locks, vault: KvnrVault, admit_test_numbers: bool) -> None:
         self._memberships = memberships
         self._locks = locks
-        self._audit = audit
         self._vault = vault
         self._admit_test_numbers = admit_test_numbers
 
@@ -49,38 +71,43 @@ class MembershipCalls:
             Route("POST", "/v1/memberships/status", SCOPE, self.status),
         ]
 
+    async def end(self, request: MachineRequest) -> dict[str, Any]:
+        """Locks at once if the day has come; a later day is stored, and locked when it comes."""
+        return await self._take(parse_body(_End, request.body), request)
+
+    async def undo(self, request: MachineRequest) -> dict[str, Any]:
+        """Takes an end back and opens the account, unless it was deactivated by then."""
+        return await self._take(parse_body(_Undo, request.body), request)
+
+    async def status(self, request: MachineRequest) -> dict[str, Any]:
+        """What is known of a membership."""
+        known = await self._memberships.known(self._hash(parse_body(_OfPerson, request.body).kvnr))
+        ends_on, standing = known.membership.ends_on, known.standing
+        return {
+            "stage": stage_told(known.membership, standing, berlin_day(now())).value,
+            "on": ends_on.isoformat() if ends_on else None,
+            "account": standing is not None and standing.state in {AccountState.LIVE, AccountState.LOCKED},
+        }
+
+    async def _take(self, said: _Undo, request: MachineRequest) -> dict[str, Any]:
+        taken = await self._memberships.take([self._heard(said)], now=now(), actor=request.caller.client_id)
+        # Also when nothing was moved: the call that moved it may have been interrupted before Synapse was told.
+        await self._locks.apply(taken.accounts)
+        return {"status": "outdated" if taken.outdated[0] else "accepted"}
+
+    def _heard(self, said: _Undo) -> Heard:
+        arrived = now_ms()
+        if said.issued_at is not None and said.issued_at > arrived + _CLOCKS_MAY_DIFFER_MS:
+            raise _faulty("issued_at", "the moment lies in the future; check the clock of the calling system")
+        statement = Statement(
+            said.on if isinstance(said, _End) else None,
+            arrived if said.issued_at is None else said.issued_at,
+            is_dated=said.issued_at is not None,
+        )
+        return Heard(self._hash(said.kvnr), statement, said.reason if isinstance(said, _End) else _UNDONE)
+
     def _hash(self, kvnr: str) -> str:
         try:
             return self._vault.lookup_hash(checked_kvnr(kvnr, admit_test_numbers=self._admit_test_numbers))
         except ValueError as fault:
-            errors = [{"field": "kvnr", "detail": str(fault)}]
-            raise Problem(400, "invalid-body", "The request's body is not as described; see errors.", errors) from None
-
-    async def end(self, request: MachineRequest) -> dict[str, Any]:
-        """Locks at once if the day has come; a later day is stored, and locked when it comes."""
-        wanted = parse_body(_End, request.body)
-        kvnr_hash = self._hash(wanted.kvnr)
-        await self._memberships.end(kvnr_hash, on=wanted.on, today=berlin_day(now()), at=now_ms())
-        await self._locks.apply()
-        await self._written_down("membership-end", wanted.reason, request, kvnr_hash)
-        return _ACCEPTED
-
-    async def undo(self, request: MachineRequest) -> dict[str, Any]:
-        """Takes an end back and unlocks."""
-        kvnr_hash = self._hash(parse_body(_OfPerson, request.body).kvnr)
-        await self._memberships.undo(kvnr_hash, at=now_ms())
-        await self._locks.apply()
-        await self._written_down("membership-undo", "undone", request, kvnr_hash)
-        return _ACCEPTED
-
-    async def status(self, request: MachineRequest) -> dict[str, Any]:
-        """What is known of a membership."""
-        status = await self._memberships.status(self._hash(parse_body(_OfPerson, request.body).kvnr))
-        return {
-            "stage": stage_on(status.ends_on, berlin_day(now())).value,
-            "on": status.ends_on.isoformat() if status.ends_on else None,
-            "account": status.has_account,
-        }
-
-    async def _written_down(self, what: str, reason: str, request: MachineRequest, kvnr_hash: str) -> None:
-        await self._audit.add(AuditEntry(what, reason, request.caller.client_id, kvnr_hash=kvnr_hash), at=now_ms())
+            raise _faulty("kvnr", str(fault)) from None

@@ -6,8 +6,9 @@ from synapse.module_api import ModuleApi
 
 from messenger_core.account_kinds import AccountKind
 from synapse_modules.adapters.account_maker import AccountMaker
+from synapse_modules.rules.membership import AccountState
 from synapse_modules.settings import AccountSettings, ModuleSettings
-from synapse_modules.store.accounts import Account, Accounts, AccountState
+from synapse_modules.store.accounts import Account, Accounts
 
 
 class OwnAccounts:

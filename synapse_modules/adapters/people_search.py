@@ -11,8 +11,9 @@ from twisted.internet import defer, reactor
 from messenger_core.account_kinds import AccountKind
 from synapse_modules.adapters.directory_client import DirectoryClient, DirectoryFault
 from synapse_modules.adapters.synapse_private.people_search import PeopleSearch
+from synapse_modules.rules.membership import AccountState
 from synapse_modules.rules.reach import House
-from synapse_modules.store.accounts import Accounts, AccountState
+from synapse_modules.store.accounts import Accounts
 
 _TOKEN_TIMEOUT_S = 2.0
 _INSURER = "hek"

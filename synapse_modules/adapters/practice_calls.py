@@ -15,10 +15,11 @@ from messenger_core.service_auth.keys import parse_jwks
 from synapse_modules.adapters.account_maker import AccountMaker
 from synapse_modules.adapters.locks import Locks
 from synapse_modules.adapters.machine_http import MachineRequest, Route
-from synapse_modules.adapters.present import now_ms
+from synapse_modules.adapters.present import now
 from synapse_modules.rules.admission import shown_name
 from synapse_modules.rules.localparts import new_practice_localpart
-from synapse_modules.store.accounts import Account, Accounts, AccountState
+from synapse_modules.rules.membership import AccountState
+from synapse_modules.store.accounts import Account, Accounts
 
 
 def _named(value: str) -> str:
@@ -73,6 +74,6 @@ class PracticeCalls:
             await self._maker.rename(user_id, wanted.display_name)
         if before.jwks != jwks:
             await self._accounts.describe(user_id, display_name=wanted.display_name, jwks=jwks)
-        await self._accounts.set_locked(user_id, locked=not wanted.active, at=now_ms())
-        await self._locks.apply()
+        await self._accounts.set_closed(user_id, closed=not wanted.active, at=now(), actor=request.caller.client_id)
+        await self._locks.apply([user_id])
         return {"user_id": user_id}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from itertools import count
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +14,10 @@ from messenger_core.account_kinds import AccountKind
 from messenger_core.calendar_periods import berlin_day
 from messenger_core.catalogue import Catalogue
 from synapse_modules.adapters.account_maker import AccountMaker
+from synapse_modules.adapters.locks import Locks
 from synapse_modules.adapters.present import now, now_ms
 from synapse_modules.adapters.synapse_database import SynapseDatabase
+from synapse_modules.adapters.synapse_private import SynapsePrivate
 from synapse_modules.rules.admission import (
     AdmittedAgent,
     RefusalReason,
@@ -22,11 +25,12 @@ from synapse_modules.rules.admission import (
     claimed_kvnr,
     decide,
     decide_agent,
+    names_other_insurer,
 )
 from synapse_modules.rules.localparts import agent_localpart, kvnr_localpart, new_insured_localpart
-from synapse_modules.rules.membership import Stage, stage_on
+from synapse_modules.rules.membership import AccountState, Stage, stage_on
 from synapse_modules.settings import Configuration
-from synapse_modules.store.accounts import Account, Accounts, AccountState
+from synapse_modules.store.accounts import Account, Accounts
 from synapse_modules.store.audit import AuditEntry, AuditLog
 from synapse_modules.store.memberships import Memberships
 
@@ -76,7 +80,8 @@ class GesundheitsIdSignIn(_Mapping):
         super().__init__(configuration, api, configuration.settings.gesundheitsid_idp_id)
         self._settings = configuration.settings
         self._vault = configuration.vault
-        self._memberships = Memberships(SynapseDatabase(api))
+        self._memberships = Memberships(SynapseDatabase(api), timedelta(days=configuration.settings.grace_days))
+        self._locks = Locks(self._accounts, SynapsePrivate(api).accounts)
 
     def _kvnr_hash(self, userinfo: Claims) -> str | None:
         kvnr = claimed_kvnr(userinfo, admit_test_numbers=self._settings.admit_test_numbers)
@@ -102,17 +107,33 @@ class GesundheitsIdSignIn(_Mapping):
             admit_test_numbers=self._settings.admit_test_numbers,
         )
         if isinstance(decision, Refused):
-            raise await self._refuse(decision.reason, kvnr_hash)
+            has_moved = decision.reason is RefusalReason.OTHER_INSURER and await self._lock_moved(userinfo)
+            reason = RefusalReason.INSURER_CHANGED if has_moved else decision.reason
+            raise await self._refuse(reason, kvnr_hash)
         assert kvnr_hash is not None
-        membership = await self._memberships.status(kvnr_hash)
-        if stage_on(membership.ends_on, berlin_day(now())) is Stage.LOCKED:
+        known = await self._memberships.known(kvnr_hash)
+        if stage_on(known.membership.ends_on, berlin_day(now())) is Stage.LOCKED:
             raise await self._refuse(RefusalReason.MEMBERSHIP_ENDED, kvnr_hash)
         account = await self._accounts.find_by_kvnr(kvnr_hash)
         if account is not None and account.state is AccountState.LOCKED:
             raise await self._refuse(RefusalReason.ACCOUNT_LOCKED, kvnr_hash)
+        if account is not None and account.state is AccountState.DEACTIVATING:
+            raise await self._refuse(RefusalReason.ACCOUNT_BEING_REMOVED, kvnr_hash)
         if account is not None:
             await self._welcome_back(account, kvnr_hash, decision.display_name)
         return {}
+
+    async def _lock_moved(self, userinfo: Claims) -> bool:
+        """Locks the account of a person who is certainly insured elsewhere; whether she has one."""
+        settings = self._settings
+        kvnr_hash = self._kvnr_hash(userinfo)
+        if kvnr_hash is None or not names_other_insurer(
+            userinfo, insurer_ik=settings.insurer_ik, admit_test_numbers=settings.admit_test_numbers
+        ):
+            return False
+        accounts = await self._memberships.names_other_insurer(kvnr_hash, now=now(), actor=self._provider)
+        await self._locks.apply(accounts)
+        return bool(accounts)
 
     async def map_user_attributes(self, userinfo: Claims, _token: Token, failures: int) -> UserAttributeDict:
         """Called at the first sign-in: writes the account down as pending and names it.
@@ -182,7 +203,7 @@ class StaffSignIn(_Mapping):
             account = await self._accounts.find(self._user_id(decision))
             if account is not None and await self._accounts.has_external_id(account.user_id, self._provider):
                 raise await self._refuse(RefusalReason.STAFF_NAME_NOT_VALID)
-        if account is not None and account.state is AccountState.LOCKED:
+        if account is not None and account.state not in {AccountState.PENDING, AccountState.LIVE}:
             raise await self._refuse(RefusalReason.ACCOUNT_LOCKED)
         if account is not None and account.kind is AccountKind.AGENT:
             await self._welcome_back(account, external_id, decision.display_name)

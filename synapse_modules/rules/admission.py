@@ -31,12 +31,15 @@ class RefusalReason(StrEnum):
     NOT_AN_INSURED_PERSON = "not-an-insured-person"
     INSURER_NOT_VALID = "insurer-not-valid"
     OTHER_INSURER = "other-insurer"
+    INSURER_CHANGED = "insurer-changed"
+    """As before, and the account that she has is locked because of it."""
     WEAK_SIGN_IN = "weak-sign-in"
     NOT_IDENTIFIED_ANEW = "not-identified-anew"
     KVNR_NOT_VALID = "kvnr-not-valid"
     NAME_MISSING = "name-missing"
     MEMBERSHIP_ENDED = "membership-ended"
     ACCOUNT_LOCKED = "account-locked"
+    ACCOUNT_BEING_REMOVED = "account-being-removed"
     STAFF_NAME_NOT_VALID = "staff-name-not-valid"
     TRY_AGAIN = "try-again"
 
@@ -135,6 +138,21 @@ def _reasons_to_refuse(
         yield RefusalReason.KVNR_NOT_VALID
     if not shown_name(claims.get(NAME_CLAIM)):
         yield RefusalReason.NAME_MISSING
+
+
+def names_other_insurer(claims: Mapping[str, object], *, insurer_ik: str, admit_test_numbers: bool) -> bool:
+    """Whether a GesundheitsID says for certain that its owner, an insured person, is insured elsewhere.
+
+    Only an identification at the high level with a valid KVNR is certain enough to lock an account because of it.
+    """
+    insurer = claims.get(INSURER_CLAIM)
+    return (
+        claims.get("acr") == LEVEL_HIGH
+        and claims.get(PROFESSION_CLAIM) == PROFESSION_INSURED
+        and isinstance(insurer, str)
+        and insurer not in {"", insurer_ik}
+        and claimed_kvnr(claims, admit_test_numbers=admit_test_numbers) is not None
+    )
 
 
 def decide_agent(claims: Mapping[str, object]) -> AdmittedAgent | Refused:

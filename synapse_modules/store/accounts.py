@@ -4,23 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from enum import StrEnum
+from datetime import datetime
 
 from messenger_core.account_kinds import AccountKind
+from messenger_core.calendar_periods import to_milliseconds
 from synapse_modules.rules.idle_rooms import DEFAULT_MONTHS
+from synapse_modules.rules.membership import AccountState, LockReason, Standing, locked
 from synapse_modules.rules.reach import Party
 from synapse_modules.store.changes import What, append_change
 from synapse_modules.store.interaction import Database, Transaction, placeholders
+from synapse_modules.store.standings import move, read_standings
 
 _COLUMNS = "user_id, kind, state, display_name, kvnr_hash, kvnr_sealed, telematik_id, jwks, retention_months"
-
-
-class AccountState(StrEnum):
-    """``PENDING`` until Synapse has registered it; ``LOCKED`` refuses every request."""
-
-    PENDING = "pending"
-    LIVE = "live"
-    LOCKED = "locked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +57,6 @@ def _is_registered(txn: Transaction, user_id: str) -> bool:
     """Whether Synapse knows the account."""
     txn.execute("SELECT 1 FROM users WHERE name = ?", (user_id,))
     return txn.fetchone() is not None
-
-
-def set_state(txn: Transaction, account: Account, state: AccountState, *, at: int, what: What) -> None:
-    """Moves an account to a state and writes the change down."""
-    txn.execute("UPDATE hek_account SET state = ? WHERE user_id = ?", (state.value, account.user_id))
-    append_change(txn, at=at, user_id=account.user_id, kind=account.kind.value, what=what)
 
 
 class Accounts:
@@ -150,7 +139,8 @@ class Accounts:
         def work(txn: Transaction) -> None:
             account = select_account(txn, "user_id", user_id)
             if account is not None and account.state is AccountState.PENDING and _is_registered(txn, user_id):
-                set_state(txn, account, AccountState.LIVE, at=at, what=What.ACCOUNT_MADE)
+                txn.execute("UPDATE hek_account SET state = ? WHERE user_id = ?", (AccountState.LIVE.value, user_id))
+                append_change(txn, at=at, user_id=user_id, kind=account.kind.value, what=What.ACCOUNT_MADE)
 
         await self._database.run("hek_make_live", work)
 
@@ -185,30 +175,41 @@ class Accounts:
 
         return await self._database.run("hek_set_retention", work)
 
-    async def set_locked(self, user_id: str, *, locked: bool, at: int) -> None:
-        """Locks a live account, or unlocks a locked one, with its change; else nothing."""
-        before, after = (AccountState.LIVE, AccountState.LOCKED) if locked else (AccountState.LOCKED, AccountState.LIVE)
+    async def set_closed(self, user_id: str, *, closed: bool, at: datetime, actor: str) -> None:
+        """Locks an account that the directory closed, or opens it again; repeating it changes nothing."""
 
         def work(txn: Transaction) -> None:
-            account = select_account(txn, "user_id", user_id)
-            if account is not None and account.state is before:
-                set_state(txn, account, after, at=at, what=What.LOCKED if locked else What.UNDONE)
+            for account in read_standings(txn, "WHERE a.user_id = ?", user_id):
+                is_closed = account.standing.lock is LockReason.CLOSED
+                opened = Standing(AccountState.LIVE) if is_closed else account.standing
+                wanted = locked(account.standing, LockReason.CLOSED, at) if closed else opened
+                move(txn, account, wanted, at=to_milliseconds(at), actor=actor)
 
-        await self._database.run("hek_set_locked", work)
+        await self._database.run("hek_set_closed", work)
 
-    async def locks_to_apply(self) -> list[LockToApply]:
+    async def locks_to_apply(self, user_ids: Sequence[str] | None = None) -> list[LockToApply]:
         """The accounts whose lock in Synapse is not what the table says; Synapse's own row is compared.
 
         A note of ours that a lock was applied could be overtaken by another process or an administrator.
+
+        Args:
+            user_ids: the only accounts to look at; None for all.
         """
 
         def work(txn: Transaction) -> list[LockToApply]:
+            among = "" if user_ids is None else f" AND a.user_id IN ({placeholders(user_ids)})"
             txn.execute(
-                "SELECT a.user_id, a.state FROM hek_account a JOIN users u ON u.name = a.user_id"
-                " WHERE (a.state = ? AND NOT u.locked) OR (a.state = ? AND u.locked) ORDER BY a.user_id",
-                (AccountState.LOCKED.value, AccountState.LIVE.value),
+                "SELECT a.user_id, NOT u.locked FROM hek_account a"  # noqa: S608 - our own words
+                f" JOIN users u ON u.name = a.user_id WHERE ((a.state IN (?, ?) AND NOT u.locked)"
+                f" OR (a.state = ? AND u.locked)){among} ORDER BY a.user_id",
+                (
+                    AccountState.LOCKED.value,
+                    AccountState.DEACTIVATING.value,
+                    AccountState.LIVE.value,
+                    *(user_ids or ()),
+                ),
             )
-            return [LockToApply(user_id, state == AccountState.LOCKED) for user_id, state in txn.fetchall()]
+            return [LockToApply(user_id, bool(locked)) for user_id, locked in txn.fetchall()]
 
         return await self._database.run("hek_locks_to_apply", work)
 

@@ -30,6 +30,24 @@ class AuditEntry:
     reference: str | None = None
 
 
+def append_audit(txn: Transaction, entry: AuditEntry, *, at: int) -> None:
+    """Writes a line down in the caller's transaction; ``at`` is in milliseconds since 1970."""
+    txn.execute(
+        "INSERT INTO hek_audit (at, what, reason, actor, kvnr_hash, user_id, room_id, reference)"
+        " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+        (
+            at,
+            entry.what,
+            entry.reason,
+            entry.actor,
+            entry.kvnr_hash,
+            entry.user_id,
+            entry.room_id,
+            entry.reference,
+        ),
+    )
+
+
 class AuditLog:
     """Append-only."""
 
@@ -38,21 +56,4 @@ class AuditLog:
 
     async def add(self, entry: AuditEntry, *, at: int) -> None:
         """Writes a line down."""
-
-        def work(txn: Transaction) -> None:
-            txn.execute(
-                "INSERT INTO hek_audit (at, what, reason, actor, kvnr_hash, user_id, room_id, reference)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    at,
-                    entry.what,
-                    entry.reason,
-                    entry.actor,
-                    entry.kvnr_hash,
-                    entry.user_id,
-                    entry.room_id,
-                    entry.reference,
-                ),
-            )
-
-        await self._database.run("hek_audit", work)
+        await self._database.run("hek_audit", lambda txn: append_audit(txn, entry, at=at))

@@ -17,6 +17,7 @@ class What(StrEnum):
     ANNOUNCED = "announced"
     LOCKED = "locked"
     UNDONE = "undone"
+    DEACTIVATED = "deactivated"
     REACHABILITY_WITHDRAWN = "reachability-withdrawn"
 
 

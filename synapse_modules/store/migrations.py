@@ -74,7 +74,31 @@ _REACHABILITY_IN_PAGES = (
     "ALTER TABLE hek_reachability ADD COLUMN aside BIGINT NOT NULL DEFAULT 0",
 )
 
-MIGRATIONS: Sequence[Sequence[str]] = (_ACCOUNTS_ROOMS_AND_MACHINES, _FEDERATION, _REACHABILITY_IN_PAGES)
+# SQLite cannot make a column nullable, so the table of ends becomes one of memberships.
+_STAGES_OF_MEMBERSHIPS = (
+    """CREATE TABLE hek_membership (
+        kvnr_hash TEXT NOT NULL PRIMARY KEY,
+        ends_on TEXT,
+        issued_at BIGINT NOT NULL,
+        spent_on TEXT
+    )""",
+    "INSERT INTO hek_membership (kvnr_hash, ends_on, issued_at) SELECT kvnr_hash, ends_on, 0 FROM hek_membership_end",
+    "DROP TABLE hek_membership_end",
+    "CREATE INDEX hek_membership_ends_on ON hek_membership (ends_on)",
+    "ALTER TABLE hek_account ADD COLUMN lock_reason TEXT",
+    "ALTER TABLE hek_account ADD COLUMN locked_at BIGINT",
+    "UPDATE hek_account SET lock_reason = CASE kind WHEN 'insured' THEN 'membership-ended' ELSE 'closed' END,"
+    " locked_at = (SELECT MAX(c.at) FROM hek_change c WHERE c.user_id = hek_account.user_id AND c.what = 'locked')"
+    " WHERE state = 'locked'",
+    "CREATE INDEX hek_account_state ON hek_account (state)",
+)
+
+MIGRATIONS: Sequence[Sequence[str]] = (
+    _ACCOUNTS_ROOMS_AND_MACHINES,
+    _FEDERATION,
+    _REACHABILITY_IN_PAGES,
+    _STAGES_OF_MEMBERSHIPS,
+)
 SCHEMA_VERSION = len(MIGRATIONS)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from messenger_core.account_kinds import AccountKind, RoomKind
+from synapse_modules.rules.membership import AccountState
 from synapse_modules.rules.reach import Room
-from synapse_modules.store.accounts import AccountState
 from synapse_modules.store.interaction import Database, Transaction
 
 _MESSAGE_TYPES = ("m.room.encrypted", "m.room.message")

@@ -57,7 +57,7 @@ async def test_a_later_day_is_announced_and_locks_when_it_comes(homeserver: Home
     _, status_of = await core_system(homeserver, "status", kvnr=kvnr)
     assert status_of == {"stage": "announced", "on": day(10), "account": True}
     assert await changes_of(homeserver, person.user_id) == ["account-made", "announced"]
-    homeserver.change_row("UPDATE hek_membership_end SET ends_on = ? WHERE ends_on = ?", day(), day(10))
+    homeserver.change_row("UPDATE hek_membership SET ends_on = ? WHERE ends_on = ?", day(), day(10))
     with pytest.raises(SignInRefused, match="beendet"):
         await homeserver.sign_in(claims(kvnr))
 

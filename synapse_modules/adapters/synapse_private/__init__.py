@@ -13,6 +13,7 @@ from synapse.util.clock import Clock
 
 from synapse_modules.adapters.synapse_private import (
     accounts,
+    deactivation,
     devices,
     federation,
     history,
@@ -23,7 +24,7 @@ from synapse_modules.adapters.synapse_private import (
 from synapse_modules.adapters.synapse_private.features import check_features
 from synapse_modules.store.migrations import SCHEMA_VERSION, migrate, schema_version
 
-_SUBJECTS = (accounts, devices, federation, history, memberships, people_search, ways_in)
+_SUBJECTS = (accounts, deactivation, devices, federation, history, memberships, people_search, ways_in)
 
 
 class SynapsePrivate:
@@ -33,6 +34,7 @@ class SynapsePrivate:
         check_features(feature for subject in _SUBJECTS for feature in subject.FEATURES)
         self._hs = api._hs
         self.accounts = accounts.PrivateAccounts(self._hs)
+        self.deactivation = deactivation.PrivateDeactivation(self._hs)
         self.devices = devices.PrivateDevices(self._hs)
         self.federation = federation.PrivateFederation(self._hs)
         self.history = history.PrivateHistory(self._hs)

@@ -1,22 +1,12 @@
-"""Stages of memberships, and chats that have become old."""
+"""Chats that have become old, and names of accounts."""
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
-
-from hypothesis import given
-from hypothesis import strategies as st
+from datetime import UTC, datetime, timedelta
 
 from messenger_core.calendar_periods import to_milliseconds
 from synapse_modules.rules.idle_rooms import is_idle
 from synapse_modules.rules.localparts import agent_localpart, new_insured_localpart, new_practice_localpart
-from synapse_modules.rules.membership import Stage, stage_on
-
-
-@given(st.dates(), st.dates())
-def test_a_membership_is_locked_from_its_first_day_without_insurance(ends_on: date, today: date) -> None:
-    assert stage_on(ends_on, today) is (Stage.LOCKED if today >= ends_on else Stage.ANNOUNCED)
-    assert stage_on(None, today) is Stage.INSURED
 
 
 def test_a_chat_is_old_after_the_persons_calendar_months() -> None:

@@ -18,9 +18,33 @@ from synapse_modules.store.interaction import Result, Transaction
 from synapse_modules.store.migrations import migrate
 
 _SYNAPSE_TABLES = (
-    "CREATE TABLE users (name TEXT PRIMARY KEY, locked BOOLEAN NOT NULL DEFAULT FALSE)",
+    "CREATE TABLE users (name TEXT PRIMARY KEY, locked BOOLEAN NOT NULL DEFAULT FALSE,"
+    " deactivated SMALLINT NOT NULL DEFAULT 0)",
     "CREATE TABLE user_external_ids (auth_provider TEXT, external_id TEXT, user_id TEXT)",
-    "CREATE TABLE local_current_membership (room_id TEXT, user_id TEXT, membership TEXT)",
+    "CREATE TABLE local_current_membership (room_id TEXT, user_id TEXT, membership TEXT, event_id TEXT)",
+    "CREATE TABLE room_memberships (event_id TEXT, forgotten INTEGER NOT NULL DEFAULT 0)",
+    "CREATE TABLE devices (user_id TEXT, hidden BOOLEAN NOT NULL DEFAULT FALSE)",
+    "CREATE TABLE pushers (user_name TEXT)",
+    "CREATE TABLE profiles (full_user_id TEXT)",
+    "CREATE TABLE user_filters (full_user_id TEXT)",
+    *(
+        f"CREATE TABLE {name} (user_id TEXT)"
+        for name in (
+            "access_tokens",
+            "account_data",
+            "dehydrated_devices",
+            "e2e_room_keys",
+            "login_tokens",
+            "open_id_tokens",
+            "refresh_tokens",
+            "room_account_data",
+            "room_tags",
+            "room_tags_revisions",
+            "user_daily_visits",
+            "user_ips",
+            "users_pending_deactivation",
+        )
+    ),
     "CREATE TABLE local_media_repository (media_id TEXT, user_id TEXT)",
     "CREATE TABLE events (event_id TEXT, room_id TEXT, type TEXT, sender TEXT, state_key TEXT, received_ts BIGINT,"
     " depth BIGINT, stream_ordering BIGINT)",
@@ -151,10 +175,16 @@ def opened_database(url: str) -> Iterator[_Connection]:
 
 
 @pytest.fixture
-async def database(database_url: str) -> Any:
-    """A migrated database."""
+async def bare_database(database_url: str) -> Any:
+    """A database with Synapse's tables alone."""
     with opened_database(database_url) as connection:
         database = RealDatabase(connection)
         await database.execute(*_SYNAPSE_TABLES)
-        await database.run("migrate", migrate)
         yield database
+
+
+@pytest.fixture
+async def database(bare_database: RealDatabase) -> RealDatabase:
+    """A migrated database."""
+    await bare_database.run("migrate", migrate)
+    return bare_database

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from messenger_core.account_kinds import AccountKind, RoomKind
+from synapse_modules.rules.membership import AccountState
 from synapse_modules.rules.reach import Party, Room
-from synapse_modules.store.accounts import Account, Accounts, AccountState
+from synapse_modules.store.accounts import Account, Accounts
 from synapse_modules.store.audit import AuditEntry, AuditLog
 from synapse_modules.store.changes import Changes
 from synapse_modules.store.erasable_events import ErasableEvents
-from synapse_modules.store.memberships import Memberships
 from synapse_modules.store.migrations import SCHEMA_VERSION, migrate, schema_version
 from synapse_modules.store.reachability import Delta, OutOfStep, Reachability
 from synapse_modules.store.rooms import Rooms
 from synapse_modules.store.statements import UsedStatements
 
-TODAY = date(2026, 11, 24)
+NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ERIKA = "@erika:t"
 
 
@@ -64,58 +64,12 @@ async def test_a_reservation_is_found_again_and_goes_live_once(database: Any) ->
 async def test_parties_are_what_the_rules_need(database: Any) -> None:
     accounts = await insured(database)
     await Reachability(database).apply(Delta(True, 0, 3, (ERIKA,), ()), at=1)
-    await accounts.set_locked(ERIKA, locked=True, at=3)
+    await accounts.set_closed(ERIKA, closed=True, at=NOW, actor="directory")
     assert await accounts.parties([ERIKA, "@nobody:t"]) == {
         ERIKA: Party(ERIKA, AccountKind.INSURED, live=False, reachable=True),
         "@nobody:t": Party("@nobody:t", None, live=False),
     }
     assert await accounts.parties([]) == {}
-
-
-async def test_a_membership_ends_and_does_not_end_after_all(database: Any) -> None:
-    accounts, memberships = await insured(database), Memberships(database)
-    for _ in range(2):
-        await memberships.end("hash", on=TODAY, today=TODAY, at=5)
-    [lock] = await accounts.locks_to_apply()
-    assert (lock.user_id, lock.locked) == (ERIKA, True)
-    await database.execute(f"UPDATE users SET locked = TRUE WHERE name = '{ERIKA}'")
-    assert await accounts.locks_to_apply() == []
-    for _ in range(2):
-        await memberships.undo("hash", at=6)
-    [lock] = await accounts.locks_to_apply()
-    assert (lock.user_id, lock.locked) == (ERIKA, False)
-    assert (await memberships.status("hash")).ends_on is None
-    assert await whats(database) == ["account-made", "locked", "undone"]
-
-
-async def test_an_announced_end_locks_when_its_day_has_come(database: Any) -> None:
-    await insured(database)
-    memberships = Memberships(database)
-    for _ in range(2):
-        await memberships.end("hash", on=date(2026, 12, 1), today=TODAY, at=5)
-    await memberships.lock_ended(today=date(2026, 11, 30), at=6)
-    assert await whats(database) == ["account-made", "announced"]
-    for _ in range(2):
-        await memberships.lock_ended(today=date(2026, 12, 1), at=7)
-    assert await whats(database) == ["account-made", "announced", "locked"]
-
-
-async def test_an_end_that_moves_into_the_future_opens_the_account_again(database: Any) -> None:
-    await insured(database)
-    memberships = Memberships(database)
-    await memberships.end("hash", on=TODAY, today=TODAY, at=5)
-    await memberships.end("hash", on=date(2027, 1, 1), today=TODAY, at=6)
-    assert await whats(database) == ["account-made", "locked", "undone", "announced"]
-    status = await memberships.status("hash")
-    assert (status.ends_on, status.has_account) == (date(2027, 1, 1), True)
-
-
-async def test_the_end_of_an_unknown_persons_membership_is_remembered(database: Any) -> None:
-    memberships = Memberships(database)
-    await memberships.end("stranger", on=TODAY, today=TODAY, at=5)
-    status = await memberships.status("stranger")
-    assert (status.ends_on, status.has_account) == (TODAY, False)
-    assert await whats(database) == []
 
 
 async def test_a_set_in_pages_counts_when_it_is_whole_and_a_restart_between_them_loses_nothing(database: Any) -> None:
@@ -291,7 +245,7 @@ async def test_locks_follow_synapses_own_row_and_pending_accounts_are_left_alone
     accounts = await insured(database)
     await database.execute("UPDATE users SET locked = TRUE")
     assert [(lock.user_id, lock.locked) for lock in await accounts.locks_to_apply()] == [(ERIKA, False)]
-    await accounts.set_locked(ERIKA, locked=True, at=3)
+    await accounts.set_closed(ERIKA, closed=True, at=NOW, actor="directory")
     assert await accounts.locks_to_apply() == []
     await database.execute("UPDATE users SET locked = FALSE")
     assert [(lock.user_id, lock.locked) for lock in await accounts.locks_to_apply()] == [(ERIKA, True)]
