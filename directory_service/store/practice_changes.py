@@ -23,7 +23,6 @@ from directory_service.store.tables import (
     directory_version,
     open_address,
     practice,
-    practice_specialty,
     reachable_account,
 )
 from messenger_core.calendar_periods import to_milliseconds
@@ -65,7 +64,6 @@ class Changing:
         written = [replace(change.after, version=first + place) for place, change in enumerate(changes)]
         self._held["practices"] += len(changes)
         await self._write_rows(changes, written)
-        await self._write_specialties(changes, written)
         await self._write_reachable(changes)
         await self._write_audit(changes, now)
         await self.connection.execute(directory_version.update().values(self._held))
@@ -83,23 +81,6 @@ class Changing:
             values: dict[str, Any] = {column: sa.bindparam(column) for column in known[0] if column != "telematik_id"}
             rows = [row | {"this": row.pop("telematik_id")} for row in known]
             await self.connection.execute(practice.update().where(this).values(values), rows)
-
-    async def _write_specialties(self, changes: Sequence[Change], written: Sequence[Practice]) -> None:
-        differ = [
-            after
-            for change, after in zip(changes, written, strict=True)
-            if change.before is None or change.before.profile.specialties != after.profile.specialties
-        ]
-        known = [this.telematik_id for this in differ]
-        if known:
-            await self.connection.execute(
-                practice_specialty.delete().where(practice_specialty.c.telematik_id.in_(known))
-            )
-        rows = [
-            {"telematik_id": this.telematik_id, "code": code} for this in differ for code in this.profile.specialties
-        ]
-        if rows:
-            await self.connection.execute(practice_specialty.insert(), rows)
 
     async def _write_reachable(self, changes: Sequence[Change]) -> None:
         touched: set[str] = set()

@@ -8,8 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from directory_service.rules.matching import search_forms
-from directory_service.rules.practice import Consent, Practice, PracticeState, is_listed, is_open_to_insured
+from directory_service.rules.practice import Consent, Practice, PracticeState, is_listed
 from directory_service.store.profile_document import from_document, to_document
 from directory_service.store.tables import practice
 from messenger_core.calendar_periods import from_milliseconds, to_milliseconds
@@ -46,8 +45,7 @@ def as_practice(row: Any) -> Practice:
 
 def as_row(this: Practice) -> dict[str, Any]:
     """The values of a practice's row; its keys are written apart."""
-    address, consent = this.profile.address, this.consent
-    forms = search_forms(this.profile.name, address)
+    consent = this.consent
     return {
         "telematik_id": this.telematik_id,
         "resource_id": this.resource_id,
@@ -59,11 +57,6 @@ def as_row(this: Practice) -> dict[str, Any]:
         "profile": to_document(this.profile),
         "version": this.version,
         "listed": is_listed(this),
-        "open_to_insured": is_open_to_insured(this),
-        "all_words": forms.all_words,
-        "name_words": forms.name,
-        "city_words": forms.city,
-        "postcode": address.postcode if address else None,
     }
 
 

@@ -27,21 +27,7 @@ practice = sa.Table(
     sa.Column("version", sa.BigInteger, nullable=False, unique=True),
     # What rules/practice.py says of the row, for queries.
     sa.Column("listed", sa.Boolean, nullable=False),
-    sa.Column("open_to_insured", sa.Boolean, nullable=False),
-    # Folded by rules/folding.py; see rules/matching.py, SearchForms.
-    sa.Column("all_words", sa.Text, nullable=False),
-    sa.Column("name_words", sa.Text, nullable=False),
-    sa.Column("city_words", sa.Text, nullable=False),
-    sa.Column("postcode", sa.Text),
-    sa.Index("practice_in_search", "open_to_insured", "name_words", "resource_id"),
     sa.Index("practice_listed", "listed", "version"),
-)
-
-practice_specialty = sa.Table(
-    "practice_specialty",
-    metadata,
-    sa.Column("telematik_id", sa.Text, sa.ForeignKey("practice.telematik_id"), primary_key=True),
-    sa.Column("code", sa.Text, primary_key=True, index=True),
 )
 
 # The addresses at which insured people may reach a practice now; practices may share one.
