@@ -13,12 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory_service.adapters.account_locks import AccountLocks
 from directory_service.adapters.client_registry import DirectoryClients
-from directory_service.adapters.fhir_interface import fhir_search
+from directory_service.adapters.fhir_interface import fhir_search, fhir_wording
 from directory_service.adapters.homeserver_api import HomeserverApi
 from directory_service.adapters.import_command import ImportCommand, ImportRequest
 from directory_service.adapters.listing_feed import FollowedWatches, ListingFeed
 from directory_service.adapters.openid_userinfo import OpenIdUserinfo
 from directory_service.adapters.owner_api import OwnerApi
+from directory_service.adapters.owner_fhir_api import OwnerFhirApi
 from directory_service.adapters.pages.frame import Frame
 from directory_service.adapters.pages.homeserver_sign_in import HomeserverSignIn
 from directory_service.adapters.pages.patient_sign_in import PatientSignIn
@@ -34,10 +35,13 @@ from directory_service.adapters.reachability_feed import ReachabilityFeed
 from directory_service.adapters.registration_api import RegistrationApi
 from directory_service.adapters.search_tokens import SearchTokens
 from directory_service.adapters.specialty_file import read_specialties
+from directory_service.rules.fhir.chains import Chains
 from directory_service.rules.fhir.held import Held
+from directory_service.rules.fhir.parameters import ParameterTable
 from directory_service.rules.imported_entry import ImportRules
 from directory_service.rules.index.entry import Indexer
 from directory_service.rules.index.practice_index import PracticeIndex
+from directory_service.rules.reading.own_resources import OwnRules
 from directory_service.rules.reading.times import AbsenceWords
 from directory_service.settings import DirectorySettings
 from directory_service.store.changes import ChangeFeed
@@ -113,6 +117,14 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
                 insured_servers=settings.server_names,
             )
             OwnerApi(owner).add_to(routes)
+            OwnerFhirApi(
+                owner,
+                rules=OwnRules(specialties, _absence_words(texts), settings.server_names),
+                wording=fhir_wording(specialties, texts),
+                chains=Chains(ParameterTable(specialties)),
+                texts=texts,
+                base=settings.public_url,
+            ).add_to(app, routes)
             held = Held(Indexer(specialties, read_postcodes()), PracticeIndex(specialties.knows))
             HomeserverApi(feed=feed, held=held, specialties=specialties, issuer=settings.public_url, key=key).add_to(
                 routes
@@ -182,13 +194,16 @@ async def _end_opt_out(engine: AsyncEngine, settings: DirectorySettings) -> None
 
 
 def _import_rules(settings: DirectorySettings) -> ImportRules:
-    texts = Catalogue.of(_PACKAGE)
-    words = AbsenceWords(
+    words = _absence_words(Catalogue.of(_PACKAGE))
+    return ImportRules(read_specialties(), words, settings.server_names, settings.opt_out_model)
+
+
+def _absence_words(texts: Catalogue) -> AbsenceWords:
+    return AbsenceWords(
         closed=texts.text("fhir-closed"),
         absent=texts.text("fhir-absent"),
         substitute=texts.text("fhir-substitute", who=""),
     )
-    return ImportRules(read_specialties(), words, settings.server_names, settings.opt_out_model)
 
 
 async def _open_database(url: str) -> AsyncEngine:

@@ -75,6 +75,16 @@ class Search:
             self.fragments.of(Item(kind, practice))
 
 
+def fhir_wording(specialties: SpecialtyTable, texts: Catalogue) -> Wording:
+    """What people read in resources."""
+    return Wording(
+        specialties,
+        closed=texts.text("fhir-closed"),
+        absent=texts.text("fhir-absent"),
+        substitute=texts.text("fhir-substitute", who="{who}"),
+    )
+
+
 def fhir_search(
     *,
     listing: Listing,
@@ -85,12 +95,7 @@ def fhir_search(
     texts: Catalogue,
 ) -> Search:
     """Puts together what both FHIR interfaces use."""
-    wording = Wording(
-        specialties,
-        closed=texts.text("fhir-closed"),
-        absent=texts.text("fhir-absent"),
-        substitute=texts.text("fhir-substitute", who="{who}"),
-    )
+    wording = fhir_wording(specialties, texts)
     return Search(
         listing=listing,
         finding=Finding(listing, index, specialties),

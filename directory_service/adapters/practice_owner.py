@@ -70,7 +70,15 @@ class PracticeOwner:
         """
         practice = await self.read(telematik_id)
         self._check(asked, practice)
-        return await self._changed(self._write_everywhere(telematik_id, asked.profile(practice.user_id), allowed))
+        return await self.write_checked(telematik_id, asked.profile(practice.user_id), allowed)
+
+    async def write_checked(self, telematik_id: str, profile: Profile, allowed: Precondition) -> Practice:
+        """Replaces what the practice says about itself by a profile that was checked in another form.
+
+        Raises:
+            Problem: 404, 409, 412, 502 or 503.
+        """
+        return await self._changed(self._write_everywhere(telematik_id, profile, allowed))
 
     async def choose_visibility(
         self, telematik_id: str, *, visible: bool, consent_text: str, allowed: Precondition

@@ -38,8 +38,13 @@ def etag(practice: Practice) -> str:
     return f'"{practice.version}"'
 
 
-def read_precondition(request: web.Request, *, needed: bool) -> Precondition:
+def read_precondition(request: web.Request, *, needed: bool, weak: bool = False) -> Precondition:
     """What ``If-Match`` says; without it any version is allowed, unless it is needed.
+
+    Args:
+        request: the request.
+        needed: whether it must be there.
+        weak: whether weak ETags count like strong ones, as FHIR has it (http.html, 3.1.0.5).
 
     Raises:
         Problem: 428 if it is needed and missing, 400 if it is not a list of ETags.
@@ -58,7 +63,9 @@ def read_precondition(request: web.Request, *, needed: bool) -> Precondition:
         return Precondition(None)
     if not all(_ETAG.fullmatch(part) for part in named):
         raise Problem(400, "invalid-if-match", 'If-Match must be *, or ETags in quotes such as "17".')
-    # Weak ETags never match here (RFC 9110, 13.1.1).
+    if weak:
+        named = [part.removeprefix("W/") for part in named]
+    # Weak ETags never match otherwise (RFC 9110, 13.1.1).
     return Precondition(frozenset(part for part in named if not part.startswith("W/")))
 
 

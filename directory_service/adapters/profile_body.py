@@ -30,6 +30,7 @@ def profile_body(profile: Profile) -> dict[str, Any]:
                 "kind": item.kind.value,
                 "active": item.active,
                 "hide_from_insured": item.hide_from_insured,
+                "linked": item.linked,
             }
             for item in profile.messengers
         ],

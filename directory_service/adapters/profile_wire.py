@@ -148,6 +148,7 @@ class _Messenger(WireModel):
     kind: MessengerKind = MessengerKind.TIM
     active: bool = True
     hide_from_insured: bool = False
+    linked: bool = True
 
 
 class ProfileWire(WireModel):
@@ -192,7 +193,8 @@ class ProfileWire(WireModel):
     def profile(self, own: str | None) -> Profile:
         """What was said; without messenger addresses the practice answers at its own account."""
         messengers = [
-            Messenger(item.user_id, item.kind, item.active, item.hide_from_insured) for item in self.messengers or ()
+            Messenger(item.user_id, item.kind, item.active, item.hide_from_insured, item.linked)
+            for item in self.messengers or ()
         ]
         if self.messengers is None and own is not None:
             messengers = [Messenger(own)]

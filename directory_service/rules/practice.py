@@ -98,6 +98,22 @@ def is_on_insured_server(user_id: str, insured_servers: Collection[str]) -> bool
     return user_id.partition(":")[2] in insured_servers
 
 
+def is_complete(profile: Profile) -> bool:
+    """Whether a profile says what and where the practice is, without which it cannot opt in."""
+    return profile.address is not None and bool(profile.specialties)
+
+
+def check_profile_after(practice: Practice, profile: Profile) -> None:
+    """Checks that a practice that is shown does not stop saying what and where it is.
+
+    Raises:
+        ChangeRefused: ``profile-missing``.
+    """
+    shown = practice.state is PracticeState.OPTED_IN
+    if shown and is_complete(practice.profile) and not is_complete(profile):
+        raise ChangeRefused("profile-missing")
+
+
 def state_after_joining(before: PracticeState | None) -> PracticeState:
     """The state after a statement was accepted; joining again with a new key changes no decision about visibility.
 
@@ -120,6 +136,6 @@ def state_after_choice(practice: Practice, *, visible: bool) -> PracticeState:
         raise ChangeRefused("not-verified")
     if not visible:
         return PracticeState.PAUSED
-    if practice.profile.address is None or not practice.profile.specialties:
+    if not is_complete(practice.profile):
         raise ChangeRefused("profile-missing")
     return PracticeState.OPTED_IN

@@ -64,12 +64,26 @@ class MessengerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Messenger:
-    """One messenger address; an inactive one is not reachable, and one that hides is there for practices alone."""
+    """One messenger address.
+
+    Attributes:
+        user_id: the Matrix account.
+        kind: what answers there.
+        active: whether it does at present; otherwise nobody is led to it.
+        hide_from_insured: gematik's ``hide-versicherte`` for this address: it is there for practices alone.
+        linked: whether the practice's entry leads to it; one that is not linked is prepared, or about to be deleted.
+    """
 
     user_id: str
     kind: MessengerKind = MessengerKind.TIM
     active: bool = True
     hide_from_insured: bool = False
+    linked: bool = True
+
+    @property
+    def answers(self) -> bool:
+        """Whether somebody who finds the practice can write there."""
+        return self.active and self.linked
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +115,14 @@ class Profile:
     @property
     def active_addresses(self) -> tuple[str, ...]:
         """The user ids that answer, in the practice's order."""
-        return tuple(messenger.user_id for messenger in self.messengers if messenger.active)
+        return tuple(messenger.user_id for messenger in self.messengers if messenger.answers)
 
     @property
     def insured_addresses(self) -> tuple[str, ...]:
         """Those of them that do not hide from insured people."""
         if self.hide_from_insured:
             return ()
-        return tuple(item.user_id for item in self.messengers if item.active and not item.hide_from_insured)
+        return tuple(item.user_id for item in self.messengers if item.answers and not item.hide_from_insured)
 
     def open_state(self, at: datetime) -> OpenState:
         """Whether the practice is open at a moment, which has a zone; during an absence it is closed."""

@@ -16,6 +16,7 @@ from directory_service.rules.practice import (
     Consent,
     Practice,
     PracticeState,
+    check_profile_after,
     state_after_choice,
     state_after_joining,
 )
@@ -154,10 +155,12 @@ class PracticeStore:
         Raises:
             ChangedMeanwhile: if it changed since ``seen``.
             UnknownPractice: if there is none.
+            ChangeRefused: if it is shown, and would not say any more what and where it is.
         """
         async with changing(self._engine) as change:
             before = await _known(change.connection, telematik_id)
             _check_unchanged(before, seen)
+            check_profile_after(before, profile)
             after = replace(before, profile=profile)
             (written,) = await change.write([Change(before, after, "profile-written", telematik_id)], now)
             return written

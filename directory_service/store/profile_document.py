@@ -57,16 +57,16 @@ def from_document(text: str) -> Profile:
         opening_hours=_hours_in(document.get("opening_hours")),
         absence=_absence_in(document.get("absence")),
         messengers=tuple(
-            Messenger(user_id, MessengerKind(kind), active, *hidden)
-            for user_id, kind, active, *hidden in document.get("messengers", ())
+            Messenger(user_id, MessengerKind(kind), active, *seldom)
+            for user_id, kind, active, *seldom in document.get("messengers", ())
         ),
         hide_from_insured=document.get("hide_from_insured", False),
     )
 
 
 def _messenger_out(messenger: Messenger) -> list[Any]:
-    hidden = [True] if messenger.hide_from_insured else []
-    return [messenger.user_id, messenger.kind.value, messenger.active, *hidden]
+    seldom = [messenger.hide_from_insured, messenger.linked]
+    return [messenger.user_id, messenger.kind.value, messenger.active, *(seldom if seldom != [False, True] else [])]
 
 
 def _address_out(address: Address | None) -> list[Any] | None:

@@ -41,7 +41,7 @@ def messenger(
     user_id: str, kind: str = "tim", *, active: bool = True, hide_from_insured: bool = False
 ) -> dict[str, Any]:
     """A messenger address with every field written out."""
-    return {"user_id": user_id, "kind": kind, "active": active, "hide_from_insured": hide_from_insured}
+    return {"user_id": user_id, "kind": kind, "active": active, "hide_from_insured": hide_from_insured, "linked": True}
 
 
 FULL_PROFILE = {

@@ -18,14 +18,12 @@ def sees(audience: Audience, practice: Practice) -> bool:
 
 
 def shown(audience: Audience, practice: Practice | None) -> Practice | None:
-    """A listed practice as an audience is shown it: insured people without the addresses that hide from them."""
+    """A listed practice as an audience is shown it: without what is not linked, or hides from insured people."""
     if practice is None or not sees(audience, practice):
         return None
-    profile = practice.profile
-    if audience == "practices" or not any(messenger.hide_from_insured for messenger in profile.messengers):
-        return practice
-    open_to_them = tuple(messenger for messenger in profile.messengers if not messenger.hide_from_insured)
-    return replace(practice, profile=replace(profile, messengers=open_to_them))
+    profile, all_of_them = practice.profile, audience == "practices"
+    seen = tuple(item for item in profile.messengers if item.linked and (all_of_them or not item.hide_from_insured))
+    return practice if seen == profile.messengers else replace(practice, profile=replace(profile, messengers=seen))
 
 
 class Listing:

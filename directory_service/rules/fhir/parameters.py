@@ -11,6 +11,7 @@ from typing import Literal
 
 from directory_service.rules.fhir.items import Item, Kind, matrix_uri
 from directory_service.rules.fhir.resources_linked import endpoint_status
+from directory_service.rules.fhir.resources_shared import origin
 from directory_service.rules.fhir.terminology import (
     CHAT,
     CONNECTION_TYPE,
@@ -20,7 +21,6 @@ from directory_service.rules.fhir.terminology import (
     LANGUAGES,
     ORGANIZATION_VISIBILITY_CODES,
     ORIGIN,
-    ORIGIN_OWNER,
     PAYLOAD_TYPE,
     PHYSICAL_FEATURES,
     TELEMATIK_ID,
@@ -86,8 +86,11 @@ def _always(code: Coded) -> Callable[[Item], tuple[Coded, ...]]:
 
 
 _TRUE = Coded("", "true")
-_OURS = Coded(ORIGIN, ORIGIN_OWNER)
 _CHAT = Coded(PAYLOAD_TYPE, CHAT, "TI-Messenger chat")
+
+
+def _origin(item: Item) -> tuple[Coded, ...]:
+    return (Coded(ORIGIN, origin(item.practice)),)
 
 
 def _profession(item: Item) -> tuple[Coded, ...]:
@@ -165,7 +168,7 @@ _HOLDER = TokenParameter("holder-id", _none_code, f"who manages the entry; {_NEV
 _ACTIVE = TokenParameter("active", _always(_TRUE), "always true: nothing else is shown", constant=_TRUE)
 _EVERYWHERE: tuple[Parameter, ...] = (
     TokenParameter("_id", _resource_id, "logical id"),
-    TokenParameter("_tag", _always(_OURS), "meta.tag: the origin", constant=_OURS),
+    TokenParameter("_tag", _origin, "meta.tag: the origin"),
 )
 _PLACE: tuple[Parameter, ...] = (
     StringParameter("address", _address, "beginning of a part of the address, or of all of it"),

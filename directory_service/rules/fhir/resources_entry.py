@@ -32,7 +32,11 @@ def _location(practice: Practice) -> list[Resource]:
 
 
 def _endpoints(practice: Practice) -> list[Resource]:
-    return [{"reference": f"Endpoint/{endpoint_id(practice, messenger)}"} for messenger in practice.profile.messengers]
+    return [
+        {"reference": f"Endpoint/{endpoint_id(practice, messenger)}"}
+        for messenger in practice.profile.messengers
+        if messenger.linked
+    ]
 
 
 def _characteristic(accessibility: Accessibility) -> Resource:

@@ -12,6 +12,7 @@ from directory_service.rules.fhir.terminology import (
     LANGUAGES,
     OPENING_QUALIFIER,
     ORIGIN,
+    ORIGIN_LDAP,
     ORIGIN_OWNER,
     OWNER,
     SPECIAL_HOURS,
@@ -48,9 +49,14 @@ def meta(practice: Practice, profile: str) -> Resource:
     """Origin, profile and version."""
     return {
         "versionId": str(practice.version),
-        "tag": [{"system": ORIGIN, "code": ORIGIN_OWNER}],
+        "tag": [{"system": ORIGIN, "code": origin(practice)}],
         "profile": [f"{GEMATIK}/StructureDefinition/{profile}"],
     }
+
+
+def origin(practice: Practice) -> str:
+    """Who provided it: the practice itself, or the national directory until it joins."""
+    return ORIGIN_LDAP if practice.user_id is None else ORIGIN_OWNER
 
 
 def telematik_identifier(practice: Practice) -> Resource:

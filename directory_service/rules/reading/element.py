@@ -68,6 +68,11 @@ class Element:
         """Whether there is such a child."""
         return name in self._value
 
+    def is_blank(self, name: str) -> bool:
+        """Whether a child is missing, or a text that says nothing."""
+        value = self._value.get(name)
+        return value is None or (isinstance(value, str) and not value.strip())
+
     def only(self, *names: str) -> None:
         """Notes every child that has no place in the directory, if that is a fault."""
         if self._reading.strict:

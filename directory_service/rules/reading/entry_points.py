@@ -12,7 +12,6 @@ from directory_service.rules.fhir.terminology import (
     FEATURE_MISSING,
     FEATURE_NOTE,
     LANGUAGES,
-    OWNER,
     PHYSICAL_FEATURES,
 )
 from directory_service.rules.opening_hours import OpeningHours
@@ -118,33 +117,3 @@ def _first(service: Element, name: str, values: tuple[str, ...], most: int) -> t
     if len(values) > most:
         service.fault(f"at most {most} are kept, the first ones", name)
     return values[:most]
-
-
-HEALTHCARE_SERVICE = (
-    "resourceType",
-    "id",
-    "meta",
-    "text",
-    "language",
-    "implicitRules",
-    "extension",
-    "identifier",
-    "active",
-    "providedBy",
-    "type",
-    "specialty",
-    "location",
-    "name",
-    "characteristic",
-    "communication",
-    "availableTime",
-    "notAvailable",
-    "endpoint",
-)
-"""The elements of a HealthcareService that the directory keeps, or gives itself."""
-
-
-def only_what_is_kept(service: Element) -> None:
-    """Notes what a HealthcareService says that the directory has no place for."""
-    service.only(*HEALTHCARE_SERVICE)
-    service.only_extensions(OWNER, FEATURE_MISSING)
