@@ -23,6 +23,8 @@ from directory_service.adapters.owner_fhir_api import OwnerFhirApi
 from directory_service.adapters.pages.frame import Frame
 from directory_service.adapters.pages.homeserver_sign_in import HomeserverSignIn
 from directory_service.adapters.pages.patient_sign_in import PatientSignIn
+from directory_service.adapters.pages.practice_page import PracticePage
+from directory_service.adapters.pages.practice_sign_in import PracticeSignIn
 from directory_service.adapters.pages.search_page import SearchPage
 from directory_service.adapters.pages.sessions import Sessions
 from directory_service.adapters.patient_search_api import PatientSearchApi
@@ -34,6 +36,7 @@ from directory_service.adapters.practice_search_api import PracticeSearchApi
 from directory_service.adapters.reachability_feed import ReachabilityFeed
 from directory_service.adapters.registration_api import RegistrationApi
 from directory_service.adapters.search_tokens import SearchTokens
+from directory_service.adapters.sign_in_code_api import SignInCodeApi
 from directory_service.adapters.specialty_file import read_specialties
 from directory_service.rules.fhir.chains import Chains
 from directory_service.rules.fhir.held import Held
@@ -50,6 +53,7 @@ from directory_service.store.import_runs import ImportRuns
 from directory_service.store.national_directory import NationalDirectory
 from directory_service.store.practices import PracticeStore
 from directory_service.store.reachable_set import ReachableSet
+from directory_service.store.sign_in_codes import SignInCodes
 from directory_service.store.tables import used_statement
 from messenger_core.catalogue import Catalogue
 from messenger_core.database import UsedStatements, answers, open_database
@@ -133,6 +137,8 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
             PatientSignInApi(practices=practices, userinfo=userinfo, locks=locks, tokens=tokens, texts=texts).add_to(
                 app
             )
+            codes = SignInCodes(engine)
+            SignInCodeApi(practices, codes).add_to(routes)
             watches.feed = listing_feed = ListingFeed(changes, held)
             fhir = fhir_search(
                 listing=held.listing,
@@ -158,6 +164,11 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
             SearchPage(
                 frame=frame, sign_in=sign_in, held=held, specialties=specialties, postcodes=read_postcodes()
             ).add_to(app)
+            practice_sign_in = PracticeSignIn(
+                frame=frame, sessions=sessions, practices=practices, codes=codes, locks=locks
+            )
+            practice_sign_in.add_to(app)
+            PracticePage(frame=frame, sign_in=practice_sign_in, owner=owner, specialties=specialties).add_to(app)
 
             async def own_keys(_request: web.Request) -> web.Response:
                 return web.json_response(public_jwks(key))

@@ -28,7 +28,7 @@ class ClientSettings(Settings):
 
     client_id: str = Field(min_length=1, max_length=64)
     jwks_file: ExistingFile
-    scopes: list[Literal["reachability:read", "directory:search"]] = Field(min_length=1)
+    scopes: list[Literal["reachability:read", "directory:search", "practice:sign-in"]] = Field(min_length=1)
 
 
 class VerifierSettings(Settings):

@@ -56,6 +56,7 @@ CALLS = (
     Call(_D, "POST", "/owner/withdraw", "practice:write"),
     Call(_D, "GET", "/reachable", "reachability:read"),
     Call(_D, "POST", "/people-search", "directory:search"),
+    Call(_D, "POST", "/practice-sign-in-codes", "practice:sign-in"),
     Call(_D, "GET", "/tim-authenticate", PERSONAL),
     Call(_D, "GET", "/metadata", OPEN),
     Call(_D, "GET", "/.well-known/jwks.json", OPEN),

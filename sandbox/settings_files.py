@@ -208,7 +208,9 @@ class SettingsFiles:
                 "client_id": "directory",
                 "key_file": self._private("directory"),
             },
-            "homeserver_clients": [self._client("homeserver", "reachability:read", "directory:search")],
+            "homeserver_clients": [
+                self._client("homeserver", "reachability:read", "directory:search", "practice:sign-in")
+            ],
             "ownership_verifiers": [{"issuer": VERIFIER, "jwks_file": self._public(OWNERSHIP_VERIFIER)}],
             "server_names": {SERVER_NAME: self._at.of("homeserver")},
         }

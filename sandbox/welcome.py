@@ -28,6 +28,7 @@ def tell(ready: Ready, folder: Folder) -> None:
     say(f"  GesundheitsID (stand-in): {ready.gesundheitsid}")
     say(f"  Directory of practices:   {ready.directory}")
     say(f"    Page for patients:      {ready.directory}/praxissuche")
+    say(f"    Page for practices:     {ready.directory}/praxis")
     say(f"  HEK Messenger (bot):      {ready.bot}, account {ready.support_user}")
     say(f"  Retention:                {ready.retention}, account {ready.service_user}")
     say("\nPeople, who sign in with GesundheitsID (made up, for this machine only):")

@@ -31,6 +31,7 @@ from synapse_modules.adapters.parties import Parties
 from synapse_modules.adapters.people_search import InsuredSearch
 from synapse_modules.adapters.permissions import Permissions
 from synapse_modules.adapters.practice_calls import PracticeCalls
+from synapse_modules.adapters.practice_page_code import PracticePageCode
 from synapse_modules.adapters.reachability_watch import ReachabilityWatch
 from synapse_modules.adapters.refusals import Refusals
 from synapse_modules.adapters.registration import RegistrationGate
@@ -180,6 +181,7 @@ class HekMessenger:
             api, client=directory, accounts=accounts, house=house, timeout_ms=settings.search_timeout_ms
         )
         synapse.people_search.wrap(search.wrap)
+        synapse.people_search.wrap(PracticePageCode(api, directory, accounts).wrap)
         synapse.memberships.keep_words_out(membership_without_words)
 
         calls: list[Calls] = [

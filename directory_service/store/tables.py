@@ -151,3 +151,12 @@ vzd_fault = sa.Table(
     sa.Column("text", sa.Text, nullable=False),
     sa.Column("rejected", sa.Boolean, nullable=False),
 )
+
+# Codes with which practices sign in to their page, each good once and for ten minutes (rules/sign_in_codes.py).
+sign_in_code = sa.Table(
+    "sign_in_code",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("user_id", sa.Text, nullable=False, index=True),
+    sa.Column("expires_at", sa.BigInteger, nullable=False),
+)

@@ -55,6 +55,13 @@ class _Meaning(WireModel):
     specialties: list[str]
 
 
+class SignInCode(WireModel):
+    """A code, and when it ends, in milliseconds since 1970."""
+
+    code: str
+    expires_at: int
+
+
 class SearchAnswer(WireModel):
     """What the directory found; clients have no place for reasons and meanings."""
 
@@ -117,6 +124,22 @@ class DirectoryClient:
                 self._settings.url + "/people-search", {"term": term, "limit": limit}, headers
             )
             return SearchAnswer.model_validate(answer)
+        except Exception as fault:  # noqa: BLE001 - whatever went wrong, there is no answer
+            raise self._fault(scope, fault) from None
+
+    async def sign_in_code(self, user_id: str) -> SignInCode:
+        """A code with which the practice of an account signs in to its page.
+
+        Raises:
+            DirectoryFault: if there is none.
+        """
+        scope = "practice:sign-in"
+        headers = {b"Authorization": [b"Bearer " + (await self._token(scope)).encode()]}
+        try:
+            answer = await self._http.post_json_get_json(
+                self._settings.url + "/practice-sign-in-codes", {"user_id": user_id}, headers
+            )
+            return SignInCode.model_validate(answer)
         except Exception as fault:  # noqa: BLE001 - whatever went wrong, there is no answer
             raise self._fault(scope, fault) from None
 

@@ -264,7 +264,7 @@ def settings_for(folder: Path, *, url: str, homeserver: str, database: str) -> d
             {
                 "client_id": "homeserver",
                 "jwks_file": files["homeserver"],
-                "scopes": ["reachability:read", "directory:search"],
+                "scopes": ["reachability:read", "directory:search", "practice:sign-in"],
             }
         ],
         "ownership_verifiers": [{"issuer": VERIFIER, "jwks_file": files["verifier"]}],

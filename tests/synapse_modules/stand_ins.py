@@ -120,15 +120,19 @@ class Directory:
         self.names: dict[str, str] = {}
         self.is_down = False
         self.searched: list[str] = []
+        self.codes: dict[str, str] = {}
         self._version = 1
         self._known: dict[int, set[str]] = {1: set()}
         self._key = signing_key
-        self._client = Client("homeserver", homeserver_keys, frozenset({"reachability:read", "directory:search"}))
+        self._client = Client(
+            "homeserver", homeserver_keys, frozenset({"reachability:read", "directory:search", "practice:sign-in"})
+        )
         self.app = new_application()
         authority = TokenAuthority(self.url, f"{self.url}/oauth2/token", generate_private_key())
         routes = GuardedRoutes(self.app, authority, self, _Replays())
         routes.add("GET", "/reachable", "reachability:read", self._reachable)
         routes.add("POST", "/people-search", "directory:search", self._search)
+        routes.add("POST", "/practice-sign-in-codes", "practice:sign-in", self._code)
 
     async def find_client(self, client_id: str) -> Client | None:
         return self._client if client_id == "homeserver" else None
@@ -173,3 +177,9 @@ class Directory:
             if body["term"].lower() in self.names[user_id].lower()
         ]
         return web.json_response({"limited": False, "results": results[: body["limit"]]})
+
+    async def _code(self, request: web.Request, _caller: Caller) -> web.Response:
+        if self.is_down:
+            raise web.HTTPServiceUnavailable
+        self.codes[(await request.json())["user_id"]] = code = "KWTFB-XRDHM"
+        return web.json_response({"code": code, "expires_at": 1_800_000_000_000})

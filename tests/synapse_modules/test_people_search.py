@@ -53,3 +53,25 @@ async def test_no_search_text_stands_in_the_log(homeserver: Homeserver) -> None:
     await search(homeserver, await homeserver.new_person(), "Psychotherapie")
     assert "Psychotherapie" in homeserver.directory.searched
     assert b"Psychotherapie" not in (homeserver.folder / "homeserver.log").read_bytes()
+
+
+async def test_a_practice_is_shown_the_code_for_its_page_and_nobody_else_is(homeserver: Homeserver) -> None:
+    practice = await homeserver.new_practice("Praxis mit Code")
+    device, person = await homeserver.practice_device(practice), await homeserver.new_person()
+    (hit,) = (await search(homeserver, device, " Anmeldecode "))["results"]
+    assert hit["display_name"].startswith("KWTFB-XRDHM – Ihr Anmeldecode, gültig bis ")
+    assert set(homeserver.directory.codes) == {practice.user_id}
+    assert (await homeserver.create_room(device, hit["user_id"]))[0] == 403
+    for who in (person, await homeserver.new_agent("berg")):
+        assert (await search(homeserver, who, "anmeldecode"))["results"] == []
+    assert set(homeserver.directory.codes) == {practice.user_id}
+    assert b"KWTFB" not in (homeserver.folder / "homeserver.log").read_bytes()
+
+
+async def test_without_the_directory_there_is_no_code(homeserver: Homeserver) -> None:
+    device = await homeserver.practice_device(await homeserver.new_practice("Praxis ohne Code"))
+    homeserver.directory.is_down = True
+    try:
+        assert await search(homeserver, device, "anmeldecode") == {"limited": True, "results": []}
+    finally:
+        homeserver.directory.is_down = False

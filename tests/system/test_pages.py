@@ -8,6 +8,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import aiohttp
 import pytest
 from playwright.async_api import Page
 
@@ -84,3 +85,30 @@ async def test_an_agent_who_signs_in_on_the_same_way_does_not_get_in(page: Page,
     await identify(page, "tal", "333444")
     await page.get_by_role("heading", name="Nur für Versicherte").wait_for()
     assert devices(sandbox) == []
+
+
+async def code_shown_to(sandbox: Sandbox, name: str) -> str:
+    """What a practice's client shows when somebody types ``anmeldecode`` into its search box."""
+    account = sandbox.sign_in(name)
+    address = f"{sandbox.ready['homeserver']}/_matrix/client/v3/user_directory/search"
+    headers = {"Authorization": f"Bearer {account['access_token']}"}
+    async with (
+        aiohttp.ClientSession(headers=headers) as http,
+        http.post(address, json={"search_term": "anmeldecode", "limit": 10}) as answer,
+    ):
+        (hit,) = (await answer.json())["results"]
+    return str(hit["display_name"]).partition(" ")[0]
+
+
+async def test_a_practice_without_software_keeps_its_entry(page: Page, sandbox: Sandbox) -> None:
+    await page.goto(f"{sandbox.ready['directory']}/praxis")
+    code = await code_shown_to(sandbox, "herbst")
+    await page.get_by_label("Anmeldecode").fill(code)
+    await page.keyboard.press("Enter")
+    await page.get_by_role("heading", name="Praxis Dr. Herbst").wait_for()
+    await page.get_by_label("Polnisch").check()
+    await page.get_by_role("button", name="Angaben speichern").click()
+    await page.get_by_text("Ihre Angaben sind gespeichert.").wait_for()
+    status, own = sandbox.call("herbst", "GET", "directory:/owner/practice")
+    assert (status, own["state"], "pl" in own["languages"]) == (200, "opted-in", True)
+    assert code not in logs(sandbox)

@@ -28,7 +28,7 @@ from directory_service.adapters.pages.search_form import (
 from directory_service.adapters.pages.suggestions import Suggestions
 from directory_service.adapters.pages.wording import SPOKEN, Wording
 from directory_service.rules.fhir.held import Held
-from directory_service.rules.fhir.listing import sees
+from directory_service.rules.fhir.listing import shown
 from directory_service.rules.index.query import SearchQuery
 from directory_service.rules.meanings import Meanings
 from directory_service.rules.places import PostcodeCentroids
@@ -117,13 +117,11 @@ class SearchPage:
     def _found(self, visit: Visit, form: SearchForm, query: SearchQuery, now: datetime) -> Found:
         wording = Wording(self._frame.texts, visit.language, self._specialties)
         page = self._held.index.search(query, count=_PER_PAGE, after=form.after)
-        practices = ((self._held.listing.get(hit.resource_id), hit) for hit in page.hits)
+        practices = ((shown("insured", self._held.listing.get(hit.resource_id)), hit) for hit in page.hits)
         return Found(
             total=page.total,
             results=tuple(
-                result_view(practice, hit, wording, now)
-                for practice, hit in practices
-                if practice is not None and sees("insured", practice)
+                result_view(practice, hit, wording, now) for practice, hit in practices if practice is not None
             ),
             order=wording.text(_order(query)),
             meanings=tuple(

@@ -6,7 +6,7 @@ from typing import Any
 
 from playwright.async_api import Page
 
-from tests.directory_service.bench import FULL_PROFILE, SOMMER, Directory
+from tests.directory_service.bench import FULL_PROFILE, SERVER_NAME, SOMMER, Directory
 
 
 def open_always() -> dict[str, Any]:
@@ -58,3 +58,23 @@ async def sign_in(page: Page, directory: Directory) -> None:
     """Signs a patient in, as the homeserver's single sign-on does; ends at the search form."""
     await page.goto(f"{directory.url}/praxissuche/anmelden")
     assert page.url == f"{directory.url}/praxissuche"
+
+
+async def code_for(directory: Directory, telematik_id: str = SOMMER) -> str:
+    """The code that the homeserver would show a practice in its messenger."""
+    status, answer = await directory.as_homeserver(
+        "POST",
+        "/practice-sign-in-codes",
+        "practice:sign-in",
+        {"user_id": f"@practice-{telematik_id[2:]}:{SERVER_NAME}"},
+    )
+    assert status == 200, answer
+    return str(answer["code"])
+
+
+async def sign_in_practice(page: Page, directory: Directory, telematik_id: str = SOMMER) -> None:
+    """Signs a practice in at its page with its code."""
+    await page.goto(f"{directory.url}/praxis")
+    await page.locator("#code").fill((await code_for(directory, telematik_id)).lower().replace("-", " "))
+    await page.keyboard.press("Enter")
+    await page.get_by_role("button", name="Angaben speichern").wait_for()

@@ -1,0 +1,115 @@
+"""How a practice gets to its page: with a code that its own messenger shows when it searches for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from aiohttp import web
+
+from directory_service.adapters.account_locks import AccountLocks
+from directory_service.adapters.pages.frame import (
+    PRACTICE_PATH,
+    Frame,
+    PageFault,
+    Visit,
+    language_of,
+    read_form,
+    redirect,
+)
+from directory_service.adapters.pages.sessions import CSRF_FIELD, Sessions
+from directory_service.rules.practice import Practice
+from directory_service.rules.sign_in_codes import digest
+from directory_service.store.practices import PracticeStore
+from directory_service.store.sign_in_codes import SignInCodes
+
+SIGN_IN_PATH = f"{PRACTICE_PATH}/anmelden"
+SIGN_OUT_PATH = f"{PRACTICE_PATH}/abmelden"
+
+
+@dataclass(frozen=True, slots=True)
+class PracticeVisit:
+    """One request, and the practice that sends it; None if nobody is signed in."""
+
+    visit: Visit
+    practice: Practice | None
+
+
+class PracticeSignIn:
+    """The way in and out, and who is in."""
+
+    def __init__(
+        self,
+        *,
+        frame: Frame,
+        sessions: Sessions,
+        practices: PracticeStore,
+        codes: SignInCodes,
+        locks: AccountLocks,
+    ) -> None:
+        self._frame = frame
+        self._sessions = sessions
+        self._practices = practices
+        self._codes = codes
+        self._locks = locks
+
+    def add_to(self, app: web.Application) -> None:
+        """Adds the routes."""
+        app.router.add_post(SIGN_IN_PATH, self._frame.guarded("practice", self._sign_in))
+        app.router.add_post(SIGN_OUT_PATH, self._frame.guarded("practice", self._sign_out))
+
+    async def visit(self, request: web.Request) -> PracticeVisit:
+        """A request, with the practice that sends it.
+
+        Raises:
+            PageFault: if its account is locked, nobody can tell, or a form does not come from a page of its own.
+        """
+        form = await read_form(request)
+        session = self._sessions.read(request, "practice")
+        visit = Visit("practice", PRACTICE_PATH, language_of(request, form), form, session)
+        if session is None:
+            return PracticeVisit(visit, None)
+        practice = await self._practice(session.user_id)
+        if request.method == "POST" and not session.sent_this(form.get(CSRF_FIELD, "")):
+            raise PageFault(403, "page-form-old")
+        return PracticeVisit(visit, practice)
+
+    async def _practice(self, user_id: str) -> Practice:
+        if not self._locks.known:
+            raise PageFault(503, "page-homeserver-silent")
+        practice = await self._practices.find_by_account(user_id)
+        if practice is None or self._locks.is_locked(user_id):
+            raise PageFault(403, "practice-page-locked")
+        return practice
+
+    def welcome(self, visit: Visit, *, status: int = 200, fault: str = "") -> web.Response:
+        """The page on which the code is entered."""
+        return self._frame.page(
+            visit,
+            "page_practice_welcome.html",
+            title="practice-page-title",
+            status=status,
+            fault=fault,
+            sign_in_path=SIGN_IN_PATH,
+        )
+
+    async def _sign_in(self, request: web.Request) -> web.Response:
+        form = await read_form(request)
+        visit = Visit("practice", PRACTICE_PATH, language_of(request, form), form)
+        # Another site must not sign a browser in as somebody else; browsers say where a request comes from.
+        if request.headers.get("Sec-Fetch-Site", "same-origin") not in {"same-origin", "none"}:
+            raise PageFault(403, "page-form-old")
+        user_id = await self._codes.use(digest(form.get("code", "")[:100]), datetime.now(UTC))
+        if user_id is None:
+            return self.welcome(visit, status=422, fault="practice-page-code-wrong")
+        await self._practice(user_id)
+        answer = redirect(PRACTICE_PATH)
+        self._sessions.begin(answer, "practice", user_id)
+        return answer
+
+    async def _sign_out(self, request: web.Request) -> web.Response:
+        visit = (await self.visit(request)).visit
+        signed_out = Visit(visit.role, visit.path, visit.language, visit.form)
+        answer = self._frame.notice(signed_out, "page-signed-out", status=200, action="sign-in")
+        self._sessions.end(answer, "practice")
+        return answer

@@ -1,0 +1,44 @@
+"""The homeserver asks for a code to show a practice in its messenger; with it the practice signs in to its page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from aiohttp import web
+from pydantic import Field
+
+from directory_service.rules.practice import PracticeState
+from directory_service.rules.sign_in_codes import digest, new_code
+from directory_service.store.practices import PracticeStore
+from directory_service.store.sign_in_codes import SignInCodes
+from messenger_core.calendar_periods import to_milliseconds
+from messenger_core.http_service import GuardedRoutes
+from messenger_core.problem import Problem, WireModel, parse_body
+from messenger_core.service_auth.token_grant import Caller
+
+
+class _Account(WireModel):
+    user_id: Annotated[str, Field(min_length=1, max_length=255)]
+
+
+class SignInCodeApi:
+    """``POST /practice-sign-in-codes``."""
+
+    def __init__(self, practices: PracticeStore, codes: SignInCodes) -> None:
+        self._practices = practices
+        self._codes = codes
+
+    def add_to(self, routes: GuardedRoutes) -> None:
+        """Adds the route."""
+        routes.add("POST", "/practice-sign-in-codes", "practice:sign-in", self._make)
+
+    async def _make(self, request: web.Request, _caller: Caller) -> web.Response:
+        asked = parse_body(_Account, await request.read())
+        practice = await self._practices.find_by_account(asked.user_id)
+        if practice is None or practice.state is PracticeState.WITHDRAWN:
+            raise Problem(404, "unknown-practice", "No practice that is in the directory has this account.")
+        code = new_code()
+        ends = await self._codes.add(digest(code), asked.user_id, datetime.now(UTC))
+        body = {"code": code, "expires_at": to_milliseconds(ends)}
+        return web.json_response(body, headers={"Cache-Control": "no-store"})
