@@ -45,20 +45,32 @@ class WireModel(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+def faulty_body(faults: ValidationError) -> Problem:
+    """The problem of a body that is not as described, of the kind of its worst fault; values are never repeated."""
+    found = faults.errors(include_url=False, include_input=False, include_context=False)
+    kinds = {str(fault["type"]) for fault in found}
+    slug, detail = "invalid-body", "The request's body is not as described; see errors."
+    if "json_invalid" in kinds:
+        slug, detail = "malformed-json", "The request's body is not JSON."
+    elif "extra_forbidden" in kinds:
+        slug, detail = "unknown-field", "The request's body has a field that is not described; see errors."
+    elif all(kind.startswith("date") for kind in kinds):
+        slug, detail = "invalid-date", "A day or moment in the request's body is not possible; see errors."
+    errors = [
+        {"field": ".".join(str(step) for step in fault["loc"]), "detail": fault["msg"].removeprefix("Value error, ")}
+        for fault in found
+    ]
+    return Problem(400, slug, detail, errors)
+
+
 def parse_body(model: type[_Model], body: bytes) -> _Model:
     """Reads a JSON body.
 
     Raises:
-        Problem: 400 with one entry a faulty field; values are never repeated.
+        Problem: 400 ``malformed-json``, ``unknown-field``, ``invalid-date`` or ``invalid-body``, with one entry a
+            faulty field.
     """
     try:
         return model.model_validate_json(body)
     except ValidationError as faults:
-        errors = [
-            {
-                "field": ".".join(str(step) for step in fault["loc"]),
-                "detail": fault["msg"].removeprefix("Value error, "),
-            }
-            for fault in faults.errors(include_url=False, include_input=False, include_context=False)
-        ]
-        raise Problem(400, "invalid-body", "The request's body is not as described; see errors.", errors) from None
+        raise faulty_body(faults) from None

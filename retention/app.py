@@ -24,17 +24,20 @@ from messenger_core.matrix.metrics import add_metrics
 from messenger_core.service_auth.client import CallFailed, ServiceClient
 from messenger_core.service_auth.keys import read_private_key
 from messenger_core.settings import ListenAddress, SettingsError
+from retention.adapters.account_changes import AccountChanges
 from retention.adapters.bot import Bot
 from retention.adapters.conversation import Conversation
 from retention.adapters.desk import Desk
 from retention.adapters.erasures_job import erase_due
 from retention.adapters.homeserver import Homeserver
+from retention.adapters.membership_notices import MembershipNotices
 from retention.adapters.offers_job import Progress, make_offers
 from retention.adapters.wording import Wording
 from retention.rules.moments import erase_before, next_night
 from retention.rules.proof import Verdict, check_chain
 from retention.settings import ComponentSettings, RetentionSettings
 from retention.store.erasures import Erasures
+from retention.store.membership_ends import MembershipEnds
 from retention.store.offers import Offers
 from retention.store.period_wishes import PeriodWishes
 from retention.store.service_rooms import ServiceRooms
@@ -153,15 +156,21 @@ async def run(settings: RetentionSettings) -> None:
         _homeserver_client(settings) as homeserver_client,
         MatrixSession(settings.session, engine) as session,
     ):
-        offers, rooms, wishes = Offers(engine), ServiceRooms(engine), PeriodWishes(engine)
-        wording = Wording(Catalogue.of("retention"))
-        desk = Desk(session, Homeserver(homeserver_client), offers=offers, rooms=rooms, wishes=wishes, wording=wording)
+        offers, rooms, wishes, ends = Offers(engine), ServiceRooms(engine), PeriodWishes(engine), MembershipEnds(engine)
+        wording, homeserver = Wording(Catalogue.of("retention")), Homeserver(homeserver_client)
+        notices = MembershipNotices(
+            session, homeserver, ends=ends, rooms=rooms, wording=wording, clock=lambda: datetime.now(UTC)
+        )
+        changes = AccountChanges(homeserver, ends=ends, offers=offers, wake=notices.wake.set)
+        desk = Desk(session, homeserver, offers=offers, rooms=rooms, wishes=wishes, wording=wording)
         conversation = Conversation(desk, offers=offers, rooms=rooms, wishes=wishes, wording=wording)
         await _until_one_ends(
             # Served only now: before the session is up, nobody is answered.
             _serve(settings.listen, engine),
             session.run(conversation),
             desk.run(),
+            notices.run(),
+            changes.run(),
             _nightly(settings),
         )
 

@@ -191,7 +191,9 @@ class HekMessenger:
                 vault=config.vault,
                 admit_test_numbers=settings.admit_test_numbers,
             ),
-            AccountCalls(api, accounts=accounts, changes=Changes(database), vault=config.vault),
+            AccountCalls(
+                api, accounts=accounts, memberships=memberships, changes=Changes(database), vault=config.vault
+            ),
             PracticeCalls(api, accounts=accounts, locks=locks),
             CareRoomCalls(
                 api, accounts=accounts, rooms=rooms, register=register, audit=audit, synapse=synapse.memberships

@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from bridge_bot.settings import BotSettings
 from directory_service.settings import DirectorySettings
+from homeserver_tools.settings import ToolSettings
 from messenger_core.service_auth.keys import generate_private_key, public_jwks, write_private_key
 from messenger_core.settings import load_settings
 from retention.settings import RetentionSettings
@@ -24,6 +25,7 @@ CONFIG = Path(__file__).parent.parent / "config"
 MODELS: dict[str, type[BaseModel]] = {
     "bridge_bot": BotSettings,
     "directory_service": DirectorySettings,
+    "homeserver_tools": ToolSettings,
     "retention": RetentionSettings,
     "synapse_modules": ModuleSettings,
 }
@@ -102,8 +104,8 @@ def test_a_private_key_and_its_public_part_have_the_same_name() -> None:
     names = {name for path in CONFIG.rglob("*.yaml") for _, name in FILES.findall(path.read_text())}
     private = {name.removesuffix(".jwk") for name in names if name.endswith(".jwk")}
     public = {name.removesuffix(".jwks.json") for name in names if name.endswith(".jwks.json")}
-    # Those whose private part lies with somebody else: the core system, the operator, the ownership verifier.
-    assert public - private == {"core-system", "operator", "ownership-verifier"}
+    # Those whose private part lies with somebody else: the operator, the ownership verifier.
+    assert public - private == {"operator", "ownership-verifier"}
     # A component's own signing key needs no public part at the others, but for the directory's.
     assert private - public == {"homeserver-signing", "bot-signing"}
 

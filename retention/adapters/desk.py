@@ -17,6 +17,7 @@ from messenger_core.waking import woken
 from retention.adapters.homeserver import Consent, Homeserver, RoomResults
 from retention.adapters.patience import Patience
 from retention.adapters.service_account import ServiceAccount, message, notice
+from retention.adapters.service_room import service_room_of
 from retention.adapters.wording import Wording
 from retention.rules.offering import OfferState, RoomState
 from retention.store.offers import Offer, Offers
@@ -131,13 +132,7 @@ class Desk:
         await self._wishes.done(wish.event_id)
 
     async def _service_room(self, user_id: str) -> str:
-        """The person's service room, made with her as invited if there is none."""
-        reserved = await self._rooms.reserve(user_id, datetime.now(UTC))
-        room_id = reserved.room_id
-        if room_id is None:
-            room_id = await self._account.create_room(reserved.alias, invite=[user_id])
-            await self._rooms.made(reserved.alias, room_id)
-        return room_id
+        return await service_room_of(user_id, self._account, self._rooms)
 
     async def _room_with_invited(self, offer: Offer) -> tuple[str, str]:
         """The service room with the person invited, at most once an offer, and her membership there.

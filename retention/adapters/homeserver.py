@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from messenger_core.account_kinds import AccountKind
 from messenger_core.calendar_periods import to_milliseconds
@@ -14,7 +14,7 @@ from retention.adapters.answers import Answer, moment_text, read_answer
 from retention.rules.offering import IdleRoom
 from retention.store.erasures import DueRoom
 
-_ACT, _READ, _ERASE = "retention:act", "insured:read", "erasure:act"
+_ACT, _READ, _ERASE, _EVENTS = "retention:act", "insured:read", "erasure:act", "account:events"
 _MEDIA_A_CALL = 1000
 
 
@@ -32,6 +32,20 @@ class _IdlePage(Answer):
 class _Account(Answer):
     kind: str
     locked: bool
+    membership_ends_on: date | None
+
+
+class AccountChange(Answer):
+    """One line of the homeserver's list of what happened to accounts."""
+
+    user_id: str
+    kind: str
+    what: str
+
+
+class _Changes(Answer):
+    changes: list[AccountChange]
+    next: int
 
 
 class _Refusal(Answer):
@@ -87,15 +101,30 @@ class Homeserver:
 
     async def is_reachable_insured(self, user_id: str) -> bool:
         """Whether this is the account of an insured person that is not locked."""
+        account = await self._lookup(user_id)
+        return account is not None and account.kind == AccountKind.INSURED and not account.locked
+
+    async def membership_ends_on(self, user_id: str) -> date | None:
+        """The first day without insurance that is announced for a person; None if there is none."""
+        account = await self._lookup(user_id)
+        return account.membership_ends_on if account is not None else None
+
+    async def changes(self, since: int, wait_s: int) -> tuple[list[AccountChange], int]:
+        """What happened to accounts after a position, and the next position; waits for the first change."""
+        query = {"since": since, "wait": wait_s}
+        content = await self._client.call("GET", f"{CALLS_PREFIX}/changes", scope=_EVENTS, query=query)
+        answer = read_answer(_Changes, content, "changes of accounts")
+        return answer.changes, answer.next
+
+    async def _lookup(self, user_id: str) -> _Account | None:
         status, content = await self._client.answer(
             "POST", f"{CALLS_PREFIX}/insured/lookup", scope=_READ, body={"user_id": user_id}
         )
         if status == 404:
-            return False
+            return None
         if status != 200:
             raise CallFailed("looking up an account", status)
-        account = read_answer(_Account, content, "looking up an account")
-        return account.kind == AccountKind.INSURED and not account.locked
+        return read_answer(_Account, content, "looking up an account")
 
     async def leave(self, consent: Consent, room_ids: Sequence[str]) -> RoomResults:
         """Leaves care rooms for a person who agreed to it."""

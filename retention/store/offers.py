@@ -188,6 +188,15 @@ class Offers:
         """The person can no longer be asked, since the account is locked or gone."""
         await self._update(offer_id, OfferState.TO_SEND, state=OfferState.SUPERSEDED)
 
+    async def drop(self, user_id: str) -> None:
+        """The account is gone: nobody can answer its offers any more."""
+        async with self._engine.begin() as connection:
+            await connection.execute(
+                offer.update()
+                .where(offer.c.user_id == user_id, offer.c.state.in_(LIVE))
+                .values(state=OfferState.SUPERSEDED)
+            )
+
     async def _update(self, offer_id: str, expected: OfferState, **values: object) -> bool:
         async with self._engine.begin() as connection:
             result = await connection.execute(

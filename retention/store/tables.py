@@ -73,6 +73,25 @@ period_wish = sa.Table(
     sa.Column("done", sa.Boolean, nullable=False),
 )
 
+change_position = sa.Table(
+    "change_position",
+    metadata,
+    sa.Column("source", sa.Text, primary_key=True),
+    sa.Column("next", sa.BigInteger, nullable=False),
+)
+
+membership_end = sa.Table(
+    "membership_end",
+    metadata,
+    sa.Column("id", sa.Text, primary_key=True),
+    sa.Column("user_id", sa.Text, nullable=False, unique=True),
+    # None once the end was taken back and the person, who was told of it, is still to be told that.
+    sa.Column("ends_on", sa.Date),
+    sa.Column("told_day", sa.Date),
+    sa.Column("told_days_before", sa.Integer),
+    sa.Column("invited_for", sa.Date),
+)
+
 erasure = sa.Table(
     "erasure",
     metadata,

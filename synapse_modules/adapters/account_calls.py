@@ -14,8 +14,9 @@ from synapse_modules.adapters.machine_http import MachineRequest, Route
 from synapse_modules.adapters.wire_names import WireUserId
 from synapse_modules.rules.kvnr_vault import KvnrVault
 from synapse_modules.rules.membership import AccountState
-from synapse_modules.store.accounts import Accounts
+from synapse_modules.store.accounts import Account, Accounts
 from synapse_modules.store.changes import Changes
+from synapse_modules.store.memberships import Memberships
 
 _LOOK_AGAIN_S = 0.25
 # Insured people are spread over bots by shard; there is one bot.
@@ -41,8 +42,11 @@ class _Since(BaseModel):
 class AccountCalls:
     """What bot and retention ask."""
 
-    def __init__(self, api: ModuleApi, *, accounts: Accounts, changes: Changes, vault: KvnrVault) -> None:
+    def __init__(
+        self, api: ModuleApi, *, accounts: Accounts, memberships: Memberships, changes: Changes, vault: KvnrVault
+    ) -> None:
         self._api = api
+        self._memberships = memberships
         self._accounts = accounts
         self._changes = changes
         self._vault = vault
@@ -70,7 +74,14 @@ class AccountCalls:
             "shard": _ONLY_SHARD,
             "locked": account.state is not AccountState.LIVE,
             "retention_months": account.retention_months if is_insured else None,
+            "membership_ends_on": await self._membership_ends_on(account),
         }
+
+    async def _membership_ends_on(self, account: Account) -> str | None:
+        if account.kvnr_hash is None:
+            return None
+        ends_on = (await self._memberships.known(account.kvnr_hash)).membership.ends_on
+        return ends_on.isoformat() if ends_on else None
 
     async def set_retention(self, request: MachineRequest) -> dict[str, Any]:
         """Writes down after how many months a person is offered to leave old chats."""

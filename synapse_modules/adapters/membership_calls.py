@@ -6,10 +6,11 @@ import re
 from datetime import date
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
 from messenger_core.calendar_periods import berlin_day
-from messenger_core.problem import Problem, WireModel, parse_body
+from messenger_core.problem import Problem, WireModel, faulty_body, parse_body
 from synapse_modules.adapters.locks import Locks
 from synapse_modules.adapters.machine_http import MachineRequest, Route
 from synapse_modules.adapters.present import now, now_ms
@@ -22,17 +23,20 @@ SCOPE = "membership:write"
 _CLOCKS_MAY_DIFFER_MS = 60_000
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 _UNDONE = "undone"
+# Short enough that nobody else who writes to the database waits long.
+_IN_ONE_TRANSACTION = 200
 
 
 def _day(value: object) -> date:
     if not isinstance(value, str) or not _DAY.fullmatch(value):
-        raise ValueError("a day like 2026-12-31 is expected")
+        raise PydanticCustomError("date_form", "a day like 2026-12-31 is expected")
     try:
         day = date.fromisoformat(value)
     except ValueError:
-        raise ValueError("there is no such day in the calendar") from None
+        raise PydanticCustomError("date_unknown", "there is no such day in the calendar") from None
     if not FIRST_DAY <= day <= LAST_DAY:
-        raise ValueError(f"the day must lie between {FIRST_DAY} and {LAST_DAY}")
+        between = {"first": FIRST_DAY.isoformat(), "last": LAST_DAY.isoformat()}
+        raise PydanticCustomError("date_range", "the day must lie between {first} and {last}", between)
     return day
 
 
@@ -49,9 +53,25 @@ class _End(_Undo):
     reason: Literal["insurer-switch", "deceased", "other"]
 
 
-def _faulty(field: str, detail: str) -> Problem:
+class _UndoInBatch(_Undo):
+    undo: Literal[True]
+
+
+class _Batch(WireModel):
+    statements: Annotated[list[Any], Field(min_length=1, max_length=1000)]
+
+
+def _faulty(kind: str, field: str, detail: str) -> Problem:
     errors = [{"field": field, "detail": detail}]
-    return Problem(400, "invalid-body", "The request's body is not as described; see errors.", errors)
+    return Problem(400, kind, "The request's body is not as described; see errors.", errors)
+
+
+def _statement(item: object) -> _Undo:
+    model = _UndoInBatch if isinstance(item, dict) and "undo" in item else _End
+    try:
+        return model.model_validate(item)
+    except ValidationError as faults:
+        raise faulty_body(faults) from None
 
 
 class MembershipCalls:
@@ -68,6 +88,7 @@ class MembershipCalls:
         return [
             Route("POST", "/v1/memberships/end", SCOPE, self.end),
             Route("POST", "/v1/memberships/undo", SCOPE, self.undo),
+            Route("POST", "/v1/memberships/batch", SCOPE, self.batch),
             Route("POST", "/v1/memberships/status", SCOPE, self.status),
         ]
 
@@ -78,6 +99,23 @@ class MembershipCalls:
     async def undo(self, request: MachineRequest) -> dict[str, Any]:
         """Takes an end back and opens the account, unless it was deactivated by then."""
         return await self._take(parse_body(_Undo, request.body), request)
+
+    async def batch(self, request: MachineRequest) -> dict[str, Any]:
+        """Takes many statements in their order; a faulty one is named by its place and hinders no other."""
+        heard: list[Heard] = []
+        rejected = []
+        for index, item in enumerate(parse_body(_Batch, request.body).statements):
+            try:
+                heard.append(self._heard(_statement(item)))
+            except Problem as fault:
+                rejected.append({"index": index, "errors": fault.errors})
+        outdated = 0
+        for start in range(0, len(heard), _IN_ONE_TRANSACTION):
+            part = heard[start : start + _IN_ONE_TRANSACTION]
+            taken = await self._memberships.take(part, now=now(), actor=request.caller.client_id)
+            await self._locks.apply(taken.accounts)
+            outdated += sum(taken.outdated)
+        return {"accepted": len(heard) - outdated, "outdated": outdated, "rejected": rejected}
 
     async def status(self, request: MachineRequest) -> dict[str, Any]:
         """What is known of a membership."""
@@ -98,7 +136,9 @@ class MembershipCalls:
     def _heard(self, said: _Undo) -> Heard:
         arrived = now_ms()
         if said.issued_at is not None and said.issued_at > arrived + _CLOCKS_MAY_DIFFER_MS:
-            raise _faulty("issued_at", "the moment lies in the future; check the clock of the calling system")
+            raise _faulty(
+                "invalid-date", "issued_at", "the moment lies in the future; check the clock of the calling system"
+            )
         statement = Statement(
             said.on if isinstance(said, _End) else None,
             arrived if said.issued_at is None else said.issued_at,
@@ -110,4 +150,4 @@ class MembershipCalls:
         try:
             return self._vault.lookup_hash(checked_kvnr(kvnr, admit_test_numbers=self._admit_test_numbers))
         except ValueError as fault:
-            raise _faulty("kvnr", str(fault)) from None
+            raise _faulty("invalid-body", "kvnr", str(fault)) from None

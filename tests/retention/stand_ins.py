@@ -29,7 +29,7 @@ class _Retention:
     """Knows one client, with the scopes of the contract."""
 
     async def find_client(self, client_id: str) -> Client | None:
-        scopes = frozenset({"insured:read", "retention:act", "erasure:act"})
+        scopes = frozenset({"insured:read", "account:events", "retention:act", "erasure:act"})
         return Client("retention", parse_jwks(public_jwks(KEY)), scopes) if client_id == "retention" else None
 
 
@@ -86,6 +86,8 @@ class HomeserverStandIn:
         undeletable: rooms or files that stay.
         erasures: each call for a room, and up to which moment it was.
         down: paths that answer 503.
+        ends_on: user id to the announced day.
+        changes: what happened to accounts, as (user id, what).
     """
 
     idle: list[tuple[str, str, int]] = field(default_factory=list)
@@ -99,6 +101,8 @@ class HomeserverStandIn:
     undeletable: set[str] = field(default_factory=set)
     erasures: list[tuple[str, int]] = field(default_factory=list)
     down: set[str] = field(default_factory=set)
+    ends_on: dict[str, str] = field(default_factory=dict)
+    changes: list[tuple[str, str]] = field(default_factory=list)
     page_size: int = 2
 
     def routes(self, routes: GuardedRoutes) -> None:
@@ -109,6 +113,7 @@ class HomeserverStandIn:
             ("PUT", "insured/retention", "retention:act", self._period),
             ("POST", "insured/lookup", "insured:read", self._lookup),
             ("POST", "erasures", "erasure:act", self._erase),
+            ("GET", "changes", "account:events", self._changes),
         ):
             routes.add(method, f"{_V1}/{path}", scope, handler)
 
@@ -144,8 +149,19 @@ class HomeserverStandIn:
                 "shard": 0,
                 "locked": locked,
                 "retention_months": 6,
+                "membership_ends_on": self.ends_on.get(user_id),
             }
         )
+
+    async def _changes(self, request: web.Request, _caller: Caller) -> web.Response:
+        self._check_up(request)
+        since = int(request.query["since"])
+        rows = [
+            {"version": version, "at": version, "user_id": user_id, "kind": self.accounts[user_id][0], "what": what}
+            for version, (user_id, what) in enumerate(self.changes, 1)
+            if version > since
+        ]
+        return web.json_response({"changes": rows, "next": max(since, len(self.changes))})
 
     async def _act(self, request: web.Request, expected: str, otherwise: str, then: str) -> web.Response:
         self._check_up(request)

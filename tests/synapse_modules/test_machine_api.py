@@ -105,6 +105,7 @@ async def test_the_bot_learns_who_a_person_is_and_the_kvnr_of_nobody_else(homese
             "shard": 0,
             "locked": False,
             "retention_months": 6,
+            "membership_ends_on": None,
         },
     )
     for user_id, kind in ((practice.user_id, "practice"), (SUPPORT, "service")):
