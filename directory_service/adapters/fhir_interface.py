@@ -25,7 +25,7 @@ from directory_service.rules.fhir.chains import Chains
 from directory_service.rules.fhir.finding import Finding, Index, Steps
 from directory_service.rules.fhir.fragments import Fragments
 from directory_service.rules.fhir.items import KINDS, Item, Kind, items, kinds_of, practice_of
-from directory_service.rules.fhir.listing import Listing, shown
+from directory_service.rules.fhir.listing import Listing
 from directory_service.rules.fhir.named_queries import NamedQueryReader, is_named
 from directory_service.rules.fhir.outcomes import operation_outcome
 from directory_service.rules.fhir.parameters import ParameterTable
@@ -184,7 +184,7 @@ class FhirInterface:
         return answer
 
     def _item(self, kind: Kind, resource_id: str) -> Item:
-        practice = shown(self._audience, self._search.listing.get(practice_of(resource_id)))
+        practice = self._search.listing.seen_by(self._audience, practice_of(resource_id))
         if practice is not None:
             for item in items(kind, practice):
                 if item.resource_id == resource_id:

@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from directory_service.adapters.reachability_feed import ReachabilityFeed
 from directory_service.rules.fhir.held import Held
-from directory_service.rules.fhir.listing import shown
 from directory_service.rules.index.fit import TooManyWords, search_words
 from directory_service.rules.index.query import SearchQuery
 from directory_service.rules.meanings import Meanings
@@ -89,7 +88,7 @@ class HomeserverApi:
                 "reason": hit.reason.value if hit.reason else None,
             }
             for hit in page.hits
-            if (practice := shown("insured", self._held.listing.get(hit.resource_id))) is not None
+            if (practice := self._held.listing.seen_by("insured", hit.resource_id)) is not None
         ]
         meanings = [
             {"word": meaning.word, "specialties": list(map(self._specialties.display, meaning.codes))}

@@ -28,7 +28,6 @@ from directory_service.adapters.pages.search_form import (
 from directory_service.adapters.pages.suggestions import Suggestions
 from directory_service.adapters.pages.wording import SPOKEN, Wording
 from directory_service.rules.fhir.held import Held
-from directory_service.rules.fhir.listing import shown
 from directory_service.rules.index.query import SearchQuery
 from directory_service.rules.meanings import Meanings
 from directory_service.rules.places import PostcodeCentroids
@@ -117,7 +116,7 @@ class SearchPage:
     def _found(self, visit: Visit, form: SearchForm, query: SearchQuery, now: datetime) -> Found:
         wording = Wording(self._frame.texts, visit.language, self._specialties)
         page = self._held.index.search(query, count=_PER_PAGE, after=form.after)
-        practices = ((shown("insured", self._held.listing.get(hit.resource_id)), hit) for hit in page.hits)
+        practices = ((self._held.listing.seen_by("insured", hit.resource_id), hit) for hit in page.hits)
         return Found(
             total=page.total,
             results=tuple(

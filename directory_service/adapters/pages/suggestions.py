@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from directory_service.rules.fhir.held import Held
-from directory_service.rules.fhir.listing import shown
 from directory_service.rules.folding import words
 from directory_service.rules.index.query import SearchQuery
 from directory_service.rules.meanings import Meanings
@@ -41,7 +40,7 @@ class Suggestions:
         found = self._said(asked) if len(asked) == 1 else []
         page = self._held.index.search(SearchQuery(name_words=asked), count=_PRACTICES)
         for hit in page.hits:
-            practice = shown("insured", self._held.listing.get(hit.resource_id))
+            practice = self._held.listing.seen_by("insured", hit.resource_id)
             if practice is not None:
                 city = practice.profile.address.city if practice.profile.address else ""
                 found.append(Suggestion(practice.profile.name, city))
@@ -71,7 +70,7 @@ class Suggestions:
         page = self._held.index.search(SearchQuery(cities=((city,),)), count=_LOOKED_AT)
         found: dict[str, None] = {}
         for hit in page.hits:
-            practice = shown("insured", self._held.listing.get(hit.resource_id))
+            practice = self._held.listing.seen_by("insured", hit.resource_id)
             if practice is not None and practice.profile.address is not None:
                 found[practice.profile.address.city] = None
         return [Suggestion(name) for name in sorted(found, key=lambda name: (len(name), name))[:_CITIES]]

@@ -7,12 +7,13 @@ in between, so that others get their turn.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
+from dataclasses import replace
 from typing import Protocol
 
 from directory_service.rules.fhir.asked import Asked
 from directory_service.rules.fhir.bundle import Match, Page
 from directory_service.rules.fhir.items import Item, Kind, items
-from directory_service.rules.fhir.listing import Audience, Listing, shown
+from directory_service.rules.fhir.listing import Audience, Listing
 from directory_service.rules.fhir.paging import Place, read_place
 from directory_service.rules.fhir.terminology import profession
 from directory_service.rules.fhir.texts import TextSearch
@@ -25,7 +26,13 @@ from directory_service.rules.specialties import SpecialtyTable
 _AT_ONCE = 2000
 """How many practices are looked at before others get their turn: some milliseconds."""
 _ORDER = tuple(Reason)
-_OF_ORGANISATIONS: frozenset[Kind] = frozenset({"HealthcareService", "Organization"})
+_ONE_EACH: dict[Kind, bool] = {
+    "HealthcareService": False,
+    "Organization": False,
+    "PractitionerRole": True,
+    "Practitioner": True,
+}
+"""The kinds of which a practice has one: whether a person's entry, or an organisation's."""
 
 Steps = Generator[None, None, Page]
 
@@ -59,7 +66,7 @@ class Finding:
         for seen, hit in enumerate(self._candidates(asked, audience), 1):
             if seen % _AT_ONCE == 0:
                 yield
-            practice = shown(audience, self._listing.get(hit.resource_id))
+            practice = self._listing.seen_by(audience, hit.resource_id)
             if practice is None:
                 continue
             for item in items(asked.kind, practice):
@@ -79,13 +86,13 @@ class Finding:
     def _alone(self, asked: Asked, audience: Audience) -> SearchQuery | None:
         """The query with which the index answers the whole search, if one does."""
         named = asked.practices is not None or asked.telematik_ids is not None
-        one_each = self._listing.persons == 0 and asked.kind in _OF_ORGANISATIONS
-        if asked.tests or named or not one_each or any(len(group) > 1 for group in asked.texts):
+        if asked.tests or named or asked.kind not in _ONE_EACH or any(len(group) > 1 for group in asked.texts):
             return None
         texts = [group[0] for group in asked.texts]
         if any(text.phrases or text.without or self._listing.by_telematik_id(text.verbatim) for text in texts):
             return None
-        return _query(asked, audience, [word for text in texts for word in text.words])
+        query = _query(asked, audience, [word for text in texts for word in text.words])
+        return replace(query, person=_ONE_EACH[asked.kind])
 
     def _page_of_index(self, asked: Asked, query: SearchQuery) -> Page:
         try:
@@ -99,7 +106,7 @@ class Finding:
             matches=[
                 Match(Item(asked.kind, practice), hit.reason, hit.distance_m)
                 for hit in page.hits
-                if (practice := shown(audience, self._listing.get(hit.resource_id))) is not None
+                if (practice := self._listing.seen_by(audience, hit.resource_id)) is not None
             ],
             next_page=page.next_position.token() if page.next_position else None,
         )

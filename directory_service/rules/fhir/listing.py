@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Literal
 
-from directory_service.rules.fhir.terminology import is_person
 from directory_service.rules.practice import Practice, is_listed, is_open_to_insured
 
 Audience = Literal["insured", "practices"]
@@ -17,9 +16,9 @@ def sees(audience: Audience, practice: Practice) -> bool:
     return audience == "practices" or is_open_to_insured(practice)
 
 
-def shown(audience: Audience, practice: Practice | None) -> Practice | None:
+def _as_seen_by(audience: Audience, practice: Practice) -> Practice | None:
     """A listed practice as an audience is shown it: without what is not linked, or hides from insured people."""
-    if practice is None or not sees(audience, practice):
+    if not sees(audience, practice):
         return None
     profile, all_of_them = practice.profile, audience == "practices"
     seen = tuple(item for item in profile.messengers if item.linked and (all_of_them or not item.hide_from_insured))
@@ -27,13 +26,12 @@ def shown(audience: Audience, practice: Practice | None) -> Practice | None:
 
 
 class Listing:
-    """Listed practices by their ids."""
+    """Listed practices by their ids, also as each audience is shown them."""
 
     def __init__(self) -> None:
         self._practices: dict[str, Practice] = {}
+        self._seen: dict[Audience, dict[str, Practice]] = {"insured": {}, "practices": {}}
         self._telematik_ids: dict[str, str] = {}
-        self.persons = 0
-        self.hidden = 0
 
     def put(self, practice: Practice) -> None:
         """Takes a practice as it is now; one that is no longer listed is dropped."""
@@ -41,18 +39,17 @@ class Listing:
         if is_listed(practice):
             self._practices[practice.resource_id] = practice
             self._telematik_ids[practice.telematik_id] = practice.resource_id
-            self._count(practice, 1)
+            for audience, practices in self._seen.items():
+                if (seen := _as_seen_by(audience, practice)) is not None:
+                    practices[practice.resource_id] = seen
 
     def drop(self, resource_id: str) -> None:
         """Forgets a practice, if it is known."""
         known = self._practices.pop(resource_id, None)
         if known is not None:
             del self._telematik_ids[known.telematik_id]
-            self._count(known, -1)
-
-    def _count(self, practice: Practice, change: int) -> None:
-        self.persons += change * is_person(practice.telematik_id)
-        self.hidden += change * practice.profile.hide_from_insured
+            for practices in self._seen.values():
+                practices.pop(resource_id, None)
 
     def __len__(self) -> int:
         return len(self._practices)
@@ -60,6 +57,10 @@ class Listing:
     def get(self, resource_id: str) -> Practice | None:
         """The practice with this logical id."""
         return self._practices.get(resource_id)
+
+    def seen_by(self, audience: Audience, resource_id: str) -> Practice | None:
+        """The practice with this logical id as an audience is shown it; None if it is hidden from them."""
+        return self._seen[audience].get(resource_id)
 
     def by_telematik_id(self, telematik_id: str) -> Practice | None:
         """The practice with this Telematik-ID."""

@@ -38,6 +38,7 @@ class Columns:
         self.times = OpeningTimes()
         self.used: Flags = np.zeros(0, dtype=np.bool_)
         self.hidden: Flags = np.zeros(0, dtype=np.bool_)
+        self.persons: Flags = np.zeros(0, dtype=np.bool_)
         self.hiding = 0
 
     @property
@@ -56,6 +57,7 @@ class Columns:
         self.resource_ids += [""] * (room - len(self.resource_ids))
         self.used = grown(self.used, room)
         self.hidden = grown(self.hidden, room)
+        self.persons = grown(self.persons, room)
         for postings in self.postings:
             postings.make_room(room)
         for column in (self.order, self.places, self.times):

@@ -7,6 +7,7 @@ from datetime import datetime
 from functools import lru_cache
 
 from directory_service.rules.absence import Absence
+from directory_service.rules.fhir.terminology import is_person
 from directory_service.rules.folding import words
 from directory_service.rules.opening_hours import UNKNOWN_HOURS, OpeningHours, OpenState, open_state
 from directory_service.rules.places import PostcodeCentroids
@@ -32,6 +33,7 @@ class IndexedPractice:
         opening_hours: unknown until said.
         absence: the next or present one.
         hidden: whether insured people do not find it.
+        person: whether it is a person's entry, not an organisation's.
     """
 
     resource_id: str
@@ -46,6 +48,7 @@ class IndexedPractice:
     opening_hours: OpeningHours = UNKNOWN_HOURS
     absence: Absence | None = None
     hidden: bool = False
+    person: bool = False
 
     def open_state(self, at: datetime) -> OpenState:
         """Whether the practice is open at a moment, which has a zone; during an absence it is closed."""
@@ -80,4 +83,5 @@ class Indexer:
             opening_hours=profile.opening_hours,
             absence=profile.absence,
             hidden=not profile.insured_addresses,
+            person=is_person(practice.telematik_id),
         )

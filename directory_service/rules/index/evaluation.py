@@ -139,6 +139,8 @@ class Evaluation:
         found, done = self._start(query, words, filters)
         if query.for_insured and columns.hiding:
             found = found.only(~columns.hidden[found.slots])
+        if query.person is not None:
+            found = found.only(columns.persons[found.slots] == query.person)
         for keys in filters:
             if keys is not done:
                 found = found.only(self._has(keys, found.slots))

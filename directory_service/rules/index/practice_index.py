@@ -125,6 +125,7 @@ class PracticeIndex:
             self._columns.places.insert(slot, after.position)
         self._columns.times.insert(slot, entry)
         self._columns.hide(slot, hidden=entry.hidden)
+        self._columns.persons[slot] = entry.person
         self._kept[slot] = after
 
     def remove(self, resource_id: str) -> None:
@@ -169,6 +170,7 @@ class PracticeIndex:
         columns.resource_ids[slot] = entry.resource_id
         columns.used[slot] = True
         columns.hide(slot, hidden=entry.hidden)
+        columns.persons[slot] = entry.person
         columns.places.insert(slot, entry.position)
         columns.times.insert(slot, entry)
         for word in after.name_words:

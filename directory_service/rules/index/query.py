@@ -43,6 +43,7 @@ class SearchQuery:
         open_at: the moment for which opening hours are looked at, with a zone.
         open_states: which states at ``open_at`` fit.
         for_insured: whether practices that hide from insured people are left out.
+        person: whether only persons' entries fit (True) or only organisations' (False); None if both do.
         only: logical ids of the only practices that can fit; None if any can.
     """
 
@@ -58,6 +59,7 @@ class SearchQuery:
     open_at: datetime | None = None
     open_states: frozenset[OpenState] = frozenset({OpenState.OPEN})
     for_insured: bool = True
+    person: bool | None = None
     only: frozenset[str] | None = None
 
     def __post_init__(self) -> None:

@@ -89,6 +89,7 @@ def passes(practice: IndexedPractice, query: SearchQuery) -> bool:
     away = metres(query.origin, practice.position) if query.origin and practice.position else math.inf
     return (
         not (query.for_insured and practice.hidden)
+        and query.person in {None, practice.person}
         and (query.only is None or practice.resource_id in query.only)
         and all(practice.city and practice.city.startswith(group) for group in query.cities)
         and all(practice.postcode and practice.postcode.startswith(group) for group in query.postcodes)

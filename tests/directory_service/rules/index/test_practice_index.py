@@ -78,6 +78,7 @@ ENTRIES = st.builds(
     opening_hours=HOURS,
     absence=ABSENCES,
     hidden=st.booleans(),
+    person=st.booleans(),
 )
 
 
@@ -100,6 +101,7 @@ QUERIES = st.builds(
     open_at=st.none() | MOMENTS,
     open_states=st.frozensets(st.sampled_from(list(OpenState)), min_size=1),
     for_insured=st.booleans(),
+    person=st.none() | st.booleans(),
     only=st.none() | st.frozensets(NUMBERS, max_size=8),
 ) | st.builds(SearchQuery, words=st.lists(ASKED, min_size=1, max_size=2, unique=True).map(tuple))
 
