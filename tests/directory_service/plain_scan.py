@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from directory_service.rules.fhir.listing import Listing
+from directory_service.rules.fhir.terminology import is_person
 from directory_service.rules.folding import words
 from directory_service.rules.index.query import Reason, SearchHit, SearchPage, SearchPosition, SearchQuery
 from directory_service.rules.practice import Practice
@@ -56,6 +57,7 @@ def _hit(practice: Practice, query: SearchQuery, specialties: SpecialtyTable) ->
     fits = (
         (query.only is None or practice.resource_id in query.only)
         and not (query.for_insured and profile.hide_from_insured)
+        and query.person in {None, is_person(practice.telematik_id)}
         and all(group & set(profile.specialties) for group in query.specialties)
         and all(city.startswith(group) for group in query.cities)
         and all(postcode.startswith(group) for group in query.postcodes)

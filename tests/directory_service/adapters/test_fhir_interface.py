@@ -215,6 +215,44 @@ async def test_pharmacies_near_a_point_are_found_alone(directory: Directory, pat
     assert everything["total"] > 1
 
 
+async def test_the_requests_of_gematiks_guide_find_what_they_are_about(directory: Directory, patient: Client) -> None:
+    """Source: api-vzd, HOWTO_Search and its samples; addresses as they stand there, with what is stored here."""
+    person, practice = "1-112345678", Client(directory, await directory.search_token(OWN_ACCOUNT), "/search")
+    await directory.practice_joins(person, profile=PROFILE | {"name": "Dr. Anna Sommer"})
+    service = "HealthcareService?organization.active=true&endpoint.status=active"
+    role = "PractitionerRole?practitioner.active=true&endpoint.status=active&endpoint.payload-type=tim-chat"
+    known = "&_include=PractitionerRole:practitioner&_include=PractitionerRole:location"
+    for client, asked, total, included in (
+        (patient, f"{service}&_text=Kollegen&_include=HealthcareService:organization", 1, ["Organization"]),
+        (
+            practice,
+            f"{service}&_include=*&organization.identifier={WINTER}",
+            1,
+            ["Endpoint", "Location", "Organization"],
+        ),
+        (patient, f"{service}&_text=kollegen%20hamburg&location.near=53.557|10.011|5|km", 1, []),
+        (patient, f"{role}&location.address-city=Hamburg{known}", 1, ["Location", "Practitioner"]),
+        (patient, f"{role}&practitioner.qualification=1.2.276.0.76.4.30&practitioner.name=Dr.%20Anna", 1, []),
+        (
+            practice,
+            f"Endpoint?status=active&_has:HealthcareService:endpoint:identifier={WINTER}"
+            "&_revinclude=HealthcareService:endpoint",
+            1,
+            ["HealthcareService"],
+        ),
+        (
+            patient,
+            "HealthcareService?_query=near&latitude=53.557&longitude=10.011&distance=10&_count=20"
+            "&organization.type=1.2.276.0.76.4.50&specialty=INNE",
+            1,
+            ["Location", "Organization"],
+        ),
+    ):
+        path, _, query = asked.partition("?")
+        status, bundle, _ = await client.call("GET", path, query.replace("|", "%7C"))
+        assert (status, bundle["total"], kinds(bundle, "include")) == (200, total, included), asked
+
+
 async def test_each_audience_has_its_own_search(directory: Directory) -> None:
     await directory.practice_joins()
     await directory.practice_joins(WINTER, profile=PROFILE | {"hide_from_insured": True})
