@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from directory_service.rules.fhir.chains import Test
 from directory_service.rules.fhir.items import Kind
@@ -13,8 +13,7 @@ DEFAULT_COUNT = 20
 MAX_COUNT = 100
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(NamedTuple):
     """What must fit, all of it, and what is to be sent.
 
     Attributes:
@@ -28,7 +27,7 @@ class Asked:
         practices: logical ids of the only practices that can fit, if the search names them.
         telematik_ids: their Telematik-IDs, likewise.
         includes: the kinds of linked resources to send along.
-        count: how many matches a page has, 1 to 100.
+        page_size: how many matches a page has, 1 to 100.
         count_only: whether only the number of matches is wanted.
         after: the page's beginning, as our own ``next`` link gave it.
         understood: the parameters that were understood, without the position, for links.
@@ -45,7 +44,7 @@ class Asked:
     practices: frozenset[str] | None = None
     telematik_ids: frozenset[str] | None = None
     includes: frozenset[Kind] = frozenset()
-    count: int = DEFAULT_COUNT
+    page_size: int = DEFAULT_COUNT
     count_only: bool = False
     after: str | None = None
     understood: tuple[tuple[str, str], ...] = ()

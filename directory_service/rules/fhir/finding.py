@@ -76,7 +76,7 @@ class Finding:
         yield
         found.sort(key=lambda match: match[0])
         rest = [match for match in found if after is None or match[0] > after]
-        page = rest[: asked.count]
+        page = rest[: asked.page_size]
         return Page(
             total=len(found),
             matches=[match for _, match in page],
@@ -99,7 +99,7 @@ class Finding:
             after = SearchPosition.from_token(asked.after) if asked.after is not None else None
         except ValueError:
             raise FaultyParameter("_after", "page") from None
-        page = self._index.search(query, count=asked.count, after=after)
+        page = self._index.search(query, count=asked.page_size, after=after)
         audience: Audience = "insured" if query.for_insured else "practices"
         return Page(
             total=page.total,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 
 from directory_service.rules.fhir.asked import DEFAULT_COUNT, MAX_COUNT, Asked
 from directory_service.rules.fhir.chains import Chains, always
@@ -82,8 +81,8 @@ class QueryReader:
             if name != AFTER:
                 understood.append((name, value))
         if any(name.partition(":")[0] in _INCLUDES for name, _ in understood):
-            asked = replace(asked, includes=_closed(asked, understood))
-        return replace(asked, understood=tuple(understood), ignored=tuple(ignored))
+            asked = asked._replace(includes=_closed(asked, understood))
+        return asked._replace(understood=tuple(understood), ignored=tuple(ignored))
 
     def _with(self, asked: Asked, name: str, value: str, *, operators: bool) -> Asked:
         kind = asked.kind
@@ -92,9 +91,9 @@ class QueryReader:
         if name in _RESULT:
             return _RESULT[name](asked, name, value)
         if name.partition(":")[0] in _INCLUDES:
-            return replace(asked, includes=include(kind, asked.includes, name, value))
+            return asked._replace(includes=include(kind, asked.includes, name, value))
         if name in _TEXTS:
-            return replace(asked, texts=(*asked.texts, read_text(name, value, operators=operators)))
+            return asked._replace(texts=(*asked.texts, read_text(name, value, operators=operators)))
         if name in _NEAR.get(kind, ()):
             return _with_near(asked, name, value)
         return self._with_test(asked, name, value)
@@ -102,21 +101,21 @@ class QueryReader:
     def _with_test(self, asked: Asked, name: str, value: str) -> Asked:
         test = self._chains.test(asked.kind, name, value)
         if name in _SPECIALTIES and "" not in (codes := specialty_codes(name, value)):
-            return replace(asked, specialties=(*asked.specialties, codes))
+            return asked._replace(specialties=(*asked.specialties, codes))
         if name in _CITIES:
-            return replace(asked, cities=(*asked.cities, _beginnings(name, value)))
+            return asked._replace(cities=(*asked.cities, _beginnings(name, value)))
         if name in _POSTCODES:
-            return replace(asked, postcodes=(*asked.postcodes, _beginnings(name, value)))
-        return _narrowed(asked if test is always else replace(asked, tests=(*asked.tests, test)), name, value)
+            return asked._replace(postcodes=(*asked.postcodes, _beginnings(name, value)))
+        return _narrowed(asked if test is always else asked._replace(tests=(*asked.tests, test)), name, value)
 
 
 def _narrowed(asked: Asked, name: str, value: str) -> Asked:
     """Knows the only practices that can fit, if the parameter names them."""
     if name in _IDENTIFIERS:
-        return replace(asked, telematik_ids=_both(asked.telematik_ids, _telematik_ids(name, value)))
+        return asked._replace(telematik_ids=_both(asked.telematik_ids, _telematik_ids(name, value)))
     if name == "_id":
         ids = frozenset(practice_of(TokenValue.read(part).code) for part in alternatives(name, value))
-        return replace(asked, practices=_both(asked.practices, ids))
+        return asked._replace(practices=_both(asked.practices, ids))
     return asked
 
 
@@ -139,7 +138,7 @@ def _beginnings(name: str, value: str) -> tuple[str, ...]:
 def _with_near(asked: Asked, name: str, value: str) -> Asked:
     if asked.near is not None:
         raise FaultyParameter(name, "repeated")
-    return replace(asked, near=read_near(name, value))
+    return asked._replace(near=read_near(name, value))
 
 
 def _both(known: frozenset[str] | None, more: frozenset[str]) -> frozenset[str]:
@@ -186,13 +185,13 @@ def with_count(asked: Asked, name: str, value: str) -> Asked:
         FaultyParameter: ``count``.
     """
     count = _read_count(name, value)
-    return replace(asked, count=count or DEFAULT_COUNT, count_only=asked.count_only or count == 0)
+    return asked._replace(page_size=count or DEFAULT_COUNT, count_only=asked.count_only or count == 0)
 
 
 def _with_summary(asked: Asked, name: str, value: str) -> Asked:
     if value not in {"count", "false"}:
         raise FaultyParameter(name, "summary")
-    return replace(asked, count_only=asked.count_only or value == "count")
+    return asked._replace(count_only=asked.count_only or value == "count")
 
 
 def _with_total(asked: Asked, name: str, value: str) -> Asked:
@@ -217,7 +216,7 @@ def _with_operators(asked: Asked, _name: str, _value: str) -> Asked:
 
 
 def _with_position(asked: Asked, _name: str, value: str) -> Asked:
-    return replace(asked, after=value)
+    return asked._replace(after=value)
 
 
 _RESULT: dict[str, Callable[[Asked, str, str], Asked]] = {

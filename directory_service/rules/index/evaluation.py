@@ -163,14 +163,17 @@ class Evaluation:
         """The practices that the most selective part leaves, and which part that was."""
         columns = self._columns
         parts: list[_Word | _Keys] = [*words, *filters]
-        best = min(parts, key=lambda part: part.size, default=None)
-        size = best.size if best else len(columns.slots)
-        if query.only is not None and len(query.only) <= size:
+        best = min(parts, key=lambda part: part.size) if len(parts) > 1 else next(iter(parts), None)
+
+        def is_least(number: int) -> bool:
+            return number <= (best.size if best else len(columns.slots))
+
+        if query.only is not None and is_least(len(query.only)):
             known = [columns.slots[one] for one in query.only if one in columns.slots]
             return _unrated(np.asarray(known, dtype=np.uint32)), None
         if query.within_m is not None and query.origin is not None:
             around = columns.places.around(query.origin, query.within_m)
-            if len(around) <= size:
+            if is_least(len(around)):
                 return _unrated(around), None
         if best is None:
             return _unrated(np.flatnonzero(columns.used).astype(np.uint32)), None
@@ -194,9 +197,9 @@ class Evaluation:
         """All slots that a word fits, with their levels."""
         if not word.fitting:
             return _unrated(np.zeros(0, dtype=np.uint32))
-        slots = np.concatenate([keys.postings.slots(keys.keys) for _, keys in word.fitting])
-        sizes = [keys.size for _, keys in word.fitting]
-        levels = np.repeat(np.array([level for level, _ in word.fitting], dtype=np.uint8), sizes)
+        lists = [keys.postings.slots(keys.keys) for _, keys in word.fitting]
+        slots = np.concatenate(lists)
+        levels = np.array([level for level, _ in word.fitting], dtype=np.uint8).repeat([len(part) for part in lists])
         # The best level stands last.
         return _Fitting(slots, levels).only(self._last_of_each(slots))
 
@@ -241,8 +244,8 @@ class Evaluation:
             later = order >= first
             order, found = order[later], found.only(later)
         more = len(order) > count
-        places = np.argpartition(order, count)[:count] if more and len(order) > _FEW else np.arange(len(order))
-        places = places[np.argsort(order[places])][:count]
+        places = order.argpartition(count)[:count] if more and len(order) > _FEW else np.arange(len(order))
+        places = places[order[places].argsort()][:count]
         chosen = found.slots[places].tolist()
         rated = zip(chosen, order[places].tolist(), found.levels[places].tolist(), strict=True)
         searched, measured = bool(query.words or query.name_words), query.origin is not None
