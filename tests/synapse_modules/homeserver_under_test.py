@@ -18,10 +18,9 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qs, quote, urljoin, urlsplit
+from urllib.parse import parse_qs, quote, urlsplit
 
 import aiohttp
 import yaml
@@ -33,6 +32,7 @@ from messenger_core.identifiers import kvnr_check_digit
 from messenger_core.service_auth.assertions import make_assertion
 from messenger_core.service_auth.client import ServiceClient
 from messenger_core.service_auth.keys import generate_private_key, public_jwks, write_private_key
+from tests.synapse_modules.browsing import Browser, Page
 from tests.synapse_modules.stand_ins import Directory, OpenIdProvider, serving
 
 REPOSITORY = Path(__file__).parents[2]
@@ -50,23 +50,6 @@ CIPHERTEXT = {
     "session_id": "A" * 43,
     "device_id": "TEST",
 }
-
-
-class _Page(HTMLParser):
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.words: list[str] = []
-        self.terms = ""
-        """The version of the terms that the page asks to accept."""
-        self.feed(html)
-
-    def handle_starttag(self, _tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        attributes = dict(attrs)
-        if attributes.get("name") == "accepted_version":
-            self.terms = attributes.get("value") or ""
-
-    def handle_data(self, data: str) -> None:
-        self.words.extend(data.split())
 
 
 class SignInRefused(Exception):  # noqa: N818
@@ -155,29 +138,29 @@ class Homeserver:
         Raises:
             SignInRefused: with the text of the page.
         """
-        self.provider.claims = said
-        cookies: dict[str, str] = {}
-        consent: dict[str, str] | None = None
-        address = f"{self.url}/_matrix/client/v3/login/sso/redirect/oidc-{provider}?redirectUrl={_CALLBACK}"
-        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
-            while not address.startswith(_CALLBACK):
-                # Carried by hand: libraries drop Secure cookies over plain http.
-                headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())}
-                method, form, consent = ("POST", consent, None) if consent else ("GET", None, None)
-                async with http.request(method, address, data=form, headers=headers, allow_redirects=False) as answer:
-                    cookies |= {name: morsel.value for name, morsel in answer.cookies.items()}
-                    page = _Page(await answer.text())
-                    if answer.status == 302:
-                        address = urljoin(address, answer.headers["Location"])
-                    elif page.terms and accepts_terms:
-                        consent = {"accepted_version": page.terms}
-                    else:
-                        raise SignInRefused(" ".join(page.words))
-        token = parse_qs(urlsplit(address).query)["loginToken"][0]
+        token = await self.login_token(said, provider=provider, accepts_terms=accepts_terms)
         body = {"type": "m.login.token", "token": token} | ({"device_id": device_id} if device_id else {})
         status, content = await self.call(None, "POST", "/login", body)
         assert status == 200, content
         return SignedIn(content["user_id"], content["access_token"], content["device_id"])
+
+    async def login_token(
+        self, said: dict[str, Any], *, provider: str = "gesundheitsid", accepts_terms: bool = True
+    ) -> str:
+        """What a client gets from a sign-in in the browser.
+
+        Raises:
+            SignInRefused: with the text of the page.
+        """
+        self.provider.claims = said
+        browser = Browser(stops_at=_CALLBACK)
+        start = f"{self.url}/_matrix/client/v3/login/sso/redirect/oidc-{provider}?redirectUrl={_CALLBACK}"
+        address, page = await browser.open(start)
+        if page.terms and accepts_terms:
+            address, page = await browser.open(address, {"accepted_version": page.terms})
+        if not address.startswith(_CALLBACK):
+            raise SignInRefused(page.text)
+        return parse_qs(urlsplit(address).query)["loginToken"][0]
 
     async def new_person(self, name: str = "Erika Muster") -> SignedIn:
         return await self.sign_in(claims(new_kvnr(), name))
@@ -247,6 +230,11 @@ class Homeserver:
         address = f"{self.url}/_matrix/client/v3{path}"
         async with aiohttp.ClientSession(headers=headers) as http, http.request(method, address, json=body) as answer:
             return answer.status, await answer.json(content_type=None)
+
+    async def get_page(self, path: str) -> tuple[int, Page]:
+        """What a browser that comes from nowhere is shown."""
+        async with aiohttp.ClientSession() as http, http.get(self.url + path) as answer:
+            return answer.status, Page(await answer.text())
 
     async def create_room(self, who: SignedIn, *invite: str, **more: Any) -> tuple[int, dict[str, Any]]:
         body = {"preset": "trusted_private_chat", "is_direct": True, "invite": list(invite), "initial_state": [MEGOLM]}

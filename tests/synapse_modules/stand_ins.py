@@ -6,7 +6,7 @@ import asyncio
 import secrets
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -58,6 +58,9 @@ class OpenIdProvider:
     def __init__(self, port: int) -> None:
         self.port = port
         self.claims: dict[str, Any] = {}
+        self.sign: Callable[[ECKey, dict[str, Any]], object] = sign_statement
+        """Makes the ID token of its claims; a test may put a faulty one in its place."""
+        self.refuses_code = False
         self._key = generate_private_key()
         self._codes: dict[str, tuple[str, str, dict[str, Any]]] = {}
         self.app = web.Application()
@@ -85,6 +88,8 @@ class OpenIdProvider:
                 "subject_types_supported": ["pairwise"],
                 "id_token_signing_alg_values_supported": ["ES256"],
                 "code_challenge_methods_supported": ["S256"],
+                "backchannel_logout_supported": True,
+                "backchannel_logout_session_supported": True,
             }
         )
 
@@ -98,12 +103,21 @@ class OpenIdProvider:
 
     async def _token(self, request: web.Request) -> web.Response:
         form = await request.post()
+        if self.refuses_code:
+            return web.json_response({"error": "invalid_grant"}, status=400)
         issuer, nonce, claims = self._codes.pop(str(form["code"]))
         now = int(datetime.now(UTC).timestamp())
         id_token = {"iss": issuer, "aud": "homeserver", "iat": now, "exp": now + 300, "nonce": nonce, **claims}
         return web.json_response(
-            {"access_token": "unused", "token_type": "Bearer", "id_token": sign_statement(self._key, id_token)}
+            {"access_token": "unused", "token_type": "Bearer", "id_token": self.sign(self._key, id_token)}
         )
+
+    def logout_token(self, name: str, **changed: Any) -> str:
+        """What tells a relying party that a session has ended (OpenID Connect Back-Channel Logout)."""
+        now = int(datetime.now(UTC).timestamp())
+        event = {"http://schemas.openid.net/event/backchannel-logout": {}}
+        said = {"iss": self.issuer(name), "aud": "homeserver", "iat": now, "jti": secrets.token_hex(8), "events": event}
+        return sign_statement(self._key, said | changed)
 
 
 class _Replays:
