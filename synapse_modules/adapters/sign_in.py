@@ -19,6 +19,7 @@ from synapse_modules.adapters.present import now, now_ms
 from synapse_modules.adapters.synapse_database import SynapseDatabase
 from synapse_modules.adapters.synapse_private import SynapsePrivate
 from synapse_modules.rules.admission import (
+    Admitted,
     AdmittedAgent,
     RefusalReason,
     Refused,
@@ -90,9 +91,15 @@ class GesundheitsIdSignIn(_Mapping):
     def get_remote_user_id(self, userinfo: Claims) -> str:
         """What Synapse knows the person by: the keyed hash of her KVNR.
 
-        Bad claims give a name that nobody has; ``get_extra_attributes`` then refuses them in our own words.
+        Claims that let nobody in give a name that nobody has. At a sign-in, ``get_extra_attributes`` then refuses them
+        in our own words; where a sign-in confirms something, nothing else is asked, and Synapse's page refuses them.
         """
-        return self._kvnr_hash(userinfo) or "nobody"
+        decision = decide(
+            userinfo,
+            insurer_ik=self._settings.insurer_ik,
+            admit_test_numbers=self._settings.admit_test_numbers,
+        )
+        return self._vault.lookup_hash(decision.kvnr) if isinstance(decision, Admitted) else "nobody"
 
     async def get_extra_attributes(self, userinfo: Claims, _token: Token) -> dict[str, Any]:
         """Called at every sign-in, before anything is made.

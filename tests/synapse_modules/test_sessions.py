@@ -77,20 +77,27 @@ async def test_what_needs_a_confirmation_is_confirmed_by_a_sign_in_of_the_same_p
     kvnr = new_kvnr()
     one, other = await homeserver.sign_in(claims(kvnr)), await homeserver.sign_in(claims(kvnr))
     body: dict[str, Any] = {"devices": [other.device_id]}
-    status, asked = await homeserver.call(one, "POST", "/delete_devices", body)
-    assert status == 401
-    assert {"stages": ["m.login.sso"]} in asked["flows"]
-    body["auth"] = {"session": asked["session"]}
+
+    async def session() -> str:
+        status, asked = await homeserver.call(one, "POST", "/delete_devices", body)
+        assert status == 401
+        assert {"stages": ["m.login.sso"]} in asked["flows"]
+        return str(asked["session"])
+
+    async def deleted(auth: dict[str, Any]) -> int:
+        return (await homeserver.call(one, "POST", "/delete_devices", body | {"auth": auth}))[0]
+
     key = {"type": "de.hek.login.private_key_jwt", "identifier": {"type": "m.id.user", "user": one.user_id}}
-    by_key = body | {"auth": key | {"assertion": "x", "session": asked["session"]}}
-    assert (await homeserver.call(one, "POST", "/delete_devices", by_key))[0] in {400, 401, 403}
-    assert "nicht dieselbe Person" in await _confirm(homeserver, asked["session"], claims(new_kvnr()))
-    assert (await homeserver.call(one, "POST", "/delete_devices", body))[0] == 401
-    refused = claims(kvnr, acr="gematik-ehealth-loa-substantial")
-    assert "niedrigeren Stufe" in await _confirm(homeserver, asked["session"], refused)
-    assert (await homeserver.call(one, "POST", "/delete_devices", body))[0] == 401
-    assert "Vielen Dank" in await _confirm(homeserver, asked["session"], claims(kvnr))
-    assert (await homeserver.call(one, "POST", "/delete_devices", body))[0] == 200
+    assert await deleted(key | {"assertion": "x", "session": await session()}) in {400, 401, 403}
+    somebody_else, weak = claims(new_kvnr()), claims(kvnr, acr="gematik-ehealth-loa-substantial")
+    elsewhere = claims(kvnr, **{"urn:telematik:claims:organization": "109500969"})
+    for said in (somebody_else, weak, elsewhere):
+        asked = await session()
+        assert "nicht die Person" in await _confirm(homeserver, asked, said)
+        assert await deleted({"session": asked}) in {401, 403}
+    asked = await session()
+    assert "Vielen Dank" in await _confirm(homeserver, asked, claims(kvnr))
+    assert await deleted({"session": asked}) == 200
     assert (await homeserver.call(other, "GET", "/account/whoami"))[0] == 401
     assert (await homeserver.call(one, "GET", "/account/whoami"))[0] == 200
 
