@@ -88,17 +88,17 @@ class GesundheitsIdSignIn(_Mapping):
         kvnr = claimed_kvnr(userinfo, admit_test_numbers=self._settings.admit_test_numbers)
         return None if kvnr is None else self._vault.lookup_hash(kvnr)
 
+    def _decide(self, userinfo: Claims) -> Admitted | Refused:
+        settings = self._settings
+        return decide(userinfo, insurer_ik=settings.insurer_ik, admit_test_numbers=settings.admit_test_numbers)
+
     def get_remote_user_id(self, userinfo: Claims) -> str:
         """What Synapse knows the person by: the keyed hash of her KVNR.
 
         Claims that let nobody in give a name that nobody has. At a sign-in, ``get_extra_attributes`` then refuses them
         in our own words; where a sign-in confirms something, nothing else is asked, and Synapse's page refuses them.
         """
-        decision = decide(
-            userinfo,
-            insurer_ik=self._settings.insurer_ik,
-            admit_test_numbers=self._settings.admit_test_numbers,
-        )
+        decision = self._decide(userinfo)
         return self._vault.lookup_hash(decision.kvnr) if isinstance(decision, Admitted) else "nobody"
 
     async def get_extra_attributes(self, userinfo: Claims, _token: Token) -> dict[str, Any]:
@@ -108,11 +108,7 @@ class GesundheitsIdSignIn(_Mapping):
             MappingException: if the person does not get in; its text becomes the page that she reads.
         """
         kvnr_hash = self._kvnr_hash(userinfo)
-        decision = decide(
-            userinfo,
-            insurer_ik=self._settings.insurer_ik,
-            admit_test_numbers=self._settings.admit_test_numbers,
-        )
+        decision = self._decide(userinfo)
         if isinstance(decision, Refused):
             has_moved = decision.reason is RefusalReason.OTHER_INSURER and await self._lock_moved(userinfo)
             reason = RefusalReason.INSURER_CHANGED if has_moved else decision.reason
@@ -148,11 +144,7 @@ class GesundheitsIdSignIn(_Mapping):
         Raises:
             MappingException: if the pending name is taken, which a second try resolves.
         """
-        decision = decide(
-            userinfo,
-            insurer_ik=self._settings.insurer_ik,
-            admit_test_numbers=self._settings.admit_test_numbers,
-        )
+        decision = self._decide(userinfo)
         if isinstance(decision, Refused):
             raise await self._refuse(decision.reason)
         kvnr_hash = self._vault.lookup_hash(decision.kvnr)

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
-from urllib.parse import urljoin
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import aiohttp
+
+from messenger_core.homeserver_interface import LOGIN_PATH
 
 _MOST_STEPS = 12
 
@@ -60,3 +62,10 @@ class Browser:
                         return address, Page(await answer.text())
                     address, form = urljoin(address, answer.headers["Location"]), None
         raise AssertionError("the way has no end")
+
+    async def log_in(self, homeserver: str, address: str) -> None:
+        """Gives the login token in an address back for an access token."""
+        body = {"type": "m.login.token", "token": parse_qs(urlsplit(address).query)["loginToken"][0]}
+        async with aiohttp.ClientSession() as http, http.post(f"{homeserver}{LOGIN_PATH}", json=body) as answer:
+            answer.raise_for_status()
+            await answer.read()

@@ -115,7 +115,7 @@ class OpenIdProvider:
     def logout_token(self, name: str, **changed: Any) -> str:
         """What tells a relying party that a session has ended (OpenID Connect Back-Channel Logout)."""
         now = int(datetime.now(UTC).timestamp())
-        event = {"http://schemas.openid.net/event/backchannel-logout": {}}
+        event: dict[str, object] = {"http://schemas.openid.net/event/backchannel-logout": {}}
         said = {"iss": self.issuer(name), "aud": "homeserver", "iat": now, "jti": secrets.token_hex(8), "events": event}
         return sign_statement(self._key, said | changed)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.synapse_modules.homeserver_under_test import (
     SignInRefused,
     claims,
     new_kvnr,
+    running_homeserver,
 )
 
 
@@ -186,3 +188,20 @@ async def test_a_practice_signs_in_with_its_key_until_it_is_closed(homeserver: H
         assert status == (200 if active else 403)
     _, profile = await homeserver.call(device, "GET", f"/profile/{practice.user_id}")
     assert profile["displayname"] == "Praxis Neu"
+
+
+async def test_names_are_made_of_the_kvnr_where_a_network_needs_it_and_none_is_given_twice(tmp_path: Path) -> None:
+    with running_homeserver(tmp_path, more_module={"mxid": "kvnr"}) as homeserver:
+        kvnr = new_kvnr()
+        first = await homeserver.sign_in(claims(kvnr))
+        assert first.user_id == f"@{kvnr.lower()}:{homeserver.server_name}"
+        assert (await homeserver.sign_in(claims(kvnr))).user_id == first.user_id
+        again = new_kvnr()
+        taken = f"@{again.lower()}:{homeserver.server_name}"
+        # What the deactivation of an account leaves of it.
+        homeserver.change_row(
+            "INSERT INTO hek_account (user_id, kind, state, display_name) VALUES (?, 'insured', 'deactivated', '')",
+            taken,
+        )
+        second = await homeserver.sign_in(claims(again))
+        assert second.user_id == f"@{again.lower()}-2:{homeserver.server_name}"

@@ -59,7 +59,7 @@ def _another_key(_key: ECKey, said: dict[str, Any]) -> str:
 
 
 def _the_right_name_on_another_key(key: ECKey, said: dict[str, Any]) -> str:
-    return sign_statement(ECKey.import_key({**generate_private_key().as_dict(), "kid": key.kid}), said)
+    return sign_statement(ECKey.import_key(generate_private_key().as_dict() | {"kid": str(key.kid)}), said)
 
 
 def _tampered(key: ECKey, said: dict[str, Any]) -> str:

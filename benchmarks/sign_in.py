@@ -1,0 +1,172 @@
+"""What signing in costs: bare Synapse beside our mapping provider, at the same plain OpenID provider, round by round.
+
+    python benchmarks/sign_in.py [--quick]
+
+Prints a table and, as its last line, one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from aiohttp.test_utils import unused_port
+
+# It is run as a file, so Python looks for modules beside it; what it measures lies one folder up.
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tests.bare_homeserver import make_homeserver, unlimited
+from tests.synapse_modules.browsing import Browser
+from tests.synapse_modules.homeserver_under_test import claims, new_kvnr, running_homeserver
+from tests.synapse_modules.stand_ins import OpenIdProvider, serving
+
+_GOAL = 1.2
+_CALLBACK = "http://localhost/signed-in"
+_PLAIN_MAPPING = {"localpart_template": "{{ user.localpart }}", "display_name_template": "{{ user.name }}"}
+
+
+@dataclass
+class Way:
+    """One way in and how long its sign-ins took, in seconds, from the client's first request to its access token."""
+
+    name: str
+    url: str
+    provider: OpenIdProvider
+    first_s: list[float] = field(default_factory=list)
+    """Sign-ins that make an account."""
+    again_s: list[float] = field(default_factory=list)
+    """Sign-ins of somebody who has one: a new device."""
+
+    async def sign_in(self, said: dict[str, str]) -> float:
+        """Signs somebody in as a client does and returns how long it took.
+
+        Raises:
+            RuntimeError: if she did not get in.
+        """
+        started = time.perf_counter()
+        self.provider.claims = said
+        browser = Browser(stops_at=_CALLBACK)
+        start = f"{self.url}/_matrix/client/v3/login/sso/redirect/oidc-gesundheitsid?redirectUrl={_CALLBACK}"
+        address, page = await browser.open(start)
+        if page.terms:
+            address, page = await browser.open(address, {"accepted_version": page.terms})
+        if not address.startswith(_CALLBACK):
+            raise RuntimeError(f"{self.name}: {page.text[:300]}")
+        await browser.log_in(self.url, address)
+        return time.perf_counter() - started
+
+    async def one_round(self) -> None:
+        """A new person, and then another device of hers."""
+        kvnr = new_kvnr()
+        said = claims(kvnr) | {"localpart": f"p{kvnr.lower()}", "name": "Erika Muster"}
+        self.first_s.append(await self.sign_in(said))
+        self.again_s.append(await self.sign_in(said))
+
+
+@contextmanager
+def _bare(folder: Path) -> Iterator[Way]:
+    """Stock Synapse with its own mapping provider and the same terms to accept."""
+    port = unused_port()
+    provider = OpenIdProvider(port)
+    templates = Path(__file__).parents[1] / "synapse_modules" / "templates"
+    settings: dict[str, object] = unlimited() | {
+        "oidc_providers": [
+            {
+                "idp_id": "gesundheitsid",
+                "idp_name": "GesundheitsID",
+                "issuer": provider.issuer("gesundheitsid"),
+                "client_id": "homeserver",
+                "client_secret": "secret",
+                "pkce_method": "always",
+                "scopes": ["openid"],
+                "user_mapping_provider": {"config": _PLAIN_MAPPING},
+            }
+        ],
+        "sso": {"client_whitelist": [_CALLBACK]},
+        "templates": {"custom_template_directory": str(templates)},
+        "user_consent": {"template_dir": str(templates), "version": "1.0", "require_at_registration": True},
+    }
+    homeserver = make_homeserver(folder, settings)
+    with serving(provider.app, port):
+        homeserver.start()
+        try:
+            yield Way("bare Synapse", homeserver.url, provider)
+        finally:
+            homeserver.stop()
+
+
+@contextmanager
+def _ours(folder: Path) -> Iterator[Way]:
+    """The homeserver with the module; limits of requests are off on both sides."""
+    with running_homeserver(folder, more_synapse=unlimited()) as homeserver:
+        yield Way("with the module", homeserver.base, homeserver.provider)
+
+
+async def _measure(ways: Sequence[Way], rounds: int) -> None:
+    for way in ways:
+        await way.one_round()
+        way.first_s.clear()
+        way.again_s.clear()
+    for number in range(rounds):
+        # Whoever is first in a round is second in the next: a busy machine treats both alike.
+        for way in ways if number % 2 else list(reversed(ways)):
+            await way.one_round()
+
+
+def figures(bare: Way, ours: Way) -> dict[str, float]:
+    """What is compared: medians in milliseconds, and their ratio over both kinds of sign-in."""
+
+    def median_ms(values: Sequence[float]) -> float:
+        return round(statistics.median(values) * 1000, 1)
+
+    return {
+        "median_ratio": round(
+            statistics.median(ours.first_s + ours.again_s) / statistics.median(bare.first_s + bare.again_s), 3
+        ),
+        "median_ratio_first": round(statistics.median(ours.first_s) / statistics.median(bare.first_s), 3),
+        "median_ratio_again": round(statistics.median(ours.again_s) / statistics.median(bare.again_s), 3),
+        "bare_first_ms": median_ms(bare.first_s),
+        "bare_again_ms": median_ms(bare.again_s),
+        "module_first_ms": median_ms(ours.first_s),
+        "module_again_ms": median_ms(ours.again_s),
+    }
+
+
+def table(found: dict[str, float], rounds: int) -> list[str]:
+    """The figures for a person to read."""
+    return [
+        f"Signing in, {rounds} rounds, medians in milliseconds (from the client's request to its access token)",
+        f"{'':18}{'first sign-in':>15}{'another device':>16}",
+        f"{'bare Synapse':18}{found['bare_first_ms']:>15}{found['bare_again_ms']:>16}",
+        f"{'with the module':18}{found['module_first_ms']:>15}{found['module_again_ms']:>16}",
+        f"ratio {found['median_ratio']} (goal: at most {_GOAL})",
+    ]
+
+
+def main() -> None:
+    """Prints a table and, as the last line, the figures as JSON."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="under 50 seconds")
+    rounds = 25 if parser.parse_args().quick else 150
+    with TemporaryDirectory() as folder:
+        bare_folder, our_folder = Path(folder, "bare"), Path(folder, "ours")
+        bare_folder.mkdir()
+        our_folder.mkdir()
+        with _bare(bare_folder) as bare, _ours(our_folder) as ours:
+            asyncio.run(_measure([bare, ours], rounds))
+    found = figures(bare, ours)
+    print("\n".join(table(found, rounds)))  # noqa: T201 - what it is for
+    print(json.dumps(found))  # noqa: T201 - as above
+
+
+if __name__ == "__main__":
+    main()
