@@ -26,7 +26,7 @@ from directory_service.store.import_runs import (
 )
 from directory_service.store.national_directory import NationalDirectory, Statement
 
-_BATCH = 1000
+_BATCH = 2000
 _SUSPICIOUS_SHARE = 0.1
 _SHOWN_FAULTS = 20
 _WORDS = {

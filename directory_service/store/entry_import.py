@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -31,7 +32,7 @@ from directory_service.store.practice_changes import Change, changing
 from directory_service.store.practice_rows import COLUMNS, as_practice, practices_by_id
 from directory_service.store.tables import practice, vzd_entry, vzd_fault, vzd_resource, vzd_run, vzd_touched
 
-_AT_ONCE = 500
+_AT_ONCE = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +201,7 @@ def _hidden_in(row: Any) -> Hidden:
 
 async def _resources(connection: AsyncConnection, *conditions: sa.ColumnElement[bool]) -> dict[str, _Resource]:
     rows = await connection.execute(sa.select(vzd_resource).where(*conditions))
-    return {row.reference: _Resource(json.loads(row.body), row.owner, row.source) for row in rows}
+    return {row.reference: _Resource(orjson.loads(row.body), row.owner, row.source) for row in rows}
 
 
 async def _write_entries(connection: AsyncConnection, entries: dict[str, ImportedEntry]) -> None:

@@ -155,8 +155,9 @@ class ImportRuns:
 
     async def _insert(self, connection: AsyncConnection, run: ImportRun) -> None:
         await connection.execute(vzd_fault.delete().where(vzd_fault.c.owner.is_(None)))
-        # What was rejected is looked at again: a duplicate may be one no longer, and the report is always whole.
-        await self._touch(connection, sa.select(vzd_fault.c.owner).distinct().where(vzd_fault.c.owner.is_not(None)))
+        # What was rejected is looked at again: a duplicate may be one no longer.
+        rejected = sa.select(vzd_fault.c.owner).distinct().where(vzd_fault.c.owner.is_not(None), vzd_fault.c.rejected)
+        await self._touch(connection, rejected)
         await connection.execute(vzd_file.delete())
         values = {"worker": run.worker, "full": run.full, "opt_out": run.opt_out}
         await connection.execute(

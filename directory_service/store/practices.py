@@ -217,8 +217,11 @@ def _joined(before: Practice | None, joining: Joining) -> Practice:
         )
     profile = replace(before.profile, name=joining.name)
     if before.user_id is None:
-        others = (other for other in profile.messengers if other.user_id != joining.user_id)
-        profile = replace(profile, messengers=(Messenger(joining.user_id), *others))
+        others = tuple(other for other in profile.messengers if other.user_id != joining.user_id)
+        # Where every address hides, the new one must not be the way round it.
+        hidden = bool(others) and all(other.hide_from_insured for other in others)
+        own = Messenger(joining.user_id, hide_from_insured=hidden)
+        profile = replace(profile, messengers=(own, *others))
     return replace(before, user_id=joining.user_id, state=state_after_joining(before.state), profile=profile)
 
 

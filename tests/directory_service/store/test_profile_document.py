@@ -50,9 +50,9 @@ profiles = st.builds(
     ).map(tuple),
     opening_hours=hours,
     absence=st.one_of(st.none(), absences),
-    messengers=st.lists(st.builds(Messenger, texts, st.sampled_from(MessengerKind), st.booleans()), max_size=3).map(
-        tuple
-    ),
+    messengers=st.lists(
+        st.builds(Messenger, texts, st.sampled_from(MessengerKind), *[st.booleans()] * 3), max_size=3
+    ).map(tuple),
     hide_from_insured=st.booleans(),
 )
 
