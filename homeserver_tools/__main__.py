@@ -1,4 +1,4 @@
-"""The command line: ``python -m homeserver_tools membership-file FILE --config FILE``."""
+"""The command line: ``python -m homeserver_tools membership-file FILE`` or ``rotate-kvnr-keys``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 from homeserver_tools.exit_status import UNFINISHED, UNUSABLE
+from homeserver_tools.kvnr_keys import rotate_keys
 from homeserver_tools.membership_file.command import send_file
 from homeserver_tools.settings import ToolSettings
 from messenger_core.settings import SettingsError, load_settings
@@ -28,7 +29,14 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
     file.add_argument(
         "--patience", type=float, default=900, metavar="SECONDS", help="how long an outage is waited out; default: 900"
     )
-    file.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE")
+    rotate = commands.add_parser(
+        "rotate-kvnr-keys",
+        description="Seals every KVNR with the newest key of kvnr_encryption_key_file, after all processes of the "
+        "homeserver were restarted with it. Exit status: 0 all are, 2 it cannot be started so, 3 not finished: run it "
+        "again, it goes on where it was.",
+    )
+    for command in (file, rotate):
+        command.add_argument("--config", type=Path, default=_CONFIG, metavar="FILE")
     return parser.parse_args(arguments)
 
 
@@ -43,6 +51,8 @@ def main(arguments: list[str]) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         settings = load_settings(ToolSettings, parsed.config)
+        if parsed.command == "rotate-kvnr-keys":
+            return rotate_keys(settings, _say)
         return send_file(settings, parsed.file, patience_s=parsed.patience, say=_say)
     except SettingsError as fault:
         _say(str(fault))

@@ -22,6 +22,7 @@ from synapse_modules.adapters.device_gate import DeviceGate
 from synapse_modules.adapters.directory_client import DirectoryClient
 from synapse_modules.adapters.erasure_calls import ErasureCalls
 from synapse_modules.adapters.key_sign_in import KeySignIn
+from synapse_modules.adapters.kvnr_key_calls import KvnrKeyCalls
 from synapse_modules.adapters.listed_servers import ListedServers
 from synapse_modules.adapters.locks import Locks
 from synapse_modules.adapters.machine_http import Calls, MachineResource
@@ -44,6 +45,7 @@ from synapse_modules.adapters.synapse_private import SynapsePrivate
 from synapse_modules.adapters.synapse_private.features import end_start
 from synapse_modules.adapters.ways_in import WaysIn
 from synapse_modules.rules.clear_text import membership_without_words
+from synapse_modules.rules.kvnr_vault import KvnrVault, SealBroken
 from synapse_modules.rules.ways_in import open_ways
 from synapse_modules.settings import Configuration, ModuleSettings, load_configuration
 from synapse_modules.store.accounts import Accounts
@@ -53,9 +55,11 @@ from synapse_modules.store.common_rooms import CommonRooms
 from synapse_modules.store.deactivations import Deactivations
 from synapse_modules.store.erasable_events import ErasableEvents
 from synapse_modules.store.federation import FederationLists
+from synapse_modules.store.interaction import Transaction
 from synapse_modules.store.memberships import Memberships
 from synapse_modules.store.reachability import Reachability
 from synapse_modules.store.rooms import Rooms
+from synapse_modules.store.sealed_kvnrs import SealedKvnrs, key_ids_in_use, seal_without_key_id
 from synapse_modules.store.statements import UsedStatements
 
 logger = logging.getLogger(__name__)
@@ -118,6 +122,26 @@ def _only_our_ways_in(homeserver_settings: Mapping[str, Any]) -> None:
         raise ConfigError("\n".join(f"homeserver.yaml: {line}" for line in lines))
 
 
+def _has_its_keys(txn: Transaction, vault: KvnrVault) -> None:
+    """Checks that every KVNR can be read with the keys of the file.
+
+    Raises:
+        ConfigError: naming the key that is missing by its id.
+    """
+    missing = [wanted for wanted in key_ids_in_use(txn) if not vault.knows_key(wanted)]
+    oldest = seal_without_key_id(txn)
+    try:
+        if oldest is not None:
+            vault.open(oldest.sealed, oldest.user_id)
+    except SealBroken:
+        missing.append("of the first release")
+    if missing:
+        raise ConfigError(
+            f"synapse_modules: kvnr_encryption_key_file: the key {', '.join(missing)} is missing, with which KVNRs are "
+            "sealed; put it back, and take it out only after rotate-kvnr-keys"
+        )
+
+
 class HekMessenger:
     """The module: rooms, accounts, people search and the machine API."""
 
@@ -130,7 +154,9 @@ class HekMessenger:
             synapse = SynapsePrivate(api)
             _fits_the_homeserver(settings, api.public_baseurl, synapse.sign_in_providers)
             _only_our_ways_in(synapse.ways_in.settings())
-            synapse.prepare_database(is_main_process=api.worker_name is None)
+            synapse.prepare_database(
+                is_main_process=api.worker_name is None, check=lambda txn: _has_its_keys(txn, config.vault)
+            )
         except ConfigError as fault:
             end_start(fault)
         house = settings.house(api.server_name)
@@ -185,6 +211,7 @@ class HekMessenger:
         synapse.memberships.keep_words_out(membership_without_words)
 
         calls: list[Calls] = [
+            KvnrKeyCalls(SealedKvnrs(database), config.vault),
             MembershipCalls(
                 memberships=memberships,
                 locks=locks,

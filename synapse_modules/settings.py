@@ -26,7 +26,13 @@ from synapse_modules.rules.reach import House
 from synapse_modules.rules.ways_in import SignInProviders
 
 Scope = Literal[
-    "membership:write", "insured:read", "account:events", "retention:act", "erasure:act", "practice:provision"
+    "membership:write",
+    "insured:read",
+    "account:events",
+    "retention:act",
+    "erasure:act",
+    "practice:provision",
+    "kvnr-key:rotate",
 ]
 Localpart = Annotated[str, StringConstraints(pattern=r"^[a-z0-9._=/-]{1,100}$")]
 
@@ -170,17 +176,21 @@ class Configuration:
     federation_roots: tuple[x509.Certificate, ...] = ()
 
 
-def _secret_key(path: Path) -> bytes:
+def _secret_keys(path: Path) -> list[bytes]:
+    """The keys of a file: one as it is, or one a line as base64."""
     content = path.read_bytes()
     if len(content) == KEY_BYTES:
-        return content
+        return [content]
     try:
-        key = base64.b64decode(content.strip(), validate=True)
+        keys = [base64.b64decode(line, validate=True) for line in content.split()]
     except binascii.Error:
-        key = b""
-    if len(key) != KEY_BYTES:
-        raise SettingsError(f"{path}: must hold a key of {KEY_BYTES} bytes, as they are or as base64")
-    return key
+        keys = []
+    if not keys or any(len(key) != KEY_BYTES for key in keys) or len(set(keys)) != len(keys):
+        raise SettingsError(
+            f"{path}: must hold a key of {KEY_BYTES} bytes, as it is or as base64; several keys, each another one, "
+            "stand as base64 on a line each"
+        )
+    return keys
 
 
 def load_configuration(reference: object) -> Configuration:
@@ -194,14 +204,16 @@ def load_configuration(reference: object) -> Configuration:
     """
     path = check_settings(FileReference, reference, source="config of synapse_modules").file
     settings = load_settings(ModuleSettings, path)
-    lookup_key = _secret_key(settings.kvnr_lookup_key_file)
-    encryption_key = _secret_key(settings.kvnr_encryption_key_file)
-    if lookup_key == encryption_key:
+    lookup_keys = _secret_keys(settings.kvnr_lookup_key_file)
+    encryption_keys = _secret_keys(settings.kvnr_encryption_key_file)
+    if len(lookup_keys) != 1:
+        raise SettingsError(f"{path.name}: kvnr_lookup_key_file: must hold one key, it is never changed")
+    if lookup_keys[0] in encryption_keys:
         raise SettingsError(f"{path.name}: kvnr_encryption_key_file: must hold another key than kvnr_lookup_key_file")
     return Configuration(
         settings=settings,
         signing_key=read_private_key(settings.signing_key_file),
-        vault=KvnrVault(lookup_key, encryption_key),
+        vault=KvnrVault(lookup_keys[0], encryption_keys),
         clients={
             client.client_id: Client(client.client_id, read_jwks(client.jwks_file), frozenset(client.scopes))
             for client in settings.clients

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from synapse.config import ConfigError
 
 from messenger_core.service_auth.keys import generate_private_key
 from synapse_modules.app import parse_config
+from synapse_modules.rules.kvnr_vault import key_id
 from tests.synapse_modules.homeserver_under_test import module_settings
 
 _NAMES = (
@@ -81,6 +83,20 @@ def test_keys_of_the_wrong_size_and_equal_keys_are_refused(tmp_path: Path, good:
         parsed(tmp_path, good | {"kvnr_lookup_key_file": str(tmp_path / "short")})
     with pytest.raises(ConfigError, match="another key"):
         parsed(tmp_path, good | {"kvnr_lookup_key_file": good["kvnr_encryption_key_file"]})
+
+
+def test_several_keys_encrypt_and_one_alone_finds(tmp_path: Path, good: dict[str, Any]) -> None:
+    keys = [base64.b64encode(bytes([number]) * 32).decode() for number in (1, 2)]
+    several, twice = tmp_path / "several", tmp_path / "twice"
+    several.write_text("\n".join(keys))
+    twice.write_text("\n".join(keys[:1] * 2))
+    vault = parsed(tmp_path, good | {"kvnr_encryption_key_file": str(several)}).vault
+    assert vault.newest_key_id == key_id(b"\x02" * 32)
+    assert vault.knows_key(key_id(b"\x01" * 32))
+    with pytest.raises(ConfigError, match="never changed"):
+        parsed(tmp_path, good | {"kvnr_lookup_key_file": str(several)})
+    with pytest.raises(ConfigError, match="each another one"):
+        parsed(tmp_path, good | {"kvnr_encryption_key_file": str(twice)})
 
 
 @pytest.mark.parametrize("reference", [None, {}, {"file": "/nowhere.yaml"}, {"file": 7}, {"path": "/x"}])

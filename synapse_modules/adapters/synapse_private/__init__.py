@@ -6,6 +6,8 @@ A file names in ``FEATURES`` what it uses; nothing outside this package reaches 
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from synapse.config import ConfigError
 from synapse.module_api import ModuleApi
 from synapse.storage.database import make_conn
@@ -22,6 +24,7 @@ from synapse_modules.adapters.synapse_private import (
     ways_in,
 )
 from synapse_modules.adapters.synapse_private.features import check_features
+from synapse_modules.store.interaction import Transaction
 from synapse_modules.store.migrations import SCHEMA_VERSION, migrate, schema_version
 
 _SUBJECTS = (accounts, deactivation, devices, federation, history, memberships, people_search, ways_in)
@@ -52,11 +55,15 @@ class SynapsePrivate:
         """The ``idp_id`` of the homeserver's OpenID providers, as its configuration names them."""
         return frozenset(one.idp_id.removeprefix("oidc-") for one in self._hs.config.oidc.oidc_providers)
 
-    def prepare_database(self, *, is_main_process: bool) -> None:
+    def prepare_database(self, *, is_main_process: bool, check: Callable[[Transaction], None]) -> None:
         """Brings the module's tables to the newest version; workers only check it. Runs before Synapse listens.
 
+        Args:
+            is_main_process: whether this process changes the tables.
+            check: looks whether what the tables hold fits the settings.
+
         Raises:
-            ConfigError: if a worker finds another version.
+            ConfigError: if a worker finds another version, or ``check`` says so.
         """
         connection = make_conn(
             db_config=next(one for one in self._hs.config.database.databases if "main" in one.databases),
@@ -74,5 +81,6 @@ class SynapsePrivate:
                     "synapse_modules: the module's tables are not at this version; "
                     "start the main process of this release first"
                 )
+            check(cursor)
         finally:
             connection.close()

@@ -17,6 +17,7 @@ from synapse_modules.store.erasable_events import ErasableEvents
 from synapse_modules.store.migrations import SCHEMA_VERSION, migrate, schema_version
 from synapse_modules.store.reachability import Delta, OutOfStep, Reachability
 from synapse_modules.store.rooms import Rooms
+from synapse_modules.store.sealed_kvnrs import SealedKvnr, SealedKvnrs, key_ids_in_use, seal_without_key_id
 from synapse_modules.store.statements import UsedStatements
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -260,3 +261,23 @@ async def test_an_account_is_found_by_what_its_provider_calls_it(database: Any) 
     assert await accounts.has_external_id(ERIKA, "oidc-staff")
     assert await accounts.find_by_external_id("oidc-staff", "sub") == await accounts.find(ERIKA)
     assert await accounts.find_by_external_id("oidc-gesundheitsid", "sub") is None
+
+
+async def test_seals_are_replaced_unless_they_changed_meanwhile(database: Any) -> None:
+    accounts = Accounts(database)
+    for name, sealed in (("a", "oldkeyid.x"), ("b", "eA=="), ("c", "newkeyid.x"), ("d", None)):
+        account = Account(f"@{name}:t", AccountKind.INSURED, AccountState.PENDING, name, name, sealed)
+        await accounts.reserve(account, unique="user_id")
+    seals = SealedKvnrs(database)
+    assert await database.run("ids", key_ids_in_use) == ["newkeyid", "oldkeyid"]
+    assert await database.run("first", seal_without_key_id) == SealedKvnr("@b:t", "eA==")
+    found = await seals.not_sealed_with("newkeyid", 10)
+    assert [one.user_id for one in found] == ["@a:t", "@b:t"]
+    assert len(await seals.not_sealed_with("newkeyid", 1)) == 1
+    await database.execute("UPDATE hek_account SET kvnr_sealed = NULL WHERE user_id = '@b:t'")
+    await seals.replace(found, {"@a:t": "newkeyid.a", "@b:t": "newkeyid.b"})
+    assert await seals.count_not_sealed_with("newkeyid") == 0
+    assert await database.rows(
+        "SELECT kvnr_sealed FROM hek_account WHERE user_id IN ('@a:t', '@b:t') ORDER BY user_id"
+    ) == [("newkeyid.a",), (None,)]
+    assert await database.run("first", seal_without_key_id) is None
