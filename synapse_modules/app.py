@@ -23,7 +23,6 @@ from synapse_modules.adapters.directory_client import DirectoryClient
 from synapse_modules.adapters.erasure_calls import ErasureCalls
 from synapse_modules.adapters.key_sign_in import KeySignIn
 from synapse_modules.adapters.kvnr_key_calls import KvnrKeyCalls
-from synapse_modules.adapters.listed_servers import ListedServers
 from synapse_modules.adapters.locks import Locks
 from synapse_modules.adapters.machine_http import Calls, MachineResource
 from synapse_modules.adapters.membership_calls import MembershipCalls
@@ -40,10 +39,12 @@ from synapse_modules.adapters.room_gate import RoomGate
 from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.adapters.sign_in import GesundheitsIdSignIn, StaffSignIn
 from synapse_modules.adapters.stages import Stages
+from synapse_modules.adapters.support_contact import SupportContact
 from synapse_modules.adapters.synapse_database import SynapseDatabase
 from synapse_modules.adapters.synapse_private import SynapsePrivate
 from synapse_modules.adapters.synapse_private.features import end_start
 from synapse_modules.adapters.ways_in import WaysIn
+from synapse_modules.federation_wiring import open_federation
 from synapse_modules.rules.clear_text import membership_without_words
 from synapse_modules.rules.kvnr_vault import KvnrVault, SealBroken
 from synapse_modules.rules.ways_in import open_ways
@@ -54,7 +55,6 @@ from synapse_modules.store.changes import Changes
 from synapse_modules.store.common_rooms import CommonRooms
 from synapse_modules.store.deactivations import Deactivations
 from synapse_modules.store.erasable_events import ErasableEvents
-from synapse_modules.store.federation import FederationLists
 from synapse_modules.store.interaction import Transaction
 from synapse_modules.store.memberships import Memberships
 from synapse_modules.store.reachability import Reachability
@@ -174,17 +174,9 @@ class HekMessenger:
         synapse.devices.close(DeviceGate(CommonRooms(database), refusals))
 
         parties = Parties(api, accounts, reachability)
-        if settings.federation is not None:
-            servers = ListedServers(
-                api,
-                settings=settings.federation,
-                roots=config.federation_roots,
-                lists=FederationLists(database),
-                synapse=synapse.federation,
-                clock=synapse.clock,
-            )
-            servers.start()
-            parties.ask_about_others(servers.kind_of)
+        open_federation(api, config, synapse, database, parties=parties)
+        if settings.support is not None:
+            synapse.well_known.add("support", SupportContact(settings.support, synapse.clock))
 
         RegistrationGate(api, accounts)
         WaysIn(api, accounts, settings.sign_in_providers)

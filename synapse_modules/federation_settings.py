@@ -35,6 +35,13 @@ class FederationSettings(Settings):
         return self.refresh_minutes * _MINUTE_MS
 
 
+class SupportSettings(Settings):
+    """Whom other operators turn to: what ``/.well-known/matrix/support`` says (Matrix 1.11; A_26265)."""
+
+    email_address: str = Field(min_length=3, max_length=254, pattern=r"^[^@\s]+@[^@\s]+$")
+    page: BaseUrl | None = None
+
+
 def read_roots(path: Path) -> tuple[x509.Certificate, ...]:
     """Reads the certificates (PEM, one after the other) that signers of the list must be certified by.
 

@@ -18,7 +18,7 @@ from messenger_core.identifiers import check_ik
 from messenger_core.service_auth.keys import JwksFile, PrivateKeyFile, read_jwks, read_private_key
 from messenger_core.service_auth.token_grant import Client
 from messenger_core.settings import BaseUrl, ExistingFile, Settings, SettingsError, check_settings, load_settings
-from synapse_modules.federation_settings import FederationSettings, read_roots
+from synapse_modules.federation_settings import FederationSettings, SupportSettings, read_roots
 from synapse_modules.rules.admission import IK_FORM
 from synapse_modules.rules.kvnr_vault import KEY_BYTES, KvnrVault
 from synapse_modules.rules.permission import ACCOUNT_DATA_TYPES, Permission, read_permission
@@ -103,6 +103,7 @@ class ModuleSettings(Settings):
     directory: DirectorySettings
     permissions: PermissionSettings = PermissionSettings()
     federation: FederationSettings | None = None
+    support: SupportSettings | None = None
     grace_days: int = Field(default=30, ge=1, le=365)
     search_timeout_ms: int = Field(default=200, ge=50, le=10_000)
 

@@ -24,6 +24,7 @@ from synapse_modules.store.federation import FederationLists, ListStamp, OlderLi
 logger = logging.getLogger(__name__)
 
 _RELOAD_MS = 5_000
+_LONGEST_USER_ID = 255
 _CONFIRMED_AT = Gauge(
     "hek_federation_list_confirmed_timestamp_seconds",
     "When the publisher last said that the federation list is current",
@@ -89,13 +90,13 @@ class ListedServers:
 
     async def kind_of(self, user_id: str) -> AccountKind | None:
         """What somebody of another server is: everybody at an insurance's is insured, everybody else a practice."""
-        localpart, _, domain = user_id.partition(":")
-        if not localpart.startswith("@") or len(localpart) < 2 or len(user_id) > 255:
-            return None
-        server = await self.find(domain)
-        if server is None:
-            return None
-        return AccountKind.INSURED if server.is_insurance else AccountKind.PRACTICE
+        domain = _domain_of(user_id)
+        return _kind_at(None if domain is None else await self.find(domain))
+
+    def stored_kind_of(self, user_id: str) -> AccountKind | None:
+        """The same by the list that is stored, however old it is: for decisions that cannot be taken back."""
+        domain = _domain_of(user_id)
+        return _kind_at(None if domain is None else self._servers.get(domain))
 
     @property
     def servers(self) -> Mapping[str, ListedServer]:
@@ -161,3 +162,14 @@ class ListedServers:
                 logger.info("the federation list is current: other homeservers are admitted")
             else:
                 logger.error("the federation list is missing or too old: nothing of other homeservers is admitted")
+
+
+def _domain_of(user_id: str) -> str | None:
+    localpart, _, domain = user_id.partition(":")
+    return domain if localpart.startswith("@") and len(user_id) <= _LONGEST_USER_ID else None
+
+
+def _kind_at(server: ListedServer | None) -> AccountKind | None:
+    if server is None:
+        return None
+    return AccountKind.INSURED if server.is_insurance else AccountKind.PRACTICE

@@ -7,6 +7,12 @@ from collections.abc import Sequence
 from synapse_modules.store.interaction import Database, Transaction, placeholders
 
 _AT_ONCE = 500
+_SHARING_WITH_SERVER = """SELECT DISTINCT mine.state_key FROM current_state_events mine
+    JOIN current_state_events theirs ON theirs.room_id = mine.room_id
+    WHERE theirs.state_key LIKE ? AND theirs.type = 'm.room.member' AND theirs.membership IN ('join', 'invite')
+    AND mine.type = 'm.room.member' AND mine.membership IN ('join', 'invite') AND mine.state_key IN ({})"""
+_INVITED_BY_SERVER = """SELECT m.user_id FROM local_current_membership m JOIN events e ON e.event_id = m.event_id
+    WHERE e.sender LIKE ? AND m.membership = 'invite' AND m.user_id IN ({})"""
 
 
 def _sharing(txn: Transaction, user_id: str, others: Sequence[str]) -> set[str]:
@@ -55,3 +61,33 @@ class CommonRooms:
         asked = [other for other in others if other != user_id]
         found = await self._database.run("hek_common_rooms", work) if asked else set()
         return (found | {user_id}) & set(others)
+
+    async def sharing_with_server(self, server_name: str, user_ids: Sequence[str]) -> set[str]:
+        """Those of some users of ours who share a room with somebody of another server, or whom one of it invited."""
+        of_server = f"%:{server_name}"
+
+        def work(txn: Transaction) -> set[str]:
+            found: set[str] = set()
+            for start in range(0, len(user_ids), _AT_ONCE):
+                part = user_ids[start : start + _AT_ONCE]
+                for asked in (_SHARING_WITH_SERVER, _INVITED_BY_SERVER):
+                    txn.execute(asked.format(placeholders(part)), (of_server, *part))
+                    found |= {str(row[0]) for row in txn.fetchall()}
+            return found
+
+        # A server name has no letter that means something to LIKE; what has one is no server name.
+        is_name = not set("%_\\") & set(server_name)
+        return await self._database.run("hek_common_rooms_with_server", work) if user_ids and is_name else set()
+
+    async def is_joined(self, room_id: str, user_id: str) -> bool:
+        """Whether somebody, of whatever server, is in a room."""
+
+        def work(txn: Transaction) -> bool:
+            txn.execute(
+                "SELECT 1 FROM current_state_events WHERE room_id = ? AND type = 'm.room.member' AND state_key = ?"
+                " AND membership = 'join'",
+                (room_id, user_id),
+            )
+            return txn.fetchone() is not None
+
+        return await self._database.run("hek_is_joined", work)

@@ -68,12 +68,10 @@ _FEDERATION = (
         iks TEXT NOT NULL
     )""",
 )
-
 _REACHABILITY_IN_PAGES = (
     "CREATE TABLE hek_reachable_aside (user_id TEXT NOT NULL PRIMARY KEY)",
     "ALTER TABLE hek_reachability ADD COLUMN aside BIGINT NOT NULL DEFAULT 0",
 )
-
 # SQLite cannot make a column nullable, so the table of ends becomes one of memberships.
 _STAGES_OF_MEMBERSHIPS = (
     """CREATE TABLE hek_membership (
@@ -92,7 +90,6 @@ _STAGES_OF_MEMBERSHIPS = (
     " WHERE state = 'locked'",
     "CREATE INDEX hek_account_state ON hek_account (state)",
 )
-
 MIGRATIONS: Sequence[Sequence[str]] = (
     _ACCOUNTS_ROOMS_AND_MACHINES,
     _FEDERATION,

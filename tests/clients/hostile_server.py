@@ -9,7 +9,7 @@ import ssl
 import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -81,10 +81,12 @@ class HostileRoom:
             self.tips = [event_id]
         return event_id
 
-    def _auth_events(self, kind: str, sender: str, state_key: str | None) -> list[str]:
+    def _auth_events(self, kind: str, content: Mapping[str, Any], sender: str, state_key: str | None) -> list[str]:
         wanted: list[StateKey] = [("m.room.create", ""), ("m.room.power_levels", ""), ("m.room.member", sender)]
         if kind == "m.room.member" and state_key is not None:
-            wanted += [("m.room.member", state_key), ("m.room.join_rules", "")]
+            wanted.append(("m.room.member", state_key))
+            if content.get("membership") in {"join", "invite", "knock"}:
+                wanted.append(("m.room.join_rules", ""))
         return list(dict.fromkeys(self.state[key] for key in wanted if key in self.state))
 
     def make(
@@ -106,7 +108,7 @@ class HostileRoom:
             "content": dict(content),
             "origin_server_ts": int(time.time() * 1000),
             "prev_events": list(self.tips),
-            "auth_events": self._auth_events(kind, sender, state_key),
+            "auth_events": self._auth_events(kind, content, sender, state_key),
             "depth": 1 + max((self.events[tip]["depth"] for tip in self.tips if tip in self.events), default=0),
         }
         if state_key is not None:
@@ -118,6 +120,18 @@ class HostileRoom:
     def add(self, kind: str, content: Mapping[str, Any], *, sender: str = "", state_key: str | None = None) -> str:
         """Makes an event and takes it into the room; nobody is told. Its id."""
         return self.take(self.make(kind, content, sender=sender or self.creator, state_key=state_key))
+
+    def take_from(
+        self, server: HostileServer, kind: str, content: Mapping[str, Any], *, sender: str, state_key: str | None = None
+    ) -> str:
+        """Takes an event that another hostile server signed into the room; its id."""
+        at_other = replace(self, server=server)
+        return self.take(at_other.make(kind, content, sender=sender, state_key=state_key))
+
+    def state_content(self, kind: str, state_key: str = "") -> dict[str, Any]:
+        """What a piece of its state says."""
+        content: dict[str, Any] = self.events[self.state[(kind, state_key)]]["content"]
+        return content
 
     async def send(
         self, kind: str, content: Mapping[str, Any], *, sender: str = "", state_key: str | None = None

@@ -109,6 +109,10 @@ class Federation:
         """What stands on the list while nothing else is said."""
         return listed(self.practices, self.hostile, self.insurer)
 
+    def practices_user(self, localpart: str) -> str:
+        """A user of the practices' server, whether there is one or not."""
+        return f"@{localpart}:{self.practices.server_name}"
+
 
 def listed(practices: PracticesServer, hostile: HostileServer, insurer: HostileServer) -> list[dict[str, Any]]:
     """The entries of the three."""
@@ -117,6 +121,13 @@ def listed(practices: PracticesServer, hostile: HostileServer, insurer: HostileS
         entry(hostile.server_name),
         entry(insurer.server_name, insured_of=OTHER_IK),
     ]
+
+
+async def sync(ours: Homeserver, who: SignedIn) -> dict[str, Any]:
+    """Everything that a person's client shows, as it is now: Synapse keeps an answer for two minutes."""
+    status, answer = await ours.call(who, "GET", f"/sync?timeout={secrets.randbelow(10**9)}")
+    assert status == 200, answer
+    return answer
 
 
 def _federation_listener(address: str, port: int) -> dict[str, object]:

@@ -17,17 +17,32 @@ from synapse_modules.adapters.synapse_private import (
     accounts,
     deactivation,
     devices,
+    federated_requests,
     federation,
     history,
     memberships,
+    openid,
     people_search,
     ways_in,
+    well_known,
 )
 from synapse_modules.adapters.synapse_private.features import check_features
 from synapse_modules.store.interaction import Transaction
 from synapse_modules.store.migrations import SCHEMA_VERSION, migrate, schema_version
 
-_SUBJECTS = (accounts, deactivation, devices, federation, history, memberships, people_search, ways_in)
+_SUBJECTS = (
+    accounts,
+    deactivation,
+    devices,
+    federated_requests,
+    federation,
+    history,
+    memberships,
+    openid,
+    people_search,
+    ways_in,
+    well_known,
+)
 
 
 class SynapsePrivate:
@@ -39,11 +54,14 @@ class SynapsePrivate:
         self.accounts = accounts.PrivateAccounts(self._hs)
         self.deactivation = deactivation.PrivateDeactivation(self._hs)
         self.devices = devices.PrivateDevices(self._hs)
+        self.federated_requests = federated_requests.PrivateFederatedRequests(self._hs)
         self.federation = federation.PrivateFederation(self._hs)
         self.history = history.PrivateHistory(self._hs)
         self.memberships = memberships.PrivateMemberships(self._hs)
+        self.open_id = openid.PrivateOpenId(self._hs)
         self.people_search = people_search.PrivatePeopleSearch(self._hs)
         self.ways_in = ways_in.PrivateWaysIn(self._hs)
+        self.well_known = well_known.PrivateWellKnown()
 
     @property
     def clock(self) -> Clock:

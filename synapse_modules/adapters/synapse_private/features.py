@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
+from types import ModuleType
 from typing import NoReturn
 
 from synapse.config import ConfigError
@@ -14,9 +15,9 @@ from synapse.config import ConfigError
 
 @dataclass(frozen=True, slots=True)
 class Feature:
-    """A method of a class of Synapse's, with the parameters that it is called with or wrapped by."""
+    """A method of a class of Synapse's, or a function of a module, with the parameters that it is used with."""
 
-    owner: type
+    owner: type | ModuleType
     name: str
     parameters: tuple[str, ...] = ()
 
