@@ -120,5 +120,5 @@ def _since(request: web.Request) -> _Since:
             {"field": ".".join(map(str, fault["loc"])), "detail": fault["msg"]}
             for fault in faults.errors(include_url=False, include_input=False, include_context=False)
         ]
-        detail = "Allowed are since (a version, 0 for everything) and wait (0 to 30 seconds)."
+        detail = "Allowed are since (a version, 0 for everything), wait (0 to 30 seconds) and limit (1 to 100000)."
         raise Problem(400, "invalid-query", detail, errors) from None
