@@ -38,6 +38,8 @@ _TEXTS = (
 
 def read_profile_form(form: MultiDictProxy[str], stored: Practice) -> Body:
     """The body that a form means; whether it is allowed is not looked at."""
+    # The page does not show whether an entry leads to an address; saving it must lead nobody to one that is prepared.
+    unlinked = {messenger.user_id for messenger in stored.profile.messengers if not messenger.linked}
     return {
         "name": _line(form, "name"),
         "specialties": [code for code in form.getall("specialties", []) if code],
@@ -58,6 +60,7 @@ def read_profile_form(form: MultiDictProxy[str], stored: Practice) -> Body:
                 "kind": form.get(f"messengers.{row}.kind", ""),
                 "active": f"messengers.{row}.active" in form,
                 "hide_from_insured": f"messengers.{row}.hide_from_insured" in form,
+                "linked": user_id not in unlinked,
             }
             for row in range(_MOST_ROWS)
             if (user_id := _line(form, f"messengers.{row}.user_id"))

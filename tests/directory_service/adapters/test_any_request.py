@@ -1,4 +1,4 @@
-"""schemathesis makes up requests from both descriptions: no answer is a fault of ours or has an undocumented status."""
+"""schemathesis makes up requests from all descriptions: no answer is a fault of ours or has an undocumented status."""
 
 import asyncio
 import sys
@@ -36,13 +36,13 @@ async def made_up_requests(folder: Path, description: str, address: str, token: 
     return said.decode()
 
 
-async def owner_token(directory: Directory, key: ECKey) -> str:
+async def owner_token(directory: Directory, key: ECKey, telematik_id: str = SOMMER) -> str:
     """What a practice's software gets for its key."""
     endpoint = f"{directory.url}/oauth2/token"
     form = {
         "grant_type": GRANT_TYPE,
         "client_assertion_type": ASSERTION_TYPE,
-        "client_assertion": make_assertion(key, client_id=SOMMER, audience=endpoint, now=datetime.now(UTC)),
+        "client_assertion": make_assertion(key, client_id=telematik_id, audience=endpoint, now=datetime.now(UTC)),
         "scope": "practice:write",
     }
     async with directory.http.post(endpoint, data=form) as answer:
@@ -61,7 +61,10 @@ async def test_the_search_answers_whatever_is_asked_as_described(
     assert "passed" in said
 
 
-async def test_the_owner_interface_answers_whatever_is_sent_as_described(directory: Directory, tmp_path: Path) -> None:
+@pytest.mark.parametrize("description", ["directory-owner.yaml", "directory-owner-fhir.yaml"])
+async def test_the_owner_interface_answers_whatever_is_sent_as_described(
+    directory: Directory, tmp_path: Path, description: str
+) -> None:
     key = await directory.practice_joins(profile=FULL_PROFILE)
-    said = await made_up_requests(tmp_path, "directory-owner.yaml", directory.url, await owner_token(directory, key))
+    said = await made_up_requests(tmp_path, description, directory.url, await owner_token(directory, key))
     assert "passed" in said

@@ -1,8 +1,6 @@
 """The owner interface in FHIR: a practice's own resources, read, searched, written, created and deleted."""
 
 import json
-import secrets
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,7 +16,7 @@ from directory_service.rules.fhir.terminology import (
     HIDDEN_FROM_INSURED,
     ORIGIN,
 )
-from messenger_core.service_auth.assertions import sign_statement
+from tests.directory_service.adapters.test_any_request import owner_token
 from tests.directory_service.adapters.test_homeserver_api import reachable as reachable_set
 from tests.directory_service.bench import FULL_PROFILE, SOMMER, WINTER, Directory
 from tests.directory_service.profile_check import Profiles
@@ -37,20 +35,6 @@ NEW = {
 PROFILES = Profiles()
 
 
-async def token_of(directory: Directory, telematik_id: str, key: ECKey) -> str:
-    """An access token of a practice's software."""
-    url, now = f"{directory.url}/oauth2/token", int(time.time())
-    claims = {"iss": telematik_id, "sub": telematik_id, "aud": url, "iat": now, "exp": now + 50}
-    form = {
-        "grant_type": "client_credentials",
-        "client_assertion_type": "urn:ietf:params:oauth:client-assertion-type:jwt-bearer",
-        "client_assertion": sign_statement(key, claims | {"jti": secrets.token_urlsafe(8)}),
-        "scope": "practice:write",
-    }
-    async with directory.http.post(url, data=form) as answer:
-        return str((await answer.json())["access_token"])
-
-
 class Software:
     """A practice's software that speaks FHIR."""
 
@@ -65,7 +49,7 @@ class Software:
     ) -> tuple[int, dict[str, Any], Mapping[str, str]]:
         """Status, body and headers; every answer with a body is FHIR."""
         if self.token is None:
-            self.token = await token_of(self.directory, self.telematik_id, self.key)
+            self.token = await owner_token(self.directory, self.key, self.telematik_id)
         headers = {"Authorization": f"Bearer {self.token}"} | ({"If-Match": if_match} if if_match else {})
         data = body if isinstance(body, bytes) else None if body is None else json.dumps(body).encode()
         url = f"{self.directory.url}/owner/{path}"

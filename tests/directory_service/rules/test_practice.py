@@ -4,6 +4,8 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from directory_service.rules.practice import (
     ChangeRefused,
@@ -98,3 +100,26 @@ def test_joining_again_keeps_the_state_but_a_withdrawal_is_over() -> None:
     assert state_after_joining(PracticeState.PAUSED) is PracticeState.PAUSED
     assert state_after_joining(PracticeState.INVITED) is PracticeState.VERIFIED
     assert state_after_joining(PracticeState.WITHDRAWN) is PracticeState.VERIFIED
+
+
+MESSENGERS = st.lists(
+    st.builds(
+        Messenger, st.sampled_from(["@a:x.example", "@b:x.example"]), st.just(MessengerKind.TIM), *[st.booleans()] * 3
+    ),
+    unique_by=lambda one: one.user_id,
+    max_size=3,
+).map(tuple)
+
+
+@given(st.sampled_from(PracticeState), MESSENGERS, st.booleans())
+def test_only_who_opted_in_and_answers_is_ever_found_or_reachable(
+    state: PracticeState, messengers: tuple[Messenger, ...], hidden: bool
+) -> None:
+    profile = Profile("Praxis", messengers=messengers, hide_from_insured=hidden)
+    practice = Practice("1-2", "r", "@a:x.example", state, profile)
+    opted_in = state is PracticeState.OPTED_IN
+    answering = {one.user_id for one in messengers if one.active and one.linked}
+    hiding = {one.user_id for one in messengers if hidden or one.hide_from_insured}
+    assert is_listed(practice) == (opted_in and bool(answering))
+    assert reachable_addresses(practice) == (answering - hiding if opted_in else set())
+    assert is_open_to_insured(practice) == bool(reachable_addresses(practice))
