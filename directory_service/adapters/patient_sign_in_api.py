@@ -91,8 +91,10 @@ class PatientSignInApi:
         """Which search somebody gets: a practice that left the directory gets none.
 
         Raises:
-            _Refused: 403 for a practice that withdrew.
+            _Refused: 403 for a practice that withdrew, and for the insurer's own accounts.
         """
+        if self._locks.is_of_the_house(user_id):
+            raise _Refused(403, "sign-in-of-the-house", "mxId")
         practice = await self._practices.find_by_account(user_id)
         if practice is None:
             return "insured"

@@ -134,6 +134,15 @@ class Frame:
 
         app.router.add_get("/", start)
 
+    def add_form(self, app: web.Application, path: str, role: Role, handler: Handler) -> None:
+        """Adds the route that a form is sent to; whoever opens its address by hand gets the page that has the form."""
+
+        async def start(_request: web.Request) -> web.Response:
+            return redirect(START_PATHS[role])
+
+        app.router.add_post(path, self.guarded(role, handler))
+        app.router.add_get(path, start)
+
     async def _file(self, name: str, _request: web.Request) -> web.Response:
         headers = {
             "Cache-Control": "public, max-age=31536000, immutable",

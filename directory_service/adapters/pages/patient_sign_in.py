@@ -56,7 +56,7 @@ class PatientSignIn:
         """Adds the routes."""
         app.router.add_get(SIGN_IN_PATH, self._frame.guarded("insured", self._start))
         app.router.add_get(RETURN_PATH, self._frame.guarded("insured", self._return))
-        app.router.add_post(SIGN_OUT_PATH, self._frame.guarded("insured", self._sign_out))
+        self._frame.add_form(app, SIGN_OUT_PATH, "insured", self._sign_out)
 
     async def visit(self, request: web.Request) -> Visit:
         """A request, with who sends it.

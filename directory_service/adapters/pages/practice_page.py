@@ -65,7 +65,7 @@ class PracticePage:
             (VISIBILITY_PATH, self._choose_visibility),
             (LEAVING_PATH, self._leave),
         ):
-            app.router.add_post(path, self._frame.guarded("practice", handler))
+            self._frame.add_form(app, path, "practice", handler)
 
     async def _show(self, request: web.Request) -> web.Response:
         came = await self._sign_in.visit(request)

@@ -55,8 +55,8 @@ class PracticeSignIn:
 
     def add_to(self, app: web.Application) -> None:
         """Adds the routes."""
-        app.router.add_post(SIGN_IN_PATH, self._frame.guarded("practice", self._sign_in))
-        app.router.add_post(SIGN_OUT_PATH, self._frame.guarded("practice", self._sign_out))
+        self._frame.add_form(app, SIGN_IN_PATH, "practice", self._sign_in)
+        self._frame.add_form(app, SIGN_OUT_PATH, "practice", self._sign_out)
 
     async def visit(self, request: web.Request) -> PracticeVisit:
         """A request, with the practice that sends it.

@@ -46,6 +46,7 @@ async def _details(page: Page, directory: Directory) -> None:
     await sign_in(page, directory)
     await page.get_by_label("Fachgebiet oder Name").fill("Sommer")
     await page.keyboard.press("Enter")
+    await page.locator("li.practice").first.wait_for()
     for summary in await page.locator("li.practice").first.locator("summary").all():
         await summary.click()
     await page.locator("li.practice").first.screenshot(path=FOLDER / "praxissuche-praxis.png", animations="disabled")

@@ -73,6 +73,8 @@ async def test_practices_and_agents_are_no_patients(directory: Directory) -> Non
         directory.homeserver.visitor = user_id
         status, text = await Visitor(directory).open("GET", "/praxissuche/anmelden")
         assert (status, "Nur für Versicherte" in text) == (403, True), user_id
+    directory.homeserver.openid["of-the-agent"] = AGENT
+    assert (await directory.authenticate(AGENT, "of-the-agent"))[0] == 403
 
 
 async def test_a_way_back_that_another_browser_began_leads_nowhere(directory: Directory) -> None:
@@ -107,6 +109,13 @@ async def test_a_form_of_another_site_changes_nothing(directory: Directory, path
     status, text = await visitor.open("POST", f"/praxis/{path}", forged)
     assert (status, "Diese Seite war veraltet" in text) == (403, True)
     assert await directory.found("hausarztpraxis")
+
+
+async def test_the_address_of_a_form_leads_to_the_page_that_has_it(directory: Directory) -> None:
+    visitor = await practice(directory)
+    for path in ("profil", "sichtbarkeit", "austritt", "anmelden", "abmelden"):
+        status, text = await visitor.open("GET", f"/praxis/{path}")
+        assert (status, "Angaben speichern" in text) == (200, True)
 
 
 async def test_another_site_signs_nobody_in(directory: Directory) -> None:
