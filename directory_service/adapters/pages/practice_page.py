@@ -15,6 +15,7 @@ from directory_service.adapters.practice_owner import PracticeOwner
 from directory_service.adapters.preconditions import Precondition, etag
 from directory_service.adapters.profile_body import profile_body
 from directory_service.adapters.profile_wire import WEEKDAYS, ProfileWire
+from directory_service.rules.folding import fold
 from directory_service.rules.opening_hours import BERLIN, SpecialReason
 from directory_service.rules.practice import Practice, PracticeState, is_open_to_insured
 from directory_service.rules.profile import Feature, Grade, MessengerKind
@@ -177,7 +178,7 @@ class PracticePage:
 
 
 def _by_name(choice: tuple[str, str]) -> str:
-    return choice[1].casefold()
+    return fold(choice[1])
 
 
 def _rows(known: list[Body], empty: int, at_least: int, most: int) -> list[Body]:

@@ -28,6 +28,7 @@ from directory_service.adapters.pages.search_form import (
 from directory_service.adapters.pages.suggestions import Suggestions
 from directory_service.adapters.pages.wording import SPOKEN, Wording
 from directory_service.rules.fhir.held import Held
+from directory_service.rules.folding import fold
 from directory_service.rules.index.query import SearchQuery
 from directory_service.rules.meanings import Meanings
 from directory_service.rules.places import PostcodeCentroids
@@ -174,7 +175,7 @@ class SearchPage:
 
 def _named(values: Iterable[str], say: Callable[[str], str]) -> list[tuple[str, str]]:
     """Choices with their names, by name."""
-    return sorted(((value, say(value)) for value in values), key=lambda choice: choice[1].casefold())
+    return sorted(((value, say(value)) for value in values), key=lambda choice: fold(choice[1]))
 
 
 def _without(form: SearchForm, *names: str) -> list[tuple[str, str]]:
