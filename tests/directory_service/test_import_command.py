@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import sqlite3
 import subprocess
@@ -102,6 +103,21 @@ def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(tmp_pa
     assert process.returncode == 0
     assert killed >= 3
     assert hasty.holds() == calm.holds()
+
+
+def test_on_a_terminal_the_progress_is_shown(tmp_path: Path) -> None:
+    operator = Operator(tmp_path)
+    export = write_lines(tmp_path / "export.ndjson", entry(1))
+    terminal, other_end = os.openpty()
+    with os.fdopen(terminal, "rb", buffering=0) as shown:
+        with os.fdopen(other_end, "wb") as stderr:
+            done = subprocess.run(
+                operator.command(export), stdout=subprocess.DEVNULL, stderr=stderr, timeout=120, check=False
+            )
+        assert done.returncode == 0
+        said = shown.read(100_000).decode()
+    assert "putting entries together" in said
+    assert "100%" in said
 
 
 def test_the_report_names_file_line_and_element_and_nobody(tmp_path: Path) -> None:
