@@ -34,7 +34,7 @@ def test_a_file_that_is_entered_in_its_middle_says_the_rest(tmp_path: Path, form
 
 
 def test_a_line_without_end_is_left_out_and_the_next_is_read(tmp_path: Path) -> None:
-    path = write_lines(tmp_path / "export.ndjson", ["x" * (40 * 1024 * 1024), endpoint(1)])
+    path = write_lines(tmp_path / "export.ndjson", ["x" * (17 * 1024 * 1024), endpoint(1)])
     long, good = read_export(path)
     assert [type(said) for said in long.told] == [Fault]
     assert [said.reference for said in good.told if isinstance(said, Told)] == ["Endpoint/e1"]
