@@ -9,7 +9,8 @@ from synapse_modules.rules.kvnr_vault import KEY_ID_END, KEY_ID_LENGTH
 from synapse_modules.store.interaction import Database, Transaction
 
 _KEY_ID = f"SUBSTR(kvnr_sealed, 1, {KEY_ID_LENGTH + len(KEY_ID_END)})"
-_WITHOUT_KEY_ID = f"kvnr_sealed NOT LIKE '%{KEY_ID_END}%'"
+# No LIKE: Synapse's driver for PostgreSQL would take its per cent sign for a placeholder.
+_WITHOUT_KEY_ID = f"SUBSTR(kvnr_sealed, {KEY_ID_LENGTH + 1}, {len(KEY_ID_END)}) <> '{KEY_ID_END}'"
 
 
 @dataclass(frozen=True, slots=True)
