@@ -43,10 +43,12 @@ from synapse_modules.adapters.support_contact import SupportContact
 from synapse_modules.adapters.synapse_database import SynapseDatabase
 from synapse_modules.adapters.synapse_private import SynapsePrivate
 from synapse_modules.adapters.synapse_private.features import end_start
+from synapse_modules.adapters.unreachable_marks import MarkBringer
 from synapse_modules.adapters.ways_in import WaysIn
 from synapse_modules.federation_wiring import open_federation
 from synapse_modules.rules.clear_text import membership_without_words
 from synapse_modules.rules.kvnr_vault import KvnrVault, SealBroken
+from synapse_modules.rules.unreachable_mark import marked
 from synapse_modules.rules.ways_in import open_ways
 from synapse_modules.settings import Configuration, ModuleSettings, load_configuration
 from synapse_modules.store.accounts import Accounts
@@ -54,6 +56,7 @@ from synapse_modules.store.audit import AuditLog
 from synapse_modules.store.changes import Changes
 from synapse_modules.store.common_rooms import CommonRooms
 from synapse_modules.store.deactivations import Deactivations
+from synapse_modules.store.delayed_events import DelayedEvents
 from synapse_modules.store.erasable_events import ErasableEvents
 from synapse_modules.store.interaction import Transaction
 from synapse_modules.store.memberships import Memberships
@@ -61,10 +64,12 @@ from synapse_modules.store.reachability import Reachability
 from synapse_modules.store.rooms import Rooms
 from synapse_modules.store.sealed_kvnrs import SealedKvnrs, key_ids_in_use, seal_without_key_id
 from synapse_modules.store.statements import UsedStatements
+from synapse_modules.store.unreachable_marks import UnreachableMarks
 
 logger = logging.getLogger(__name__)
 
 _TRY_AGAIN_S = 2.0
+_MARK_ROUND_MS = 30_000
 
 
 def parse_config(config: object) -> Configuration:
@@ -173,6 +178,8 @@ class HekMessenger:
         refusals = Refusals(Catalogue.of("synapse_modules"))
         synapse.devices.close(DeviceGate(CommonRooms(database), refusals))
 
+        self._close_what_locks_leave_open(synapse, database)
+
         parties = Parties(api, accounts, reachability)
         open_federation(api, config, synapse, database, parties=parties)
         if settings.support is not None:
@@ -242,6 +249,18 @@ class HekMessenger:
             stages = Stages(api, memberships=memberships, locks=locks, deactivations=deactivations)
             api.delayed_background_call(0, stages.run, desc="hek_stages")
             api.delayed_background_call(0, watch.follow, desc="hek_reachability")
+
+    def _close_what_locks_leave_open(self, synapse: SynapsePrivate, database: SynapseDatabase) -> None:
+        """Synapse's own lock refuses requests; what waits, goes out by itself or is asked by others, it leaves open."""
+        synapse.lock_sessions.close()
+        synapse.lock_pushers.close()
+        synapse.lock_profiles.close(marked)
+        synapse.delayed_events.close(DelayedEvents(database))
+        if self._api.should_run_background_tasks():
+            marks = MarkBringer(UnreachableMarks(database), synapse.lock_profiles)
+            synapse.accounts.follow_locks(marks.lock_changed)
+            self._api.delayed_background_call(0, self._until_done, marks.bring, desc="hek_marks_at_start")
+            self._api.looping_background_call(marks.bring, _MARK_ROUND_MS, desc="hek_marks")
 
     async def _until_done(self, work: Callable[[], Awaitable[None]]) -> None:
         """Tries again until it works: what is needed at start may not be there yet."""

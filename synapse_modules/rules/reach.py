@@ -188,8 +188,11 @@ def _is_of_house(inviter: Party, house: House) -> bool:
 
 
 def check_join(user: Party, room: Room | None, house: House, *, is_invited: bool, is_member: bool) -> Refusal | None:
-    """Whether an account may join a room; None if so. A member's own changed profile is a join as well."""
-    if room is None or not user.live:
+    """Whether an account may join a room; None if so.
+
+    A member's own changed name is a join as well, also where the homeserver marks a locked one as out of reach.
+    """
+    if room is None or not (user.live or is_member):
         return Refusal.NO_RIGHTS
     belongs = {
         RoomKind.REQUEST: user.kind is AccountKind.PRACTICE,

@@ -1,4 +1,4 @@
-"""Who shares a room with whom: both are joined or invited there."""
+"""Who shares a room with whom: both are joined or invited there; with somebody who is locked, both are joined."""
 
 from __future__ import annotations
 
@@ -16,11 +16,14 @@ _INVITED_BY_SERVER = """SELECT m.user_id FROM local_current_membership m JOIN ev
 
 
 def _sharing(txn: Transaction, user_id: str, others: Sequence[str]) -> set[str]:
+    # The keys of what is sent to a locked person wait for her, or she could not read it after an undo.
     txn.execute(
         "SELECT DISTINCT theirs.state_key FROM current_state_events mine"  # noqa: S608 - placeholders only
         " JOIN current_state_events theirs ON theirs.room_id = mine.room_id"
+        " LEFT JOIN hek_account locked ON locked.user_id = theirs.state_key AND locked.state = 'locked'"
         " WHERE mine.type = 'm.room.member' AND mine.state_key = ? AND mine.membership IN ('join', 'invite')"
         " AND theirs.type = 'm.room.member' AND theirs.membership IN ('join', 'invite')"
+        " AND (locked.user_id IS NULL OR (mine.membership = 'join' AND theirs.membership = 'join'))"
         f" AND theirs.state_key IN ({placeholders(others)})",
         (user_id, *others),
     )
@@ -29,7 +32,10 @@ def _sharing(txn: Transaction, user_id: str, others: Sequence[str]) -> set[str]:
 
 def _inviting(txn: Transaction, user_id: str, others: Sequence[str]) -> set[str]:
     """Whose invitation is pending: the state of a room of another server is not known here before somebody joins."""
-    pending = "FROM local_current_membership m JOIN events e ON e.event_id = m.event_id WHERE m.membership = 'invite'"
+    pending = (
+        "FROM local_current_membership m JOIN events e ON e.event_id = m.event_id WHERE m.membership = 'invite'"
+        " AND NOT EXISTS (SELECT 1 FROM hek_account a WHERE a.state = 'locked' AND a.user_id IN (m.user_id, e.sender))"
+    )
     wanted = placeholders(others)
     found: set[str] = set()
     for asked in (

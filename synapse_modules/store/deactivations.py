@@ -134,6 +134,7 @@ class Deactivations:
                 (AccountState.DEACTIVATED.value, user_id, AccountState.DEACTIVATING.value),
             )
             if txn.rowcount == 1:
+                txn.execute("DELETE FROM hek_unreachable_mark WHERE user_id = ?", (user_id,))
                 append_audit(txn, AuditEntry("account-removed", "done", _DIRECTLY, user_id=user_id), at=at)
 
         await self._database.run("hek_deactivated", work)

@@ -90,11 +90,15 @@ _STAGES_OF_MEMBERSHIPS = (
     " WHERE state = 'locked'",
     "CREATE INDEX hek_account_state ON hek_account (state)",
 )
+
+_UNREACHABLE_MARKS = ("CREATE TABLE hek_unreachable_mark (user_id TEXT NOT NULL PRIMARY KEY, finished_at BIGINT)",)
+
 MIGRATIONS: Sequence[Sequence[str]] = (
     _ACCOUNTS_ROOMS_AND_MACHINES,
     _FEDERATION,
     _REACHABILITY_IN_PAGES,
     _STAGES_OF_MEMBERSHIPS,
+    _UNREACHABLE_MARKS,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

@@ -28,6 +28,25 @@ from tests.synapse_modules.homeserver_under_test import (
 
 _WORKERS = ("worker1", "worker2")
 _START_TIMEOUT_S = 60
+# What the operator's example leaves off, and what others may switch on: a lock must hold there too.
+_EVERYTHING_ON: dict[str, Any] = {
+    "presence": {"enabled": True},
+    "max_event_delay_duration": "1d",
+    # The push gateway of the tests is on loopback.
+    "ip_range_whitelist": ["127.0.0.1"],
+    # Proposals that bring paths or streams of their own.
+    "experimental_features": {
+        "msc3391_enabled": True,
+        "msc3720_enabled": True,
+        "msc3814_enabled": True,
+        "msc4133_enabled": True,
+        "msc4306_enabled": True,
+        "msc4354_enabled": True,
+    },
+    "rc_delayed_event_mgmt": {"per_second": 1000, "burst_count": 1000},
+    "rc_message": {"per_second": 1000, "burst_count": 1000},
+    "rc_invites": {name: {"per_second": 1000, "burst_count": 1000} for name in ("per_room", "per_user", "per_issuer")},
+}
 
 
 @dataclass
@@ -126,6 +145,12 @@ def _write_settings(folder: Path, main_port: int, redis_port: int, worker_ports:
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(worker))
 
 
+def _add_module(path: Path, module: str) -> None:
+    settings = yaml.safe_load(path.read_text())
+    settings["modules"].append({"module": module, "config": {}})
+    path.write_text(yaml.safe_dump(settings))
+
+
 def _new_database(server: str) -> str:
     """An empty database on a PostgreSQL server, as Synapse wants it."""
     name = f"synapse_{secrets.token_hex(6)}"
@@ -151,11 +176,13 @@ def running_homeserver_with_workers(
     worker_ports = tuple(unused_port() for _ in _WORKERS)
     more_synapse = {
         "database": {"name": "psycopg2", "args": {"dsn": database, "cp_min": 1, "cp_max": 5}},
+        **_EVERYTHING_ON,
         **more.pop("more_synapse", {}),
     }
 
     def made(folder: Path, base: str, *rest: Any) -> HomeserverWithWorkers:
         _write_settings(folder, int(base.rpartition(":")[2]), redis_port, worker_ports)
+        _add_module(folder / "homeserver.yaml", "tests.synapse_modules.registered_paths.RegisteredPaths")
         homeserver = HomeserverWithWorkers(folder, base, *rest)
         homeserver.database = database
         homeserver.worker_urls = tuple(f"http://127.0.0.1:{port}" for port in worker_ports)

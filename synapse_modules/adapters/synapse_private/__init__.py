@@ -16,10 +16,14 @@ from synapse.util.clock import Clock
 from synapse_modules.adapters.synapse_private import (
     accounts,
     deactivation,
+    delayed_events,
     devices,
     federated_requests,
     federation,
     history,
+    lock_profiles,
+    lock_pushers,
+    lock_sessions,
     memberships,
     openid,
     people_search,
@@ -33,10 +37,14 @@ from synapse_modules.store.migrations import SCHEMA_VERSION, migrate, schema_ver
 _SUBJECTS = (
     accounts,
     deactivation,
+    delayed_events,
     devices,
     federated_requests,
     federation,
     history,
+    lock_profiles,
+    lock_pushers,
+    lock_sessions,
     memberships,
     openid,
     people_search,
@@ -53,10 +61,14 @@ class SynapsePrivate:
         self._hs = api._hs
         self.accounts = accounts.PrivateAccounts(self._hs)
         self.deactivation = deactivation.PrivateDeactivation(self._hs)
+        self.delayed_events = delayed_events.LockedDelayedEvents(self._hs, self.accounts)
         self.devices = devices.PrivateDevices(self._hs)
         self.federated_requests = federated_requests.PrivateFederatedRequests(self._hs)
         self.federation = federation.PrivateFederation(self._hs)
         self.history = history.PrivateHistory(self._hs)
+        self.lock_profiles = lock_profiles.LockedProfiles(self._hs, self.accounts)
+        self.lock_pushers = lock_pushers.LockedPushers(self._hs, self.accounts)
+        self.lock_sessions = lock_sessions.LockedSessions(self._hs, self.accounts)
         self.memberships = memberships.PrivateMemberships(self._hs)
         self.open_id = openid.PrivateOpenId(self._hs)
         self.people_search = people_search.PrivatePeopleSearch(self._hs)

@@ -1,13 +1,48 @@
-"""Synapse's accounts: locks."""
+"""Synapse's accounts: their locks, which every process is told of at once."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any, cast
+
 from synapse.server import HomeServer
+from synapse.storage._base import SQLBaseStore
+from synapse.storage.database import LoggingTransaction
+from synapse.storage.databases.main.cache import CacheInvalidationWorkerStore
 from synapse.storage.databases.main.registration import RegistrationWorkerStore
 
+from messenger_core.log import fault_without_text
 from synapse_modules.adapters.synapse_private.features import Feature
 
-FEATURES = (Feature(RegistrationWorkerStore, "set_user_locked_status", ("user_id", "locked")),)
+FEATURES = (
+    Feature(CacheInvalidationWorkerStore, "_invalidate_cache_and_stream", ("txn", "cache_func", "keys")),
+    Feature(RegistrationWorkerStore, "get_user_by_id", ("user_id",)),
+    Feature(RegistrationWorkerStore, "get_user_locked_status", ("user_id",)),
+    Feature(RegistrationWorkerStore, "set_user_locked_status_txn", ("txn", "user_id", "locked")),
+    Feature(SQLBaseStore, "register_external_cached_function", ("cache_name", "func")),
+)
+
+logger = logging.getLogger(__name__)
+
+_BELL = "hek_lock_changed"
+LockChanged = Callable[[str], Awaitable[None]]
+"""Called in every process, with a user id, after the account was locked or unlocked."""
+
+
+class _Bell:
+    """Looks like a cache to Synapse, which tells every process when one of its entries is no longer right."""
+
+    def __init__(self, ring: Callable[[str], None]) -> None:
+        self.__name__ = _BELL
+        self._ring = ring
+
+    def invalidate(self, keys: tuple[Any, ...]) -> None:
+        """Synapse calls it after the transaction, here and in every other process."""
+        self._ring(keys[0])
+
+    def invalidate_all(self) -> None:
+        """Synapse never calls it for an entry that has a key."""
 
 
 class PrivateAccounts:
@@ -15,7 +50,44 @@ class PrivateAccounts:
 
     def __init__(self, hs: HomeServer) -> None:
         self._hs = hs
+        self._store = hs.get_datastores().main
+        # Synapse describes its cached methods to a type checker of its own only.
+        cached: Any = self._store
+        self._find: Callable[[str], Awaitable[object | None]] = cached.get_user_by_id
+        self._locked_status: Callable[[str], Awaitable[bool]] = cached.get_user_locked_status
+        self._followers: list[LockChanged] = []
+        # It has of a cached function what Synapse uses.
+        self._bell = cast("Any", _Bell(self._changed))
+        self._store.register_external_cached_function(_BELL, self._bell)
 
     async def set_locked(self, user_id: str, *, locked: bool) -> None:
-        """Locks or unlocks an account; every request of a locked one is answered with 401."""
-        await self._hs.get_datastores().main.set_user_locked_status(user_id, locked)
+        """Locks or unlocks an account; every request of a locked one is answered with 401.
+
+        In one transaction with the bell, so that no process is killed between the lock and telling of it.
+        """
+
+        def work(txn: LoggingTransaction) -> None:
+            self._store.set_user_locked_status_txn(txn, user_id, locked)
+            self._store._invalidate_cache_and_stream(txn, self._bell, (user_id,))
+
+        await self._store.db_pool.runInteraction("hek_set_locked", work)
+
+    async def is_locked(self, user_id: str) -> bool:
+        """Whether Synapse refuses the account's requests; False for people of other servers and unknown ones."""
+        if not self._hs.is_mine_id(user_id) or await self._find(user_id) is None:
+            return False
+        return await self._locked_status(user_id)
+
+    def follow_locks(self, follower: LockChanged) -> None:
+        """Has something done in this process whenever an account was locked or unlocked, by whatever process."""
+        self._followers.append(follower)
+
+    def _changed(self, user_id: str) -> None:
+        self._hs.run_as_background_process("hek_lock_changed", self._tell, user_id)
+
+    async def _tell(self, user_id: str) -> None:
+        for follower in self._followers:
+            try:
+                await follower(user_id)
+            except Exception as fault:  # noqa: BLE001 - one that fails keeps no other from being told
+                logger.error("a lock was not followed up: %s", fault_without_text(fault))  # noqa: TRY400

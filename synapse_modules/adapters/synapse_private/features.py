@@ -29,7 +29,9 @@ def check_features(features: Iterable[Feature]) -> None:
         ConfigError: naming what is missing.
     """
     for feature in features:
-        method = getattr(feature.owner, feature.name, None)
+        method = inspect.getattr_static(feature.owner, feature.name, None)
+        # What Synapse keeps in a cache has its own method inside.
+        method = getattr(method, "orig", method)
         if method is None or not set(feature.parameters) <= set(inspect.signature(method).parameters):
             raise ConfigError(
                 f"synapse_modules: this release of Synapse lacks "

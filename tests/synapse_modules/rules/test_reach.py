@@ -147,10 +147,16 @@ def test_who_joins_where_over_all_combinations() -> None:
 
 @given(parties, rooms, st.booleans(), st.booleans())
 def test_nobody_joins_uninvited_or_locked(user: Party, room: Room, invited: bool, member: bool) -> None:
-    assert check_join(locked(user), room, HOUSE, is_invited=invited, is_member=member) is not None
+    assert check_join(locked(user), room, HOUSE, is_invited=invited, is_member=False) is not None
     assert check_join(user, None, HOUSE, is_invited=invited, is_member=member) is not None
     if not invited and not member:
         assert check_join(user, room, HOUSE, is_invited=False, is_member=False) is not None
+
+
+@given(parties, rooms)
+def test_a_locked_member_stays_what_she_was_so_that_she_can_be_marked(user: Party, room: Room) -> None:
+    verdicts = [check_join(one, room, HOUSE, is_invited=False, is_member=True) for one in (user, locked(user))]
+    assert verdicts[0] is verdicts[1] or not user.live
 
 
 @given(parties, rooms, st.text())

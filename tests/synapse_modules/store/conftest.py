@@ -22,7 +22,8 @@ _SYNAPSE_TABLES = (
     " deactivated SMALLINT NOT NULL DEFAULT 0)",
     "CREATE TABLE user_external_ids (auth_provider TEXT, external_id TEXT, user_id TEXT)",
     "CREATE TABLE local_current_membership (room_id TEXT, user_id TEXT, membership TEXT, event_id TEXT)",
-    "CREATE TABLE room_memberships (event_id TEXT, forgotten INTEGER NOT NULL DEFAULT 0)",
+    "CREATE TABLE room_memberships (event_id TEXT, forgotten INTEGER NOT NULL DEFAULT 0, display_name TEXT)",
+    "CREATE TABLE delayed_events (delay_id TEXT, user_localpart TEXT, send_ts BIGINT, is_processed BOOLEAN NOT NULL)",
     "CREATE TABLE devices (user_id TEXT, hidden BOOLEAN NOT NULL DEFAULT FALSE)",
     "CREATE TABLE pushers (user_name TEXT)",
     "CREATE TABLE profiles (full_user_id TEXT)",
@@ -92,6 +93,7 @@ class _Postgresql:
         return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
+        assert "%" not in sql, "psycopg2 would take it for a placeholder"
         parts = sql.split("?")
         assert len(parts) == len(parameters) + 1
         filled = "".join(

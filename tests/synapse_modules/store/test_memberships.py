@@ -266,7 +266,7 @@ async def test_rooms_are_open_until_they_are_forgotten(database: Any) -> None:
     for number, (membership, forgotten) in enumerate((("join", 0), ("leave", 0), ("leave", 1), ("invite", 0))):
         await database.execute(
             f"INSERT INTO local_current_membership VALUES ('!{number}:t', '{ERIKA}', '{membership}', '${number}')",
-            f"INSERT INTO room_memberships VALUES ('${number}', {forgotten})",
+            f"INSERT INTO room_memberships (event_id, forgotten) VALUES ('${number}', {forgotten})",
         )
     found = [(room.room_id, room.present) for room in await deactivations.rooms(ERIKA)]
     assert found == [("!0:t", True), ("!1:t", False), ("!3:t", True)]
