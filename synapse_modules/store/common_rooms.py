@@ -74,8 +74,8 @@ class CommonRooms:
 
         def work(txn: Transaction) -> set[str]:
             found: set[str] = set()
-            for start in range(0, len(user_ids), _AT_ONCE):
-                part = user_ids[start : start + _AT_ONCE]
+            for start in range(0, len(named), _AT_ONCE):
+                part = named[start : start + _AT_ONCE]
                 for asked in (_SHARING_WITH_SERVER, _INVITED_BY_SERVER):
                     txn.execute(asked.format(placeholders(part)), (of_server, *part))
                     found |= {str(row[0]) for row in txn.fetchall()}
@@ -83,7 +83,9 @@ class CommonRooms:
 
         # A server name has no letter that means something to LIKE; what has one is no server name.
         is_name = not set("%_\\") & set(server_name)
-        return await self._database.run("hek_common_rooms_with_server", work) if user_ids and is_name else set()
+        # No account has such a name, and PostgreSQL takes no NUL.
+        named = [user_id for user_id in user_ids if user_id.isprintable()]
+        return await self._database.run("hek_common_rooms_with_server", work) if named and is_name else set()
 
     async def is_joined(self, room_id: str, user_id: str) -> bool:
         """Whether somebody, of whatever server, is in a room."""
@@ -96,4 +98,5 @@ class CommonRooms:
             )
             return txn.fetchone() is not None
 
-        return await self._database.run("hek_is_joined", work)
+        is_askable = room_id.isprintable() and user_id.isprintable()
+        return is_askable and await self._database.run("hek_is_joined", work)

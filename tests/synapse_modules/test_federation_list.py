@@ -44,6 +44,43 @@ async def test_who_is_on_the_list_is_heard_and_nobody_else(federation: Federatio
     assert not await is_heard(federation, federation.stranger)
 
 
+_ROOM = "!any:example"
+ASKED: list[tuple[str, str, object]] = [
+    ("PUT", "/v1/send/1", {"origin": "x", "origin_server_ts": 1, "pdus": [], "edus": []}),
+    ("PUT", f"/v2/invite/{_ROOM}/$1", {"room_version": "10", "event": {}, "invite_room_state": []}),
+    ("GET", f"/v1/make_join/{_ROOM}/@a:example?ver=10", None),
+    ("PUT", f"/v2/send_join/{_ROOM}/$1", {}),
+    ("GET", f"/v1/make_knock/{_ROOM}/@a:example?ver=10", None),
+    ("PUT", f"/v1/send_knock/{_ROOM}/$1", {}),
+    ("GET", f"/v1/make_leave/{_ROOM}/@a:example", None),
+    ("GET", f"/v1/state/{_ROOM}?event_id=$1", None),
+    ("GET", f"/v1/state_ids/{_ROOM}?event_id=$1", None),
+    ("GET", f"/v1/backfill/{_ROOM}?v=$1&limit=1", None),
+    ("GET", "/v1/event/$1", None),
+    ("GET", f"/v1/event_auth/{_ROOM}/$1", None),
+    ("POST", f"/v1/get_missing_events/{_ROOM}", {}),
+    ("GET", f"/v1/hierarchy/{_ROOM}", None),
+    ("GET", "/v1/query/profile?user_id=@a:example", None),
+    ("GET", "/v1/query/directory?room_alias=a", None),
+    ("POST", "/v1/user/keys/query", {"device_keys": {}}),
+    ("POST", "/v1/user/keys/claim", {"one_time_keys": {}}),
+    ("GET", "/v1/user/devices/@a:example", None),
+    ("GET", "/v1/media/download/abc", None),
+    ("GET", "/v1/media/thumbnail/abc?width=1&height=1", None),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), ASKED, ids=[path.split("?")[0] for _, path, _ in ASKED])
+async def test_an_unlisted_server_gets_in_nowhere(federation: Federation, method: str, path: str, body: object) -> None:
+    """And a listed one does: it is the list that refuses, not the request."""
+    address = f"/_matrix/federation{path}"
+    status, answer = await federation.stranger.request(method, address, body)
+    assert (status, answer["errcode"]) == (403, "M_FORBIDDEN")
+    assert "Federation denied" in answer["error"]
+    _, answer = await federation.hostile.request(method, address, body)
+    assert "Federation denied" not in str(answer)
+
+
 async def test_who_does_not_say_who_he_is_is_told_nothing(federation: Federation) -> None:
     """A_26331: not even the version."""
     status, _ = await federation.hostile.request("GET", VERSION, signed=False)
