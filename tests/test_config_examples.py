@@ -15,6 +15,7 @@ from pydantic import BaseModel
 
 from bridge_bot.settings import BotSettings
 from directory_service.settings import DirectorySettings
+from gesundheitsid.settings import GesundheitsIDSettings
 from homeserver_tools.settings import ToolSettings
 from messenger_core.service_auth.keys import generate_private_key, public_jwks, write_private_key
 from messenger_core.settings import load_settings
@@ -25,6 +26,7 @@ CONFIG = Path(__file__).parent.parent / "config"
 MODELS: dict[str, type[BaseModel]] = {
     "bridge_bot": BotSettings,
     "directory_service": DirectorySettings,
+    "gesundheitsid": GesundheitsIDSettings,
     "homeserver_tools": ToolSettings,
     "retention": RetentionSettings,
     "synapse_modules": ModuleSettings,
@@ -96,7 +98,12 @@ def test_the_examples_describe_one_system() -> None:
     assert bot["session"]["user_id"] == f"@{module['support_localpart']}:{server_name}"
     assert retention["session"]["user_id"] == f"@{module['service_localpart']}:{server_name}"
     assert all(agent.endswith(f":{server_name}") for team in bot["teams"] for agent in team["agents"])
-    ports = [settings["listen"]["port"] for settings in (bot, directory, retention)]
+    broker = example("gesundheitsid")
+    provider, client = homeserver["oidc_providers"][0], broker["clients"][0]
+    assert (provider["issuer"], provider["client_id"]) == (broker["public_url"], client["client_id"])
+    assert provider["client_secret_path"] == client["secret_file"]
+    assert client["redirect_uris"] == [f"{module['public_url']}/_synapse/client/oidc/callback"]
+    ports = [settings["listen"]["port"] for settings in (bot, directory, retention, broker)]
     assert len(set(ports)) == len(ports)
 
 
@@ -104,8 +111,8 @@ def test_a_private_key_and_its_public_part_have_the_same_name() -> None:
     names = {name for path in CONFIG.rglob("*.yaml") for _, name in FILES.findall(path.read_text())}
     private = {name.removesuffix(".jwk") for name in names if name.endswith(".jwk")}
     public = {name.removesuffix(".jwks.json") for name in names if name.endswith(".jwks.json")}
-    # Those whose private part lies with somebody else: the operator, the ownership verifier.
-    assert public - private == {"operator", "ownership-verifier"}
+    # Those whose private part lies with somebody else.
+    assert public - private == {"federation-master", "operator", "ownership-verifier"}
     # A component's own signing key needs no public part at the others, but for the directory's.
     assert private - public == {"homeserver-signing", "bot-signing"}
 

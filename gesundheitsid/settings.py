@@ -1,0 +1,82 @@
+"""Everything an operator decides about the broker."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from messenger_core.service_auth.keys import JwksFile
+from messenger_core.settings import BaseUrl, DatabaseUrl, ExistingFile, ListenAddress, SecretFile, Settings
+
+Deviation = Literal["par-answers-200", "statement-content-type", "signed-jwks-type"]
+Level = Literal["gematik-ehealth-loa-high", "gematik-ehealth-loa-substantial"]
+
+
+def _https(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname or parts.query or parts.fragment or parts.username is not None:
+        raise ValueError("an https:// address without user, query and fragment is needed")
+    return url
+
+
+EntityId = Annotated[str, AfterValidator(_https)]
+"""The name of an entity of the federation: an https address, compared letter by letter."""
+
+
+class FederationSettings(Settings):
+    """The federation that we belong to."""
+
+    master: EntityId
+    master_keys_file: JwksFile
+    ca_file: ExistingFile | None = None
+    insurer: EntityId | None = None
+    timeout_s: float = Field(default=10.0, gt=0, le=60)
+    clock_leeway_s: int = Field(default=30, ge=0, le=120)
+    tolerated_deviations: frozenset[Deviation] = frozenset()
+
+    @property
+    def clock_leeway(self) -> timedelta:
+        """How far the clocks of others may differ from ours."""
+        return timedelta(seconds=self.clock_leeway_s)
+
+
+class EntitySettings(Settings):
+    """How we introduce ourselves."""
+
+    client_name: str = Field(min_length=1, max_length=100)
+    organization_name: str = Field(min_length=1, max_length=100)
+    contacts: list[str] = Field(min_length=1)
+
+
+class ClientSettings(Settings):
+    """Who may ask for sign-ins."""
+
+    client_id: str = Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9._-]+$")
+    secret_file: SecretFile
+    redirect_uris: list[BaseUrl] = Field(min_length=1)
+    backchannel_logout_uri: BaseUrl | None = None
+
+
+class GesundheitsIDSettings(Settings):
+    """The whole file."""
+
+    listen: ListenAddress
+    public_url: BaseUrl
+    database: DatabaseUrl
+    keys_file: Path
+    pairwise_secret_file: SecretFile
+    federation: FederationSettings
+    entity: EntitySettings
+    level: Level = "gematik-ehealth-loa-high"
+    clients: list[ClientSettings] = Field(min_length=1)
+    session_days: int = Field(default=400, ge=1, le=3650)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> GesundheitsIDSettings:
+        if len({client.client_id for client in self.clients}) < len(self.clients):
+            raise ValueError("clients: each client_id may stand there once")
+        return self

@@ -1,0 +1,1 @@
+"""All SQL of the broker: sign-ins under way, codes, and sessions."""
