@@ -21,21 +21,24 @@ from synapse_modules.adapters.deactivations import DeactivationWork
 from synapse_modules.adapters.device_gate import DeviceGate
 from synapse_modules.adapters.directory_client import DirectoryClient
 from synapse_modules.adapters.erasure_calls import ErasureCalls
+from synapse_modules.adapters.event_gate import EventGate
 from synapse_modules.adapters.key_sign_in import KeySignIn
 from synapse_modules.adapters.kvnr_key_calls import KvnrKeyCalls
 from synapse_modules.adapters.locks import Locks
 from synapse_modules.adapters.machine_http import Calls, MachineResource
 from synapse_modules.adapters.membership_calls import MembershipCalls
+from synapse_modules.adapters.membership_gate import MembershipGate
 from synapse_modules.adapters.own_accounts import OwnAccounts
 from synapse_modules.adapters.parties import Parties
 from synapse_modules.adapters.people_search import InsuredSearch
 from synapse_modules.adapters.permissions import Permissions
 from synapse_modules.adapters.practice_calls import PracticeCalls
 from synapse_modules.adapters.practice_page_code import PracticePageCode
+from synapse_modules.adapters.reachability_age import ReachabilityAge
 from synapse_modules.adapters.reachability_watch import ReachabilityWatch
 from synapse_modules.adapters.refusals import Refusals
 from synapse_modules.adapters.registration import RegistrationGate
-from synapse_modules.adapters.room_gate import RoomGate
+from synapse_modules.adapters.room_making import RoomMaking
 from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.adapters.sign_in import GesundheitsIdSignIn, StaffSignIn
 from synapse_modules.adapters.stages import Stages
@@ -46,7 +49,6 @@ from synapse_modules.adapters.synapse_private.features import end_start
 from synapse_modules.adapters.unreachable_marks import MarkBringer
 from synapse_modules.adapters.ways_in import WaysIn
 from synapse_modules.federation_wiring import open_federation
-from synapse_modules.rules.clear_text import membership_without_words
 from synapse_modules.rules.kvnr_vault import KvnrVault, SealBroken
 from synapse_modules.rules.unreachable_mark import marked
 from synapse_modules.rules.ways_in import open_ways
@@ -170,7 +172,8 @@ class HekMessenger:
         accounts, rooms = Accounts(database), Rooms(database)
         memberships = Memberships(database, timedelta(days=settings.grace_days))
         reachability, statements, audit = Reachability(database), UsedStatements(database), AuditLog(database)
-        register = RoomRegister(api, rooms)
+        parties = Parties(api, accounts, reachability)
+        register = RoomRegister(api, rooms, parties)
         locks = Locks(accounts, synapse.accounts)
         deactivations = DeactivationWork(api, Deactivations(database), synapse.deactivation)
         directory = DirectoryClient(api, config)
@@ -180,7 +183,6 @@ class HekMessenger:
 
         self._close_what_locks_leave_open(synapse, database)
 
-        parties = Parties(api, accounts, reachability)
         open_federation(api, config, synapse, database, parties=parties)
         if settings.support is not None:
             synapse.well_known.add("support", SupportContact(settings.support, synapse.clock))
@@ -191,23 +193,47 @@ class HekMessenger:
             Catalogue.of("synapse_modules").line("nobody-signs-in-as-somebody")
         )
         KeySignIn(api, config, accounts, statements)
-        RoomGate(
+        permissions = Permissions(api, settings.permissions.defaults)
+        age = ReachabilityAge(reachability, settings.directory.max_age_minutes)
+        RoomMaking(
+            api,
+            house=house,
+            parties=parties,
+            permissions=permissions,
+            age=age,
+            refusals=refusals,
+            room_versions=settings.room_versions,
+        )
+        members = MembershipGate(
             api,
             house=house,
             rooms=rooms,
             register=register,
-            reachability=reachability,
             parties=parties,
-            permissions=Permissions(api, settings.permissions.defaults),
+            permissions=permissions,
+            age=age,
             refusals=refusals,
-            max_age_minutes=settings.directory.max_age_minutes,
+            second_insured_by_practice=settings.second_insured_by_practice,
+        )
+        synapse.memberships.ask_first(members)
+        EventGate(
+            api,
+            rooms=rooms,
+            register=register,
+            parties=parties,
+            refusals=refusals,
+            deletable_for=settings.deletable_for,
         )
         search = InsuredSearch(
-            api, client=directory, accounts=accounts, house=house, timeout_ms=settings.search_timeout_ms
+            api,
+            client=directory,
+            accounts=accounts,
+            parties=parties,
+            house=house,
+            timeout_ms=settings.search_timeout_ms,
         )
         synapse.people_search.wrap(search.wrap)
         synapse.people_search.wrap(PracticePageCode(api, directory, accounts).wrap)
-        synapse.memberships.keep_words_out(membership_without_words)
 
         calls: list[Calls] = [
             KvnrKeyCalls(SealedKvnrs(database), config.vault),

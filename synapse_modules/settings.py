@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -105,6 +106,9 @@ class ModuleSettings(Settings):
     federation: FederationSettings | None = None
     support: SupportSettings | None = None
     grace_days: int = Field(default=30, ge=1, le=365)
+    room_versions: tuple[Literal["9", "10", "11", "12"], ...] = Field(default=("10",), min_length=1)
+    second_insured_by_practice: bool = False
+    redaction_max_age_hours: int | None = Field(default=None, ge=1)
     search_timeout_ms: int = Field(default=200, ge=50, le=10_000)
 
     @field_validator("insurer_ik")
@@ -137,6 +141,11 @@ class ModuleSettings(Settings):
         if self.support_localpart == self.service_localpart:
             raise ValueError("service_localpart: must be another account than support_localpart")
         return self
+
+    @property
+    def deletable_for(self) -> timedelta | None:
+        """How long people can delete their own messages; None for ever."""
+        return None if self.redaction_max_age_hours is None else timedelta(hours=self.redaction_max_age_hours)
 
     @property
     def token_endpoint(self) -> str:

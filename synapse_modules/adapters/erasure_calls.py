@@ -97,7 +97,7 @@ class ErasureCalls:
         place = await self._events.first_to_keep(room_id, before)
         if place is None:
             # Synapse never purges the newest event of a room, so something newer than all messages is sent first.
-            senders = await self._rooms.present(room_id, AccountKind.SERVICE, invited=False)
+            senders = await self._rooms.present(room_id, AccountKind.SERVICE)
             if not senders:
                 return
             marker = await self._api.create_and_send_event_into_room(

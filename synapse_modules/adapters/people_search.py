@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
-from synapse.module_api import ModuleApi, make_deferred_yieldable, run_in_background
+from synapse.module_api import ModuleApi, UserProfile, make_deferred_yieldable, run_in_background
 from twisted.internet import defer, reactor
 
 from messenger_core.account_kinds import AccountKind
 from synapse_modules.adapters.directory_client import DirectoryClient, DirectoryFault
+from synapse_modules.adapters.parties import Parties
 from synapse_modules.adapters.synapse_private.people_search import PeopleSearch
 from synapse_modules.rules.membership import AccountState
-from synapse_modules.rules.reach import House
+from synapse_modules.rules.reach import House, is_hidden_from
 from synapse_modules.store.accounts import Accounts
 
 _TOKEN_TIMEOUT_S = 2.0
@@ -22,16 +23,25 @@ _Result = TypeVar("_Result")
 
 
 class InsuredSearch:
-    """Answers insured people; everybody else gets Synapse's own search, filtered by the room gate."""
+    """Answers insured people; everybody else gets Synapse's own search, filtered."""
 
     def __init__(
-        self, api: ModuleApi, *, client: DirectoryClient, accounts: Accounts, house: House, timeout_ms: int
+        self,
+        api: ModuleApi,
+        *,
+        client: DirectoryClient,
+        accounts: Accounts,
+        parties: Parties,
+        house: House,
+        timeout_ms: int,
     ) -> None:
         self._api = api
         self._client = client
         self._accounts = accounts
+        self._parties = parties
         self._house = house
         self._timeout_s = timeout_ms / 1000
+        api.register_spam_checker_callbacks(check_username_for_spam=self.check_username_for_spam)
 
     def wrap(self, search: PeopleSearch) -> PeopleSearch:
         """Puts this search in front of Synapse's."""
@@ -45,6 +55,12 @@ class InsuredSearch:
             return await search(user_id, search_term, limit)
 
         return wrapped
+
+    async def check_username_for_spam(self, profile: UserProfile, requester_id: str) -> bool:
+        """Called for every account that Synapse's own search finds; True hides it."""
+        found = profile["user_id"]
+        parties = await self._parties.of([found, requester_id])
+        return is_hidden_from(parties[found], parties[requester_id])
 
     async def _search(self, term: object, limit: int) -> dict[str, Any]:
         wanted = term.strip()[:_LONGEST_TERM] if isinstance(term, str) else ""

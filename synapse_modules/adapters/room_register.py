@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from synapse.module_api import ModuleApi
 
-from messenger_core.account_kinds import RoomKind
+from messenger_core.account_kinds import AccountKind, RoomKind
+from synapse_modules.adapters.parties import Parties
 from synapse_modules.rules.reach import Room
-from synapse_modules.rules.room_form import read_marker
+from synapse_modules.rules.room_request import read_marker
 from synapse_modules.store.rooms import Rooms
+
+_MOST_KNOWN = 100_000
 
 
 class RoomRegister:
-    """The rooms by id."""
+    """The rooms by id.
 
-    def __init__(self, api: ModuleApi, rooms: Rooms) -> None:
+    What a room is never changes but once, when a request is accepted; so that every room but a request is read once in
+    each process.
+    """
+
+    def __init__(self, api: ModuleApi, rooms: Rooms, parties: Parties) -> None:
         self._api = api
         self._rooms = rooms
+        self._parties = parties
+        self._known: dict[str, Room] = {}
 
     async def find(self, room_id: str) -> Room | None:
         """The room as it stands now; None if it is not one of ours.
@@ -23,11 +34,29 @@ class RoomRegister:
         The row of a room is written at the first look: Synapse tells a module the id only after the room is made.
         A request that was accepted meanwhile is found as a care room.
         """
+        known = self._known.get(room_id)
+        if known is not None:
+            return known
+        if not room_id.isprintable():
+            return None
         room = await self._rooms.find(room_id) or await self._read(room_id)
-        if room is None or room.kind is not RoomKind.REQUEST:
-            return room
-        is_accepted = await self._rooms.accept_if_both_joined(room_id)
-        return Room(room_id, RoomKind.CARE, room.insured_user_id) if is_accepted else room
+        if room is not None and room.kind is RoomKind.REQUEST:
+            room = await self._look_at_request(room)
+        if room is not None and room.kind is not RoomKind.REQUEST:
+            if len(self._known) > _MOST_KNOWN:
+                self._known.clear()
+            self._known[room_id] = room
+        return room
+
+    async def _look_at_request(self, room: Room) -> Room:
+        """It is accepted once the person and a practice are in it, and open as long as somebody is invited."""
+        members = await self._rooms.members(room.room_id)
+        joined = [user_id for user_id, membership in members.items() if membership == "join"]
+        kinds = await self._parties.kinds(joined)
+        if {AccountKind.INSURED, AccountKind.PRACTICE} <= set(kinds.values()):
+            await self._rooms.accept(room.room_id)
+            return replace(room, kind=RoomKind.CARE)
+        return replace(room, is_open="invite" in members.values())
 
     async def _read(self, room_id: str) -> Room | None:
         state = await self._api.get_room_state(room_id, [("m.room.create", "")])

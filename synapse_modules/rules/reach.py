@@ -1,29 +1,14 @@
-"""Who may reach whom: who opens which kind of room, who is invited, joins and writes there."""
+"""Who may reach whom: who opens which kind of room, and who is invited, joins and is removed there."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 from messenger_core.account_kinds import AccountKind, RoomKind
-from synapse_modules.rules.clear_text import carries_no_words
 
 CHAT_WITH_PRACTICE = frozenset({RoomKind.REQUEST, RoomKind.CARE})
-# What keeps a room private and encrypted never changes after it was made.
-_STATE_FIXED = frozenset(
-    {
-        "m.room.create",
-        "m.room.encryption",
-        "m.room.guest_access",
-        "m.room.history_visibility",
-        "m.room.join_rules",
-        "m.room.power_levels",
-        "m.room.server_acl",
-        "m.room.tombstone",
-    }
-)
 
 
 class Refusal(StrEnum):
@@ -34,9 +19,14 @@ class Refusal(StrEnum):
     NOT_REACHABLE = "not-reachable"
     TRY_LATER = "try-later"
     NOT_INVITED = "not-invited"
+    NOT_REMOVABLE = "not-removable"
     NOT_ACCEPTED_YET = "not-accepted-yet"
+    REQUEST_ENDED = "request-ended"
+    NOT_DELETABLE = "not-deletable"
+    TOO_OLD_TO_DELETE = "too-old-to-delete"
     NOT_ENCRYPTED = "not-encrypted"
     STATE_FIXED = "state-fixed"
+    NOT_LISTED = "not-listed"
     PROFILE_FIXED = "profile-fixed"
 
 
@@ -78,11 +68,31 @@ class Room:
     room_id: str
     kind: RoomKind
     insured_user_id: str | None
+    is_open: bool = True
+    """Whether somebody is still invited; for requests only: one that was declined or withdrawn is not."""
 
 
-def plan_room(
-    creator: Party, invitees: Sequence[Party], house: House, *, reachability_known: bool, admitted: bool
-) -> RoomPlan | Refusal:
+@dataclass(frozen=True, slots=True)
+class Circumstances:
+    """What else an invitation depends on.
+
+    Attributes:
+        reachability_known: whether the set of reachable practices is recent enough to be used.
+        admitted: whether the invited side lets itself be invited by the inviter (``permission.Permission``).
+        practices: how many practices other than the invitee are in the room or invited.
+        insured_people: how many insured people other than the invitee are in the room or invited.
+        second_insured_by_practice: whether a practice may bring a second insured person into a chat (gematik's
+            exception, TI-Messenger-Testsuite 4.3).
+    """
+
+    reachability_known: bool
+    admitted: bool
+    practices: int = 0
+    insured_people: int = 0
+    second_insured_by_practice: bool = False
+
+
+def plan_room(creator: Party, invitees: Sequence[Party], house: House, given: Circumstances) -> RoomPlan | Refusal:
     """What room a creator may open with those invited.
 
     An insured person cannot tell from the refusal whether somebody is unknown, insured, an agent or a practice that
@@ -92,17 +102,16 @@ def plan_room(
         creator: who opens it.
         invitees: who is to be invited.
         house: the insurer's accounts.
-        reachability_known: whether the set of reachable practices is recent enough to be used.
-        admitted: whether every invited side lets itself be invited by the creator (``permission.Permission``).
+        given: ``admitted`` by every invited side, and whether ``reachability_known``.
     """
     plan: RoomPlan | Refusal
     if creator.may_act(AccountKind.INSURED):
-        plan = _plan_of_insured(creator, invitees, house, reachability_known=reachability_known)
+        plan = _plan_of_insured(creator, invitees, house, reachability_known=given.reachability_known)
     elif creator.may_act(AccountKind.PRACTICE):
         plan = _plan_with_one_insured(invitees, RoomKind.REQUEST)
     else:
         return _plan_of_house(creator, invitees, house)
-    return plan if admitted or isinstance(plan, Refusal) else Refusal.NOT_REACHABLE
+    return plan if given.admitted or isinstance(plan, Refusal) else Refusal.NOT_REACHABLE
 
 
 def _plan_of_house(creator: Party, invitees: Sequence[Party], house: House) -> RoomPlan | Refusal:
@@ -140,90 +149,95 @@ def _plan_with_one_insured(invitees: Sequence[Party], kind: RoomKind) -> RoomPla
 
 
 def check_invitation(
-    inviter: Party,
-    invitee: Party,
-    room: Room | None,
-    house: House,
-    *,
-    has_practice: bool,
-    reachability_known: bool,
-    admitted: bool,
+    inviter: Party, invitee: Party, room: Room | None, house: House, given: Circumstances
 ) -> Refusal | None:
-    """Whether somebody may invite somebody into a room; None if so.
-
-    Args:
-        inviter: who invites.
-        invitee: who is invited.
-        room: the room; None if it is not one of ours.
-        house: the insurer's accounts.
-        has_practice: whether a practice other than the invitee is in the room or invited.
-        reachability_known: whether the set of reachable practices is recent enough to be used.
-        admitted: whether the invited side lets itself be invited by the inviter (``permission.Permission``).
-    """
+    """Whether somebody may invite somebody into a room; None if so."""
     if room is None or not inviter.live:
         return Refusal.NO_RIGHTS
-    is_persons_room = inviter.user_id == room.insured_user_id and inviter.may_act(AccountKind.INSURED)
-    invites_person = invitee.user_id == room.insured_user_id and invitee.may_act(AccountKind.INSURED)
-    allowed = False
     match room.kind:
         case RoomKind.REQUEST | RoomKind.CARE:
-            if is_persons_room and not reachability_known:
-                return Refusal.TRY_LATER
-            reaches = invitee.may_act(AccountKind.PRACTICE) and invitee.reachable and not has_practice
-            allowed = (is_persons_room and reaches) or (inviter.may_act(AccountKind.PRACTICE) and invites_person)
+            return _check_chat_invitation(inviter, invitee, room, given)
         case RoomKind.SUPPORT:
-            writes_to_house = is_persons_room and invitee.user_id == house.support
-            allowed = writes_to_house or (inviter.user_id == house.support and invites_person)
+            allowed = _is_between(inviter, invitee, room, house.support)
         case RoomKind.SERVICE:
-            writes_to_house = is_persons_room and invitee.user_id == house.service
-            allowed = writes_to_house or (inviter.user_id == house.service and invites_person)
+            allowed = _is_between(inviter, invitee, room, house.service)
         case RoomKind.TEAM:
             allowed = inviter.user_id == house.support and invitee.may_act(AccountKind.AGENT)
-    return None if allowed and (admitted or _is_of_house(inviter, house)) else Refusal.NOT_REACHABLE
+    # HEK's own invitations are not subject to a permission: what it has to tell about an account always arrives.
+    return None if allowed else Refusal.NOT_REACHABLE
 
 
-def _is_of_house(inviter: Party, house: House) -> bool:
-    """Whether HEK itself writes: what it has to tell about an account cannot be refused beforehand."""
-    return inviter.user_id in {house.support, house.service}
+def _is_between(inviter: Party, invitee: Party, room: Room, account: str) -> bool:
+    """Whether one of a room's person and HEK's account invites the other."""
+    person = inviter if inviter.user_id == room.insured_user_id else invitee
+    return {inviter.user_id, invitee.user_id} == {room.insured_user_id, account} and person.may_act(AccountKind.INSURED)
 
 
-def check_join(user: Party, room: Room | None, house: House, *, is_invited: bool, is_member: bool) -> Refusal | None:
-    """Whether an account may join a room; None if so.
+def _check_chat_invitation(inviter: Party, invitee: Party, room: Room, given: Circumstances) -> Refusal | None:
+    allowed = False
+    if inviter.user_id == room.insured_user_id and inviter.may_act(AccountKind.INSURED):
+        if not given.reachability_known:
+            return Refusal.TRY_LATER
+        allowed = invitee.may_act(AccountKind.PRACTICE) and invitee.reachable and not given.practices
+    elif inviter.may_act(AccountKind.PRACTICE) and invitee.may_act(AccountKind.INSURED):
+        is_second = given.second_insured_by_practice and room.kind is RoomKind.CARE and given.insured_people <= 1
+        allowed = invitee.user_id == room.insured_user_id or is_second
+    return None if allowed and given.admitted else Refusal.NOT_REACHABLE
 
-    A member's own changed name is a join as well, also where the homeserver marks a locked one as out of reach.
+
+def check_invitation_from_elsewhere(inviter: Party, invitee: Party, *, admitted: bool) -> Refusal | None:
+    """Whether somebody of another server may invite one of ours into a room there; None if so.
+
+    A practice asks an insured person; what she can find and start is another matter (``plan_room``).
     """
-    if room is None or not (user.live or is_member):
+    allowed = inviter.may_act(AccountKind.PRACTICE) and invitee.may_act(AccountKind.INSURED) and admitted
+    return None if allowed else Refusal.NOT_REACHABLE
+
+
+def check_join(
+    user: Party, room: Room | None, house: House, *, is_invited: bool, second_insured: bool = False
+) -> Refusal | None:
+    """Whether an account that is not in a room may join it; None if so.
+
+    Args:
+        user: who joins.
+        room: the room; None if it is not one of ours.
+        house: the insurer's accounts.
+        is_invited: whether the user is invited.
+        second_insured: whether a practice may bring a second insured person into a chat.
+    """
+    if not user.live:
         return Refusal.NO_RIGHTS
+    if room is None:
+        return Refusal.NOT_INVITED
     belongs = {
         RoomKind.REQUEST: user.kind is AccountKind.PRACTICE,
-        RoomKind.CARE: user.kind is AccountKind.PRACTICE,
+        RoomKind.CARE: user.kind is AccountKind.PRACTICE or (second_insured and user.kind is AccountKind.INSURED),
         RoomKind.SUPPORT: user.user_id == house.support,
         RoomKind.SERVICE: user.user_id == house.service,
         RoomKind.TEAM: user.kind is AccountKind.AGENT or user.user_id == house.support,
     }[room.kind] or (user.kind is AccountKind.INSURED and user.user_id == room.insured_user_id)
-    if not belongs:
+    return None if belongs and is_invited else Refusal.NOT_INVITED
+
+
+def check_removal(remover: Party, room: Room | None, house: House, *, is_invited: bool, is_ban: bool) -> Refusal | None:
+    """Whether somebody may remove somebody else from a room; None if so.
+
+    In a chat nobody is thrown out: only an invitation that is not yet accepted is taken back. Who may do so by the
+    room's power levels, Synapse checks.
+
+    Args:
+        remover: who removes.
+        room: the room; None if it is not one of ours.
+        house: the insurer's accounts.
+        is_invited: whether the one to be removed is invited and not joined.
+        is_ban: whether a ban is set or lifted.
+    """
+    if room is None or not remover.live or remover.kind in {None, AccountKind.ADMIN}:
         return Refusal.NO_RIGHTS
-    return None if is_invited or is_member else Refusal.NOT_INVITED
-
-
-def check_message(sender: Party, room: Room | None, event_type: str, content: Mapping[str, Any]) -> Refusal | None:
-    """Whether an event that is not state may be sent; None if so."""
-    if room is None or not sender.live or sender.kind in {None, AccountKind.ADMIN}:
-        return Refusal.NO_RIGHTS
-    if room.kind is RoomKind.REQUEST:
-        return Refusal.NOT_ACCEPTED_YET
-    return None if carries_no_words(event_type, content) else Refusal.NOT_ENCRYPTED
-
-
-def check_state(sender: Party, room: Room | None, event_type: str) -> Refusal | None:
-    """Whether a state event may be sent after a room was made; None if so. Members are judged by their own rules."""
-    if event_type == "m.room.member":
-        return None
-    if room is None or not sender.live:
-        return Refusal.NO_RIGHTS
-    if sender.kind is not AccountKind.SERVICE or event_type in _STATE_FIXED:
-        return Refusal.STATE_FIXED
-    return None
+    if room.kind is RoomKind.TEAM:
+        return None if remover.user_id == house.support else Refusal.NOT_REMOVABLE
+    return None if is_invited and not is_ban else Refusal.NOT_REMOVABLE
 
 
 def may_name_rooms(user: Party) -> bool:

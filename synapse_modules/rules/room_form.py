@@ -1,26 +1,25 @@
-"""What a room is made of: reads the client's wish, refuses what no room of ours may be, and writes the rest anew."""
+"""What room a client wishes for: reads its request and refuses what no room of ours may be."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from messenger_core.account_kinds import RoomKind
-from synapse_modules.rules.reach import CHAT_WITH_PRACTICE, House, RoomPlan
+from synapse_modules.rules.room_state import STATE, Handling
 
-ROOM_VERSION = "10"
-"""gemSpec_TI-M_Basis, A_26248."""
-MARKER = "de.hek.room"
+ROOM_TYPE = "de.gematik.tim.roomtype.default.v1"
+"""gemSpec_TI-M_Basis, A_25814; ``default.v2`` must not be made yet (A_28596)."""
 _MEGOLM = "m.megolm.v1.aes-sha2"
-_ROTATION = ("rotation_period_ms", "rotation_period_msgs")
+# How long a key of a room is used at most, as clients do it by themselves: a client may ask for less, not for more.
+_ROTATION = {"rotation_period_ms": 7 * 24 * 3600 * 1000, "rotation_period_msgs": 100}
 _PRIVATE_PRESETS = (None, "private_chat", "trusted_private_chat")
-# Clients send these; names are dropped because a room's state is not encrypted.
-_STATE_TAKEN = frozenset({"m.room.encryption", "m.room.history_visibility", "m.room.join_rules", "m.room.guest_access"})
-_STATE_DROPPED = frozenset({"m.room.name", "m.room.topic", "m.room.avatar"})
-_HIGHEST = 100
-_NOBODY = 101
+# Whose user id it is, Synapse asks later; here it must be one that every database takes.
+_USER_ID = re.compile(r"@[!-~]{1,254}")
+# The states of a client's that say something about the form; the values of these alone are read.
+_STATE_READ = frozenset({"m.room.encryption", "m.room.history_visibility", "m.room.join_rules", "m.room.guest_access"})
 
 
 class FormFault(StrEnum):
@@ -48,25 +47,33 @@ class RoomWish:
 
     invitees: tuple[str, ...]
     is_direct: bool
+    version: str
+    room_type: str | None
     encryption: Mapping[str, Any]
     history_visibility: str
     names: Mapping[str, str]
     """``room_alias_name``, ``name`` and ``topic`` as they were asked for."""
+    emptied_states: tuple[str, ...]
+    """The types of state that are taken without their words."""
 
 
-def read_wish(config: Mapping[str, Any]) -> RoomWish:
+def read_wish(config: Mapping[str, Any], versions: Sequence[str]) -> RoomWish:
     """Reads the body of ``/createRoom``, which may hold anything.
+
+    Args:
+        config: the body.
+        versions: the room versions that may be made; the first is the default (A_26248, A_26203).
 
     Raises:
         FormRefused: if no room of ours may be like that.
     """
     invitees = _typed(config, "invite", list)
-    if not all(isinstance(invitee, str) for invitee in invitees):
+    if not all(isinstance(invitee, str) and _USER_ID.fullmatch(invitee) for invitee in invitees):
         raise FormRefused(FormFault.NOT_READABLE)
-    if config.get("room_version", ROOM_VERSION) != ROOM_VERSION:
+    version = config.get("room_version", versions[0])
+    if version not in versions:
         raise FormRefused(FormFault.WRONG_VERSION)
-    if {"type", "predecessor"} & set(_typed(config, "creation_content", dict)):
-        raise FormRefused(FormFault.SPECIAL_ROOM)
+    room_type = _read_room_type(config, _typed(config, "creation_content", dict))
     states = _read_states(_typed(config, "initial_state", list))
     visibility = states.get("m.room.history_visibility", {}).get("history_visibility", "invited")
     is_private = (
@@ -81,10 +88,22 @@ def read_wish(config: Mapping[str, Any]) -> RoomWish:
     return RoomWish(
         invitees=tuple(dict.fromkeys(invitees)),
         is_direct=config.get("is_direct") is True,
+        version=version,
+        room_type=room_type,
         encryption=_read_encryption(states.get("m.room.encryption", {"algorithm": _MEGOLM})),
         history_visibility="joined" if visibility == "joined" else "invited",
         names={key: config[key] for key in ("room_alias_name", "name", "topic") if isinstance(config.get(key), str)},
+        emptied_states=tuple(sorted(one for one in states if STATE[one] is Handling.EMPTIED)),
     )
+
+
+def _read_room_type(config: Mapping[str, Any], creation: Mapping[str, Any]) -> str | None:
+    """The type of the room, which clients put into ``creation_content``, and some beside it."""
+    room_type, beside = creation.get("type"), config.get("type")
+    is_ordinary = room_type in (None, ROOM_TYPE) and beside in (None, ROOM_TYPE)
+    if not is_ordinary or {"predecessor", "additional_creators"} & creation.keys():
+        raise FormRefused(FormFault.SPECIAL_ROOM)
+    return ROOM_TYPE if ROOM_TYPE in (room_type, beside) else None
 
 
 def _typed(config: Mapping[str, Any], key: str, wanted: type) -> Any:
@@ -97,7 +116,10 @@ def _typed(config: Mapping[str, Any], key: str, wanted: type) -> Any:
 def _read_encryption(content: Mapping[str, Any]) -> dict[str, Any]:
     if content.get("algorithm") != _MEGOLM:
         raise FormRefused(FormFault.WRONG_ENCRYPTION)
-    return {"algorithm": _MEGOLM, **{key: content[key] for key in _ROTATION if type(content.get(key)) is int}}
+    asked = {key: content.get(key) for key in _ROTATION}
+    return {"algorithm": _MEGOLM} | {
+        key: value for key, value in asked.items() if type(value) is int and 0 < value <= _ROTATION[key]
+    }
 
 
 def _read_states(states: list[Any]) -> dict[str, dict[str, Any]]:
@@ -109,84 +131,9 @@ def _read_states(states: list[Any]) -> dict[str, dict[str, Any]]:
         event_type = state.get("type")
         if not isinstance(event_type, str) or state.get("state_key", "") != "":
             raise FormRefused(FormFault.UNKNOWN_STATE)
-        if event_type in _STATE_TAKEN:
+        handling = STATE.get(event_type)
+        if event_type in _STATE_READ or handling is Handling.EMPTIED:
             found[event_type] = state["content"]
-        elif event_type not in _STATE_DROPPED:
+        elif handling is not Handling.LEFT_OUT:
             raise FormRefused(FormFault.UNKNOWN_STATE)
     return found
-
-
-def room_request(wish: RoomWish, plan: RoomPlan, creator: str, house: House, *, may_name: bool) -> dict[str, Any]:
-    """The request that Synapse carries out instead of the client's.
-
-    Args:
-        wish: what was read.
-        plan: what the room will be.
-        creator: who makes it.
-        house: the insurer's accounts.
-        may_name: whether alias, name and topic are kept.
-    """
-
-    def state(event_type: str, content: Mapping[str, Any]) -> dict[str, Any]:
-        return {"type": event_type, "state_key": "", "content": dict(content)}
-
-    return {
-        **(wish.names if may_name else {}),
-        "visibility": "private",
-        "preset": "private_chat",
-        "room_version": ROOM_VERSION,
-        "invite": list(wish.invitees),
-        "is_direct": wish.is_direct,
-        "creation_content": {MARKER: {"kind": plan.kind.value, "insured": plan.insured_user_id}},
-        "initial_state": [
-            state("m.room.history_visibility", {"history_visibility": wish.history_visibility}),
-            state("m.room.guest_access", {"guest_access": "forbidden"}),
-            state("m.room.encryption", wish.encryption),
-        ],
-        "power_level_content_override": power_levels(plan.kind, creator, house),
-    }
-
-
-def power_levels(kind: RoomKind, creator: str, house: House) -> dict[str, Any]:
-    """Who may do what.
-
-    Whoever makes a room needs the level 100 to send its first state; afterwards the module refuses state by anybody
-    but service accounts (``reach.check_state``). What 101 stands at, nobody can do.
-    """
-    users = {creator: _HIGHEST}
-    if kind is RoomKind.SUPPORT:
-        users[house.support] = _HIGHEST
-    if kind is RoomKind.SERVICE:
-        users[house.service] = _HIGHEST
-    remove = _HIGHEST if kind is RoomKind.TEAM else _NOBODY
-    return {
-        "users": users,
-        "users_default": 0,
-        "events": {
-            "m.room.encryption": _HIGHEST,
-            "m.room.history_visibility": _HIGHEST,
-            "m.room.power_levels": _NOBODY,
-            "m.room.server_acl": _NOBODY,
-            "m.room.tombstone": _NOBODY,
-        },
-        "events_default": 0,
-        "state_default": _HIGHEST,
-        "invite": 0 if kind in CHAT_WITH_PRACTICE else _HIGHEST,
-        "kick": remove,
-        "ban": remove,
-        # Own messages can always be deleted, other people's never.
-        "redact": remove,
-        "notifications": {"room": _HIGHEST},
-    }
-
-
-def read_marker(content: Mapping[str, Any]) -> RoomPlan | None:
-    """What the ``m.room.create`` event of a room says that the room is; None if the module did not make it."""
-    marker = content.get(MARKER)
-    if not isinstance(marker, Mapping):
-        return None
-    insured = marker.get("insured")
-    try:
-        return RoomPlan(RoomKind(marker.get("kind", "")), insured if isinstance(insured, str) else None)
-    except ValueError:
-        return None

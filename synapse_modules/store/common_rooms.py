@@ -64,7 +64,8 @@ class CommonRooms:
                 found |= _inviting(txn, user_id, [other for other in part if other not in found])
             return found
 
-        asked = [other for other in others if other != user_id]
+        # No account has such a name, and PostgreSQL takes no NUL.
+        asked = [other for other in others if other != user_id and other.isprintable()]
         found = await self._database.run("hek_common_rooms", work) if asked else set()
         return (found | {user_id}) & set(others)
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from messenger_core.account_kinds import AccountKind, RoomKind
 from synapse_modules.rules.membership import AccountState
+from synapse_modules.rules.messages import Sent
 from synapse_modules.rules.reach import Room
 from synapse_modules.store.interaction import Database, Transaction
 
@@ -50,24 +51,45 @@ class Rooms:
 
         await self._database.run("hek_add_room", work)
 
-    async def accept_if_both_joined(self, room_id: str) -> bool:
-        """Turns a request into a care room once the person and a practice have joined; whether it is one now."""
+    async def accept(self, room_id: str) -> None:
+        """Turns a request into a care room; it never goes back."""
 
-        def work(txn: Transaction) -> bool:
-            txn.execute(
-                "SELECT a.kind FROM local_current_membership m JOIN hek_account a ON a.user_id = m.user_id"
-                " WHERE m.room_id = ? AND m.membership = 'join'",
-                (room_id,),
-            )
-            if not {AccountKind.INSURED, AccountKind.PRACTICE} <= {row[0] for row in txn.fetchall()}:
-                return False
+        def work(txn: Transaction) -> None:
             txn.execute(
                 "UPDATE hek_room SET kind = ? WHERE room_id = ? AND kind = ?",
                 (RoomKind.CARE.value, room_id, RoomKind.REQUEST.value),
             )
-            return True
 
-        return await self._database.run("hek_accept_room", work)
+        await self._database.run("hek_accept_room", work)
+
+    async def members(self, room_id: str) -> dict[str, str]:
+        """Who is in a room (``join``) or invited (``invite``), of this server and of others.
+
+        Empty for a room of another server in which nobody of ours is joined.
+        """
+
+        def work(txn: Transaction) -> dict[str, str]:
+            txn.execute(
+                "SELECT state_key, membership FROM current_state_events"
+                " WHERE room_id = ? AND type = 'm.room.member' AND membership IN ('join', 'invite')",
+                (room_id,),
+            )
+            return {str(user_id): str(membership) for user_id, membership in txn.fetchall()}
+
+        return await self._database.run("hek_members", work)
+
+    async def sent(self, room_id: str, event_id: str) -> Sent | None:
+        """An event of a room, if it is there."""
+
+        def work(txn: Transaction) -> Sent | None:
+            txn.execute(
+                "SELECT sender, state_key, received_ts FROM events WHERE room_id = ? AND event_id = ?",
+                (room_id, event_id),
+            )
+            row = txn.fetchone()
+            return Sent(str(row[0]), is_state=row[1] is not None, sent_at=int(row[2])) if row else None
+
+        return await self._database.run("hek_sent", work)
 
     async def membership(self, room_id: str, user_id: str) -> str | None:
         """``join``, ``invite``, ``leave`` or ``ban``; None if the user never had to do with the room."""
@@ -81,14 +103,14 @@ class Rooms:
 
         return await self._database.run("hek_membership", work)
 
-    async def present(self, room_id: str, kind: AccountKind, *, invited: bool) -> list[str]:
-        """The accounts of a kind that are in a room, or also those that are invited."""
+    async def present(self, room_id: str, kind: AccountKind) -> list[str]:
+        """The accounts of a kind that are in a room."""
 
         def work(txn: Transaction) -> list[str]:
             txn.execute(
                 "SELECT a.user_id FROM local_current_membership m JOIN hek_account a ON a.user_id = m.user_id"
-                " WHERE m.room_id = ? AND a.kind = ? AND m.membership IN ('join', ?) ORDER BY a.user_id",
-                (room_id, kind.value, "invite" if invited else "join"),
+                " WHERE m.room_id = ? AND a.kind = ? AND m.membership = 'join' ORDER BY a.user_id",
+                (room_id, kind.value),
             )
             return [row[0] for row in txn.fetchall()]
 

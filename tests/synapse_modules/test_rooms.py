@@ -268,10 +268,11 @@ async def test_agents_and_administrators_open_no_rooms(homeserver: Homeserver) -
 
 
 async def test_an_account_without_a_kind_has_no_rights(homeserver: Homeserver) -> None:
-    person, _, practice, room = await homeserver.care_room()
+    person, practice = await homeserver.new_person(), await homeserver.new_practice("Praxis")
     homeserver.change_row("DELETE FROM hek_account WHERE user_id = ?", person.user_id)
-    assert (await homeserver.send(person, room))[0] == 403
     assert (await homeserver.create_room(person, practice.user_id))[0] == 403
+    assert (await homeserver.create_room(person, SUPPORT))[0] == 403
+    assert (await homeserver.create_room(person))[0] == 403
 
 
 async def test_a_name_that_changes_is_shown_in_rooms_too(homeserver: Homeserver) -> None:

@@ -1,10 +1,13 @@
-"""Synapse's memberships: what is put in front of every change, and forgetting rooms."""
+"""Synapse's memberships: a judge in front of every change, whoever asks for it, and forgetting rooms."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
 
+from synapse.api.errors import SynapseError
+from synapse.handlers.room import RoomCreationHandler
 from synapse.handlers.room_member import RoomMemberHandler
 from synapse.server import HomeServer
 from synapse.types import UserID
@@ -14,8 +17,61 @@ from synapse_modules.adapters.synapse_private.wrapping import Call, put_in_front
 
 FEATURES = (
     Feature(RoomMemberHandler, "forget", ("user", "room_id")),
-    Feature(RoomMemberHandler, "update_membership", ("requester", "target", "room_id", "action", "content")),
+    Feature(
+        RoomMemberHandler,
+        "update_membership_locked",
+        ("requester", "target", "room_id", "action", "content", "third_party_signed", "new_room", "txn_id"),
+    ),
+    Feature(RoomMemberHandler, "do_3pid_invite", ("room_id", "inviter", "medium", "address")),
+    Feature(RoomCreationHandler, "upgrade_room", ("requester", "old_room_id")),
 )
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipChange:
+    """What somebody wants to change.
+
+    Attributes:
+        sender: who changes it; an administrator who makes somebody join appears as that user.
+        target: whose membership it is.
+        room_id: the room.
+        action: ``invite``, ``join``, ``knock``, ``leave``, ``kick``, ``ban``, ``unban`` or whatever a client wrote.
+        content: what a client wrote beside it.
+        by_address: whether it leans on an invitation to a mail address or telephone number.
+        is_new_room: whether it is a step of making a room, which was judged as a whole.
+    """
+
+    sender: str
+    target: str
+    room_id: str
+    action: object
+    content: Mapping[str, Any]
+    by_address: bool
+    is_new_room: bool
+
+
+class MembershipJudge(Protocol):
+    """What is asked before a membership changes."""
+
+    async def judge(self, change: MembershipChange) -> dict[str, Any]:
+        """What of the content is kept.
+
+        Raises:
+            SynapseError: if the change is refused.
+        """
+        ...
+
+    async def taken_back_with(self, change: MembershipChange) -> list[str]:
+        """Whose pending invitations are taken back before the change."""
+        ...
+
+    def refused_address(self) -> SynapseError:
+        """What somebody is told who invites a mail address or telephone number."""
+        ...
+
+    def refused_upgrade(self) -> SynapseError:
+        """What somebody is told who replaces a room by one of another version."""
+        ...
 
 
 class PrivateMemberships:
@@ -28,14 +84,40 @@ class PrivateMemberships:
         """Forgets a room that the user has left."""
         await self._hs.get_room_member_handler().forget(UserID.from_string(user_id), room_id)
 
-    def keep_words_out(self, keep: Callable[[Mapping[str, Any]], dict[str, Any]]) -> None:
-        """Puts a filter in front of every membership change; no callback sees the reason of an invitation.
+    def ask_first(self, judge: MembershipJudge) -> None:
+        """Puts a judge in front of every change of a membership by somebody of this server.
 
-        Args:
-            keep: what of the content that a client sent is kept.
+        The callbacks that Synapse has for this are not called for administrators and server notices, see no reason of
+        an invitation, and not one of them is called for a knock or a removal.
         """
 
-        async def wordless(call: Call) -> Any:
-            return await call.go_on(content=keep(call.arguments["content"] or {}))
+        async def change(call: Call) -> Any:
+            asked = call.arguments
+            wanted = MembershipChange(
+                sender=asked["requester"].user.to_string(),
+                target=asked["target"].to_string(),
+                room_id=asked["room_id"],
+                action=asked["action"],
+                content=asked["content"] or {},
+                by_address=asked["third_party_signed"] is not None,
+                is_new_room=asked["new_room"],
+            )
+            content = await judge.judge(wanted)
+            for user_id in await judge.taken_back_with(wanted):
+                try:
+                    await call.go_on(target=UserID.from_string(user_id), action="kick", content={}, txn_id=None)
+                except SynapseError:
+                    # Not in the leaver's power; the leaving itself is never held up.
+                    continue
+            return await call.go_on(content=content)
 
-        put_in_front(self._hs.get_room_member_handler(), "update_membership", wordless)
+        async def refuse_address(_call: Call) -> Any:
+            raise judge.refused_address()
+
+        async def refuse_upgrade(_call: Call) -> Any:
+            raise judge.refused_upgrade()
+
+        members = self._hs.get_room_member_handler()
+        put_in_front(members, "update_membership_locked", change)
+        put_in_front(members, "do_3pid_invite", refuse_address)
+        put_in_front(self._hs.get_room_creation_handler(), "upgrade_room", refuse_upgrade)

@@ -46,6 +46,7 @@ _SYNAPSE_TABLES = (
             "users_pending_deactivation",
         )
     ),
+    "CREATE TABLE current_state_events (event_id TEXT, room_id TEXT, type TEXT, state_key TEXT, membership TEXT)",
     "CREATE TABLE local_media_repository (media_id TEXT, user_id TEXT)",
     "CREATE TABLE events (event_id TEXT, room_id TEXT, type TEXT, sender TEXT, state_key TEXT, received_ts BIGINT,"
     " depth BIGINT, stream_ordering BIGINT)",

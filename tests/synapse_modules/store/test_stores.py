@@ -9,10 +9,12 @@ import pytest
 
 from messenger_core.account_kinds import AccountKind, RoomKind
 from synapse_modules.rules.membership import AccountState
+from synapse_modules.rules.messages import Sent
 from synapse_modules.rules.reach import Party, Room
 from synapse_modules.store.accounts import Account, Accounts
 from synapse_modules.store.audit import AuditEntry, AuditLog
 from synapse_modules.store.changes import Changes
+from synapse_modules.store.common_rooms import CommonRooms
 from synapse_modules.store.erasable_events import ErasableEvents
 from synapse_modules.store.migrations import SCHEMA_VERSION, migrate, schema_version
 from synapse_modules.store.reachability import Delta, OutOfStep, Reachability
@@ -145,23 +147,65 @@ async def test_a_statement_is_used_once_until_it_is_forgotten(database: Any) -> 
     assert await statements.use_once("bot", "1\x00", expires + 600, later)
 
 
-async def test_a_request_becomes_a_care_room_when_both_sides_have_joined(database: Any) -> None:
+async def test_a_request_becomes_a_care_room_for_good_and_its_members_are_told(database: Any) -> None:
     accounts, rooms = await insured(database), Rooms(database)
     practice = Account("@praxis:t", AccountKind.PRACTICE, AccountState.PENDING, "Praxis", telematik_id="1-2", jwks="{}")
     await accounts.reserve(practice, unique="telematik_id")
     room = Room("!r:t", RoomKind.REQUEST, ERIKA)
     for _ in range(2):
         await rooms.add(room, created_at=100)
-    member = "INSERT INTO local_current_membership (room_id, user_id, membership) VALUES ('!r:t', '{}', '{}')"
-    await database.execute(member.format(ERIKA, "join"), member.format("@praxis:t", "invite"))
-    assert not await rooms.accept_if_both_joined("!r:t")
-    assert await rooms.present("!r:t", AccountKind.PRACTICE, invited=False) == []
-    assert await rooms.present("!r:t", AccountKind.PRACTICE, invited=True) == ["@praxis:t"]
-    await database.execute("UPDATE local_current_membership SET membership = 'join'")
-    assert await rooms.accept_if_both_joined("!r:t")
-    assert await rooms.find("!r:t") == Room("!r:t", RoomKind.CARE, ERIKA)
+    for user_id, membership in ((ERIKA, "join"), ("@praxis:t", "invite"), ("@gone:t", "leave")):
+        await database.execute(
+            "INSERT INTO local_current_membership (room_id, user_id, membership)"
+            f" VALUES ('!r:t', '{user_id}', '{membership}')",
+            "INSERT INTO current_state_events (event_id, room_id, type, state_key, membership)"
+            f" VALUES ('${user_id}', '!r:t', 'm.room.member', '{user_id}', '{membership}')",
+        )
+    assert await rooms.members("!r:t") == {ERIKA: "join", "@praxis:t": "invite"}
+    assert await rooms.present("!r:t", AccountKind.PRACTICE) == []
+    assert await rooms.present("!r:t", AccountKind.INSURED) == [ERIKA]
+    for _ in range(2):
+        await rooms.accept("!r:t")
+        assert await rooms.find("!r:t") == Room("!r:t", RoomKind.CARE, ERIKA)
     assert await rooms.membership("!r:t", ERIKA) == "join"
     assert await rooms.membership("!r:t", "@x:t") is None
+
+
+async def test_a_common_room_has_both_joined_or_invited(database: Any) -> None:
+    member = (
+        "INSERT INTO current_state_events (event_id, room_id, type, state_key, membership)"
+        " VALUES ('$', '{}', 'm.room.member', '{}', '{}')"
+    )
+    await database.execute(
+        member.format("!1:t", ERIKA, "join"),
+        member.format("!1:t", "@invited:t", "invite"),
+        member.format("!1:t", "@left:t", "leave"),
+        member.format("!2:t", "@stranger:t", "join"),
+        # A room of another server in which nobody of ours is yet: only the invitation is known.
+        "INSERT INTO events (event_id, room_id, type, sender) VALUES ('$i', '!3:x', 'm.room.member', '@praxis:x')",
+        f"INSERT INTO local_current_membership (room_id, user_id, event_id, membership)"
+        f" VALUES ('!3:x', '{ERIKA}', '$i', 'invite')",
+    )
+    rooms = CommonRooms(database)
+    asked = [ERIKA, "@invited:t", "@left:t", "@stranger:t", "@praxis:x", "@nobody:x"]
+    assert await rooms.sharing(ERIKA, asked) == {ERIKA, "@invited:t", "@praxis:x"}
+    assert await rooms.sharing("@praxis:x", asked) == {ERIKA, "@praxis:x"}
+    assert await rooms.sharing("@stranger:t", asked) == {"@stranger:t"}
+    assert await rooms.sharing(ERIKA, []) == set()
+    assert await rooms.sharing(ERIKA, [f"@{number}:t" for number in range(1200)] + ["@invited:t"]) == {"@invited:t"}
+    assert await rooms.sharing(ERIKA, ["@nul\x00:t"]) == set()
+
+
+async def test_an_event_is_found_in_its_room_alone(database: Any) -> None:
+    rooms = Rooms(database)
+    event = "INSERT INTO events (event_id, room_id, type, sender, state_key, received_ts) VALUES ({})"
+    await database.execute(
+        event.format(f"'$1', '!1:t', 'm.room.encrypted', '{ERIKA}', NULL, 500"),
+        event.format(f"'$2', '!1:t', 'm.room.encryption', '{ERIKA}', '', 100"),
+    )
+    assert await rooms.sent("!1:t", "$1") == Sent(ERIKA, is_state=False, sent_at=500)
+    assert await rooms.sent("!1:t", "$2") == Sent(ERIKA, is_state=True, sent_at=100)
+    assert await rooms.sent("!2:t", "$1") is None
 
 
 async def test_chats_count_from_their_last_message_or_their_creation(database: Any) -> None:

@@ -1,0 +1,77 @@
+"""Judges what is sent into rooms that are made: messages, deletions and state."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from typing import Literal
+
+from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
+
+from synapse_modules.adapters.parties import Parties
+from synapse_modules.adapters.present import now_ms
+from synapse_modules.adapters.refusals import Refusals
+from synapse_modules.adapters.room_register import RoomRegister
+from synapse_modules.rules.messages import DELETION, check_deletion, check_message
+from synapse_modules.rules.reach import Refusal
+from synapse_modules.rules.room_state import check_state
+from synapse_modules.store.rooms import Rooms
+
+RemoteVerdict = Callable[[EventBase], Awaitable[Refusal | None]]
+
+
+class EventGate:
+    """Registers the one narrow callback; ``check_event_allowed`` is not among them (docs/decisions/0007).
+
+    Who sends an event is live: Synapse answers every request of a locked account with 401. So what is asked here is
+    what an account and a room are, which every process knows by heart after the first time.
+    """
+
+    def __init__(
+        self,
+        api: ModuleApi,
+        *,
+        rooms: Rooms,
+        register: RoomRegister,
+        parties: Parties,
+        refusals: Refusals,
+        deletable_for: timedelta | None,
+    ) -> None:
+        self._api = api
+        self._rooms = rooms
+        self._register = register
+        self._parties = parties
+        self._refusals = refusals
+        self._deletable_for = deletable_for
+        self._from_elsewhere: RemoteVerdict = self.verdict
+        api.register_spam_checker_callbacks(check_event_for_spam=self.check_event_for_spam)
+
+    def ask_about_others(self, verdict: RemoteVerdict) -> None:
+        """Says who judges events from other servers; the same rules do if nobody else does."""
+        self._from_elsewhere = verdict
+
+    async def check_event_for_spam(self, event: EventBase) -> Literal["NOT_SPAM"]:
+        """Called for every event of a room that is made; decides on facts of our database only.
+
+        Raises:
+            SynapseError: if it is refused.
+        """
+        is_ours = self._api.is_mine(event.sender)
+        refusal = await (self.verdict(event) if is_ours else self._from_elsewhere(event))
+        if refusal is not None:
+            raise self._refusals.error(refusal)
+        return NOT_SPAM
+
+    async def verdict(self, event: EventBase) -> Refusal | None:
+        """What the rules of our rooms say of an event; None if it may be sent."""
+        room = await self._register.find(event.room_id)
+        sender = (await self._parties.kinds([event.sender])).get(event.sender)
+        # Synapse's own kind of mapping compares its keys with nothing.
+        content = dict(event.content)
+        if event.is_state():
+            return check_state(sender, room, event.type, event.state_key, content)
+        refusal = check_message(sender, room, event.type, content)
+        if refusal is None and event.type == DELETION:
+            target = await self._rooms.sent(event.room_id, event.redacts) if event.redacts else None
+            return check_deletion(event.sender, target, now=now_ms(), max_age=self._deletable_for)
+        return refusal

@@ -1,0 +1,162 @@
+"""Judges every change of a membership: invitations, joins, knocks and removals, by whomever and by whatever way."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any, Literal
+
+from synapse.api.errors import SynapseError
+from synapse.module_api import NOT_SPAM, ModuleApi
+
+from messenger_core.account_kinds import AccountKind
+from synapse_modules.adapters.parties import Parties
+from synapse_modules.adapters.permissions import Permissions
+from synapse_modules.adapters.reachability_age import ReachabilityAge
+from synapse_modules.adapters.refusals import Refusals
+from synapse_modules.adapters.room_register import RoomRegister
+from synapse_modules.adapters.synapse_private.memberships import MembershipChange
+from synapse_modules.rules import reach
+from synapse_modules.rules.clear_text import membership_without_words
+from synapse_modules.rules.reach import CHAT_WITH_PRACTICE, Circumstances, House, Party, Refusal, Room
+from synapse_modules.rules.room_form import FormFault
+from synapse_modules.store.rooms import Rooms
+
+
+class MembershipGate:
+    """The judge in front of Synapse's handler (``synapse_private.memberships.MembershipJudge``).
+
+    It binds administrators as well, and whoever acts in somebody's name.
+    """
+
+    def __init__(
+        self,
+        api: ModuleApi,
+        *,
+        house: House,
+        rooms: Rooms,
+        register: RoomRegister,
+        parties: Parties,
+        permissions: Permissions,
+        age: ReachabilityAge,
+        refusals: Refusals,
+        second_insured_by_practice: bool,
+    ) -> None:
+        self._api = api
+        self._house = house
+        self._rooms = rooms
+        self._register = register
+        self._parties = parties
+        self._permissions = permissions
+        self._age = age
+        self._refusals = refusals
+        self._second_insured = second_insured_by_practice
+        api.register_spam_checker_callbacks(user_may_invite=self.user_may_invite)
+
+    async def judge(self, change: MembershipChange) -> dict[str, Any]:
+        """What of the content is kept.
+
+        Raises:
+            SynapseError: if the change is refused.
+        """
+        if change.by_address:
+            raise self.refused_address()
+        refusal: Refusal | None
+        # A new room was judged as a whole before anything of it was made; what comes of it is not judged again.
+        if not change.is_new_room:
+            match change.action:
+                case "invite":
+                    refusal = await self._invitation(change)
+                case "join":
+                    refusal = await self._join(change)
+                case "knock":
+                    refusal = Refusal.NOT_INVITED
+                case "leave" | "kick" | "ban" | "unban":
+                    refusal = await self._removal(change)
+                case _:
+                    raise self._refusals.error(FormFault.NOT_READABLE)
+            if refusal is not None:
+                raise self._refusals.error(refusal)
+        return membership_without_words(change.content)
+
+    async def taken_back_with(self, change: MembershipChange) -> list[str]:
+        """Whose pending invitations are taken back before the change.
+
+        Who leaves a chat in which nobody else is withdraws what was asked: nobody shall accept an invitation into an
+        empty room.
+        """
+        if change.action != "leave" or change.sender != change.target:
+            return []
+        room = await self._register.find(change.room_id)
+        if room is None or room.kind not in CHAT_WITH_PRACTICE:
+            return []
+        members = await self._rooms.members(change.room_id)
+        if members.pop(change.sender, None) != "join" or "join" in members.values():
+            return []
+        return sorted(members)
+
+    def refused_address(self) -> SynapseError:
+        """Nobody is invited by mail address or telephone number."""
+        return self._refusals.error(Refusal.NOT_REACHABLE)
+
+    def refused_upgrade(self) -> SynapseError:
+        """No room is replaced by another."""
+        return self._refusals.error(Refusal.STATE_FIXED)
+
+    async def user_may_invite(self, inviter: str, invitee: str, _room_id: str) -> Literal["NOT_SPAM"]:
+        """Called for invitations from other servers; those of this server were judged already.
+
+        Raises:
+            SynapseError: if it is refused.
+        """
+        if not self._api.is_mine(inviter):
+            parties = await self._parties.of([inviter, invitee])
+            admitted = await self._permissions.admits(parties[inviter], parties[invitee])
+            refusal = reach.check_invitation_from_elsewhere(parties[inviter], parties[invitee], admitted=admitted)
+            if refusal is not None:
+                raise self._refusals.error(refusal)
+        return NOT_SPAM
+
+    async def _invitation(self, change: MembershipChange) -> Refusal | None:
+        room = await self._register.find(change.room_id)
+        parties = await self._parties.of([change.sender, change.target])
+        inviter, invitee = parties[change.sender], parties[change.target]
+        present = await self._kinds_beside(invitee, room)
+        given = Circumstances(
+            reachability_known=await self._age.is_known_for(inviter),
+            admitted=await self._permissions.admits(inviter, invitee),
+            practices=present[AccountKind.PRACTICE],
+            insured_people=present[AccountKind.INSURED],
+            second_insured_by_practice=self._second_insured,
+        )
+        return reach.check_invitation(inviter, invitee, room, self._house, given)
+
+    async def _kinds_beside(self, invitee: Party, room: Room | None) -> Counter[AccountKind]:
+        """How many of each kind are in a chat or invited, the invitee aside."""
+        if room is None or room.kind not in CHAT_WITH_PRACTICE:
+            return Counter()
+        others = [user_id for user_id in await self._rooms.members(room.room_id) if user_id != invitee.user_id]
+        return Counter((await self._parties.kinds(others)).values())
+
+    async def _join(self, change: MembershipChange) -> Refusal | None:
+        membership = await self._rooms.membership(change.room_id, change.target)
+        if membership == "join":
+            return None
+        return reach.check_join(
+            (await self._parties.of([change.target]))[change.target],
+            await self._register.find(change.room_id),
+            self._house,
+            is_invited=membership == "invite",
+            second_insured=self._second_insured,
+        )
+
+    async def _removal(self, change: MembershipChange) -> Refusal | None:
+        if change.sender == change.target and change.action == "leave":
+            return None
+        members = await self._rooms.members(change.room_id)
+        return reach.check_removal(
+            (await self._parties.of([change.sender]))[change.sender],
+            await self._register.find(change.room_id),
+            self._house,
+            is_invited=members.get(change.target) == "invite",
+            is_ban=change.action in {"ban", "unban"},
+        )
