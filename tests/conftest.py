@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NoReturn
@@ -34,8 +35,8 @@ def _postgresql_program(name: str) -> str:
     return program
 
 
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
+@contextmanager
+def running_postgresql() -> Iterator[str]:
     """The address of a real PostgreSQL on loopback, which root runs as the user ``postgres``."""
     initdb, postgres = _postgresql_program("initdb"), _postgresql_program("postgres")
     user = "postgres" if os.geteuid() == 0 else None
@@ -64,6 +65,13 @@ def postgresql_server() -> Iterator[str]:
         finally:
             server.terminate()
             server.wait(_START_TIMEOUT_S)
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    """A PostgreSQL for all tests."""
+    with running_postgresql() as address:
+        yield address
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

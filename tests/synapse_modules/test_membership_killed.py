@@ -189,6 +189,30 @@ async def test_a_lock_that_was_killed_is_applied_and_so_is_its_undoing(
     assert changes(mortal, person) == ["account-made", "locked", "undone"][: 2 if what == "end" else 3]
 
 
+async def test_a_mark_that_was_killed_reaches_every_room_and_is_taken_from_every_room(mortal: Homeserver) -> None:
+    kvnr = new_kvnr()
+    person, device, room = await settled_person(mortal, kvnr)
+    _, second = await mortal.create_room(person, device.user_id)
+
+    def names() -> set[str]:
+        query = (
+            "SELECT r.display_name FROM local_current_membership c JOIN room_memberships r ON r.event_id = c.event_id"
+            " WHERE c.user_id = ? AND c.room_id IN (?, ?)"
+        )
+        return {name for (name,) in mortal.rows(query, person.user_id, room, second["room_id"])}
+
+    restart(mortal, f"{_PRIVATE}.lock_profiles:LockedProfiles.renew_member_event after 1")
+    # It dies before or after it could answer.
+    with suppress(CallFailed, aiohttp.ClientError):
+        await core_system(mortal, "end", kvnr=kvnr, on=today(), reason="other")
+    await mortal.until(lambda: died(mortal))
+    assert len(names()) == 2
+    restart(mortal)
+    await mortal.until(lambda: names() == {"Erika Muster – nicht mehr erreichbar"})
+    await core_system(mortal, "undo", kvnr=kvnr)
+    await mortal.until(lambda: names() == {"Erika Muster"})
+
+
 async def test_a_deactivation_that_is_killed_at_every_step_is_finished(mortal: Homeserver) -> None:
     kvnr = new_kvnr()
     person, device, room = await settled_person(mortal, kvnr)
