@@ -24,6 +24,7 @@ from synapse_modules.adapters.erasure_calls import ErasureCalls
 from synapse_modules.adapters.event_gate import EventGate
 from synapse_modules.adapters.key_sign_in import KeySignIn
 from synapse_modules.adapters.kvnr_key_calls import KvnrKeyCalls
+from synapse_modules.adapters.lock_watch import LockWatch
 from synapse_modules.adapters.locks import Locks
 from synapse_modules.adapters.machine_http import Calls, MachineResource
 from synapse_modules.adapters.membership_calls import MembershipCalls
@@ -72,6 +73,7 @@ logger = logging.getLogger(__name__)
 
 _TRY_AGAIN_S = 2.0
 _MARK_ROUND_MS = 30_000
+_LOCK_WATCH_MS = 5_000
 
 
 def parse_config(config: object) -> Configuration:
@@ -181,7 +183,7 @@ class HekMessenger:
         refusals = Refusals(Catalogue.of("synapse_modules"))
         synapse.devices.close(DeviceGate(CommonRooms(database), refusals))
 
-        self._close_what_locks_leave_open(synapse, database)
+        self._close_what_locks_leave_open(synapse, accounts, database)
 
         open_federation(api, config, synapse, database, parties=parties)
         if settings.support is not None:
@@ -276,12 +278,16 @@ class HekMessenger:
             api.delayed_background_call(0, stages.run, desc="hek_stages")
             api.delayed_background_call(0, watch.follow, desc="hek_reachability")
 
-    def _close_what_locks_leave_open(self, synapse: SynapsePrivate, database: SynapseDatabase) -> None:
+    def _close_what_locks_leave_open(
+        self, synapse: SynapsePrivate, accounts: Accounts, database: SynapseDatabase
+    ) -> None:
         """Synapse's own lock refuses requests; what waits, goes out by itself or is asked by others, it leaves open."""
         synapse.lock_sessions.close()
         synapse.lock_pushers.close()
         synapse.lock_profiles.close(marked)
         synapse.delayed_events.close(DelayedEvents(database))
+        watch = LockWatch(accounts, synapse.accounts)
+        self._api.looping_background_call(watch.look, _LOCK_WATCH_MS, desc="hek_lock_watch", run_on_all_instances=True)
         if self._api.should_run_background_tasks():
             marks = MarkBringer(UnreachableMarks(database), synapse.lock_profiles)
             synapse.accounts.follow_locks(marks.lock_changed)

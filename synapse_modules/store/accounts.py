@@ -213,6 +213,19 @@ class Accounts:
 
         return await self._database.run("hek_locks_to_apply", work)
 
+    async def locked(self) -> set[str]:
+        """The accounts that are locked, here and in Synapse."""
+
+        def work(txn: Transaction) -> set[str]:
+            txn.execute(
+                "SELECT a.user_id FROM hek_account a JOIN users u ON u.name = a.user_id"
+                " WHERE a.state IN (?, ?) AND u.locked",
+                (AccountState.LOCKED.value, AccountState.DEACTIVATING.value),
+            )
+            return {str(user_id) for (user_id,) in txn.fetchall()}
+
+        return await self._database.run("hek_locked_accounts", work)
+
     async def find_by_external_id(self, provider: str, external_id: str) -> Account | None:
         """The account that Synapse signs somebody of a provider in to."""
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import secrets
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 
 from sandbox import headless_sign_in
 from sandbox.encrypted_client import run_client
-from tests.synapse_modules.homeserver_under_test import Homeserver, SignedIn, claims, new_kvnr
+from tests.synapse_modules.homeserver_under_test import OPERATOR, Homeserver, SignedIn, claims, new_kvnr
 from tests.synapse_modules.session_to_lock import (
     PushGateway,
     Session,
@@ -79,7 +80,7 @@ async def _answers_everywhere(workers: HomeserverWithWorkers, session: Session, 
         async def knows(view: Homeserver = view) -> bool:
             return (await view.call(session.device, "GET", "/account/whoami"))[0] == status
 
-        await workers.until_async(knows)
+        await workers.until_async(knows, within_s=50)
 
 
 @pytest.mark.parametrize("process", ["main", "worker1"])
@@ -167,6 +168,22 @@ async def test_the_practice_sees_that_nobody_reads_until_an_undo(
         assert workers.rows(marks, room, session.user_id) == [plain, marked, plain]
 
 
+async def test_a_changed_name_bears_the_mark_as_well(workers: HomeserverWithWorkers, gateway: PushGateway) -> None:
+    session = await open_session(workers, gateway)
+    await lock(workers.views["worker1"], session.kvnr)
+    operator = await workers.own_account(OPERATOR, "operator")
+    address = f"/_synapse/admin/v2/users/{quote(session.user_id)}"
+    status, answer = await call(workers, operator, "PUT", address, {"displayname": "Erika Neu"})
+    assert status == 200, answer
+
+    async def shows(name: str) -> bool:
+        return await _member_name(workers, session) == name
+
+    await workers.until_async(lambda: shows("Erika Neu – nicht mehr erreichbar"))
+    await undo(workers.views["worker1"], session.kvnr)
+    await workers.until_async(lambda: shows("Erika Neu"))
+
+
 async def test_a_lock_after_an_undo_holds(workers: HomeserverWithWorkers, gateway: PushGateway) -> None:
     session = await open_session(workers, gateway)
     for _ in range(2):
@@ -174,6 +191,22 @@ async def test_a_lock_after_an_undo_holds(workers: HomeserverWithWorkers, gatewa
         await _answers_everywhere(workers, session, 401)
         await undo(workers.views["worker1"], session.kvnr)
         await _answers_everywhere(workers, session, 200)
+
+
+async def test_workers_hear_of_a_lock_and_of_its_end_while_redis_is_silent(
+    workers: HomeserverWithWorkers, gateway: PushGateway
+) -> None:
+    session = await open_session(workers, gateway)
+    await _answers_everywhere(workers, session, 200)
+    assert workers.redis is not None
+    workers.redis.send_signal(signal.SIGSTOP)
+    try:
+        await lock(workers, session.kvnr)
+        await _answers_everywhere(workers, session, 401)
+        await undo(workers, session.kvnr)
+        await _answers_everywhere(workers, session, 200)
+    finally:
+        workers.redis.send_signal(signal.SIGCONT)
 
 
 async def test_profile_and_presence_are_not_served(workers: HomeserverWithWorkers, gateway: PushGateway) -> None:

@@ -55,6 +55,7 @@ class HomeserverWithWorkers(Homeserver):
 
     database: str = ""
     worker_urls: tuple[str, ...] = ()
+    redis: subprocess.Popen[bytes] | None = None
     worker_processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     @property
@@ -102,7 +103,7 @@ class HomeserverWithWorkers(Homeserver):
 
 
 @contextmanager
-def _running_redis(folder: Path, port: int) -> Iterator[None]:
+def _running_redis(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]:
     program = shutil.which("redis-server")
     if program is None:
         lacking("redis-server (Debian package redis-server)")
@@ -115,7 +116,7 @@ def _running_redis(folder: Path, port: int) -> Iterator[None]:
             assert process.poll() is None, (folder / "redis.log").read_text()
             assert time.monotonic() < deadline, "Redis did not start"
             time.sleep(0.05)
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait(20)
@@ -189,8 +190,9 @@ def running_homeserver_with_workers(
         return homeserver
 
     with (
-        _running_redis(folder, redis_port),
+        _running_redis(folder, redis_port) as redis,
         running_homeserver(folder, more_synapse=more_synapse, made=made, **more) as running,
     ):
         assert isinstance(running, HomeserverWithWorkers)
+        running.redis = redis
         yield running

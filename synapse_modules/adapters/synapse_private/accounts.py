@@ -54,7 +54,7 @@ class PrivateAccounts:
         # Synapse describes its cached methods to a type checker of its own only.
         cached: Any = self._store
         self._find: Callable[[str], Awaitable[object | None]] = cached.get_user_by_id
-        self._locked_status: Callable[[str], Awaitable[bool]] = cached.get_user_locked_status
+        self._locked_status: Any = cached.get_user_locked_status
         self._followers: list[LockChanged] = []
         # It has of a cached function what Synapse uses.
         self._bell = cast("Any", _Bell(self._changed))
@@ -76,7 +76,14 @@ class PrivateAccounts:
         """Whether Synapse refuses the account's requests; False for people of other servers and unknown ones."""
         if not self._hs.is_mine_id(user_id) or await self._find(user_id) is None:
             return False
-        return await self._locked_status(user_id)
+        locked: bool = await self._locked_status(user_id)
+        return locked
+
+    async def catch_up(self, user_id: str, *, locked: bool) -> None:
+        """Does here what the bell does, if this process does not know of a lock, or of its end, that was written."""
+        if await self.is_locked(user_id) is not locked:
+            self._locked_status.invalidate((user_id,))
+            self._changed(user_id)
 
     def follow_locks(self, follower: LockChanged) -> None:
         """Has something done in this process whenever an account was locked or unlocked, by whatever process."""
