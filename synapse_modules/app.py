@@ -185,10 +185,6 @@ class HekMessenger:
 
         self._close_what_locks_leave_open(synapse, accounts, database)
 
-        open_federation(api, config, synapse, database, parties=parties)
-        if settings.support is not None:
-            synapse.well_known.add("support", SupportContact(settings.support, synapse.clock))
-
         RegistrationGate(api, accounts)
         WaysIn(api, accounts, settings.sign_in_providers)
         synapse.ways_in.close_signing_in_as_somebody(
@@ -218,7 +214,7 @@ class HekMessenger:
             second_insured_by_practice=settings.second_insured_by_practice,
         )
         synapse.memberships.ask_first(members)
-        EventGate(
+        events = EventGate(
             api,
             rooms=rooms,
             register=register,
@@ -226,6 +222,20 @@ class HekMessenger:
             refusals=refusals,
             deletable_for=settings.deletable_for,
         )
+        open_federation(
+            api,
+            config,
+            synapse,
+            database,
+            house=house,
+            register=register,
+            parties=parties,
+            permissions=permissions,
+            refusals=refusals,
+            events=events,
+        )
+        if settings.support is not None:
+            synapse.well_known.add("support", SupportContact(settings.support, synapse.clock))
         search = InsuredSearch(
             api,
             client=directory,

@@ -4,15 +4,24 @@ from __future__ import annotations
 
 from synapse.module_api import ModuleApi
 
+from synapse_modules.adapters.event_gate import EventGate
+from synapse_modules.adapters.federation_gate import FederationGate
 from synapse_modules.adapters.federation_requests import FederationRequests
+from synapse_modules.adapters.leaving_rooms import ROUND_MS, LeavingRooms
 from synapse_modules.adapters.listed_servers import ListedServers
 from synapse_modules.adapters.parties import Parties
+from synapse_modules.adapters.permissions import Permissions
+from synapse_modules.adapters.refusals import Refusals
+from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.adapters.synapse_database import SynapseDatabase
 from synapse_modules.adapters.synapse_private import SynapsePrivate
 from synapse_modules.adapters.tim_information import PATH, TimInformation
+from synapse_modules.rules.reach import House
 from synapse_modules.settings import Configuration
 from synapse_modules.store.common_rooms import CommonRooms
 from synapse_modules.store.federation import FederationLists
+from synapse_modules.store.rooms import Rooms
+from synapse_modules.store.rooms_to_leave import RoomsToLeave
 
 
 def open_federation(
@@ -21,9 +30,14 @@ def open_federation(
     synapse: SynapsePrivate,
     database: SynapseDatabase,
     *,
+    house: House,
+    register: RoomRegister,
     parties: Parties,
+    permissions: Permissions,
+    refusals: Refusals,
+    events: EventGate,
 ) -> None:
-    """Admits the servers of the federation list, under the rules of ``FederationRequests``."""
+    """Admits the servers of the federation list, under the rules of ``FederationGate`` and ``FederationRequests``."""
     settings = config.settings.federation
     if settings is None:
         return
@@ -35,7 +49,21 @@ def open_federation(
         synapse=synapse.federation,
         clock=synapse.clock,
     )
+    rooms, to_leave = Rooms(database), RoomsToLeave(database)
+    gate = FederationGate(
+        api,
+        house=house,
+        servers=servers,
+        rooms=rooms,
+        register=register,
+        parties=parties,
+        permissions=permissions,
+        refusals=refusals,
+        to_leave=to_leave,
+    )
     parties.ask_about_others(servers.kind_of)
+    events.ask_about_others(gate.verdict)
+    synapse.federated_rooms.ask_first(gate)
     synapse.federated_requests.close(FederationRequests(CommonRooms(database)))
     api.register_web_resource(
         PATH,
@@ -49,3 +77,6 @@ def open_federation(
         ),
     )
     servers.start()
+    if api.should_run_background_tasks():
+        leaving = LeavingRooms(api, to_leave, parties)
+        api.looping_background_call(leaving.leave_what_is_noted, ROUND_MS, desc="hek_leaving_rooms")

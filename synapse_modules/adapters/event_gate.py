@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Literal
 
+from synapse.api.errors import Codes
 from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
 
 from synapse_modules.adapters.parties import Parties
@@ -17,7 +18,8 @@ from synapse_modules.rules.reach import Refusal
 from synapse_modules.rules.room_state import check_state
 from synapse_modules.store.rooms import Rooms
 
-RemoteVerdict = Callable[[EventBase], Awaitable[Refusal | None]]
+Verdict = Literal["NOT_SPAM"] | Codes
+RemoteVerdict = Callable[[EventBase], Awaitable[Verdict]]
 
 
 class EventGate:
@@ -43,21 +45,22 @@ class EventGate:
         self._parties = parties
         self._refusals = refusals
         self._deletable_for = deletable_for
-        self._from_elsewhere: RemoteVerdict = self.verdict
+        self._from_elsewhere: RemoteVerdict | None = None
         api.register_spam_checker_callbacks(check_event_for_spam=self.check_event_for_spam)
 
     def ask_about_others(self, verdict: RemoteVerdict) -> None:
         """Says who judges events from other servers; the same rules do if nobody else does."""
         self._from_elsewhere = verdict
 
-    async def check_event_for_spam(self, event: EventBase) -> Literal["NOT_SPAM"]:
+    async def check_event_for_spam(self, event: EventBase) -> Verdict:
         """Called for every event of a room that is made; decides on facts of our database only.
 
         Raises:
             SynapseError: if it is refused.
         """
-        is_ours = self._api.is_mine(event.sender)
-        refusal = await (self.verdict(event) if is_ours else self._from_elsewhere(event))
+        if self._from_elsewhere is not None and not self._api.is_mine(event.sender):
+            return await self._from_elsewhere(event)
+        refusal = await self.verdict(event)
         if refusal is not None:
             raise self._refusals.error(refusal)
         return NOT_SPAM

@@ -28,6 +28,7 @@ class Refusal(StrEnum):
     STATE_FIXED = "state-fixed"
     NOT_LISTED = "not-listed"
     PROFILE_FIXED = "profile-fixed"
+    NOT_A_CHAT = "not-a-chat"
 
 
 @dataclass(frozen=True, slots=True)

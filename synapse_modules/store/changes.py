@@ -19,6 +19,8 @@ class What(StrEnum):
     UNDONE = "undone"
     DEACTIVATED = "deactivated"
     REACHABILITY_WITHDRAWN = "reachability-withdrawn"
+    ROOM_LEFT = "room-left"
+    """Somebody was taken out of a room that another server changed against the rules."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,6 +92,10 @@ _STAGES_OF_MEMBERSHIPS = (
 )
 
 _UNREACHABLE_MARKS = ("CREATE TABLE hek_unreachable_mark (user_id TEXT NOT NULL PRIMARY KEY, finished_at BIGINT)",)
+_ROOMS_TO_LEAVE = (
+    "CREATE TABLE hek_room_to_leave (room_id TEXT NOT NULL PRIMARY KEY, noted_at BIGINT NOT NULL)",
+    "CREATE TABLE hek_room_left (room_id TEXT NOT NULL, user_id TEXT NOT NULL, PRIMARY KEY (room_id, user_id))",
+)
 
 MIGRATIONS: Sequence[Sequence[str]] = (
     _ACCOUNTS_ROOMS_AND_MACHINES,
@@ -99,6 +103,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     _REACHABILITY_IN_PAGES,
     _STAGES_OF_MEMBERSHIPS,
     _UNREACHABLE_MARKS,
+    _ROOMS_TO_LEAVE,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

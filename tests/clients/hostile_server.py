@@ -174,6 +174,8 @@ class HostileServer:
         self.received_pdus: list[Pdu] = []
         self.received_edus: list[dict[str, Any]] = []
         self.received_requests: list[str] = []
+        self.withheld: set[str] = set()
+        """Events that it does not give when it is asked for what lies between; it still says what state they led to."""
         self._trust = trust
         self.app = web.Application(middlewares=[self._note])
         self._add_routes(self.app.router)
@@ -387,7 +389,7 @@ class HostileServer:
     async def _missing(self, request: web.Request) -> web.Response:
         room, body = self._room(request), await request.json()
         known = set(body["earliest_events"]) | set(body["latest_events"])
-        events = [pdu for event_id, pdu in room.events.items() if event_id not in known]
+        events = [pdu for event_id, pdu in room.events.items() if event_id not in known | self.withheld]
         return web.json_response({"events": events})
 
     async def _backfill(self, request: web.Request) -> web.Response:

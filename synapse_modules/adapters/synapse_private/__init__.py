@@ -19,6 +19,7 @@ from synapse_modules.adapters.synapse_private import (
     delayed_events,
     devices,
     federated_requests,
+    federated_rooms,
     federation,
     history,
     lock_profiles,
@@ -40,6 +41,7 @@ _SUBJECTS = (
     delayed_events,
     devices,
     federated_requests,
+    federated_rooms,
     federation,
     history,
     lock_profiles,
@@ -64,6 +66,7 @@ class SynapsePrivate:
         self.delayed_events = delayed_events.LockedDelayedEvents(self._hs, self.accounts)
         self.devices = devices.PrivateDevices(self._hs)
         self.federated_requests = federated_requests.PrivateFederatedRequests(self._hs)
+        self.federated_rooms = federated_rooms.PrivateFederatedRooms(self._hs)
         self.federation = federation.PrivateFederation(self._hs)
         self.history = history.PrivateHistory(self._hs)
         self.lock_profiles = lock_profiles.LockedProfiles(self._hs, self.accounts)

@@ -1,0 +1,192 @@
+"""Judges what comes from other servers: invitations, joins, events, and the rooms there that our people enter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+from synapse.api.errors import Codes, SynapseError
+from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
+
+from messenger_core.account_kinds import AccountKind, RoomKind
+from synapse_modules.adapters.listed_servers import ListedServers
+from synapse_modules.adapters.parties import Parties
+from synapse_modules.adapters.permissions import Permissions
+from synapse_modules.adapters.present import now_ms
+from synapse_modules.adapters.refusals import Refusals
+from synapse_modules.adapters.room_register import RoomRegister
+from synapse_modules.rules import reach, rooms_elsewhere
+from synapse_modules.rules.messages import DELETION
+from synapse_modules.rules.reach import CHAT_WITH_PRACTICE, House, Refusal, Room
+from synapse_modules.rules.rooms_elsewhere import MEMBER, ForeignEvent, ForeignState, Verdict
+from synapse_modules.store.rooms import Rooms
+from synapse_modules.store.rooms_to_leave import RoomsToLeave
+
+
+class FederationGate:
+    """The rules that stand in front of Synapse (``synapse_private.federated_rooms.RoomRules``), and one callback."""
+
+    def __init__(
+        self,
+        api: ModuleApi,
+        *,
+        house: House,
+        servers: ListedServers,
+        rooms: Rooms,
+        register: RoomRegister,
+        parties: Parties,
+        permissions: Permissions,
+        refusals: Refusals,
+        to_leave: RoomsToLeave,
+    ) -> None:
+        self._api = api
+        self._house = house
+        self._servers = servers
+        self._rooms = rooms
+        self._register = register
+        self._parties = parties
+        self._permissions = permissions
+        self._refusals = refusals
+        self._to_leave = to_leave
+        api.register_spam_checker_callbacks(federated_user_may_invite=self.federated_user_may_invite)
+
+    # -- Events -------------------------------------------------------------------------------------------------------
+
+    async def verdict(self, event: EventBase) -> Literal["NOT_SPAM"] | Codes:
+        """Called for every event of another server; decides on facts of our database only.
+
+        What is refused is refused for good: a second look must come to the same end.
+        """
+        if await self._is_asking(event):
+            return NOT_SPAM
+        return NOT_SPAM if await self._judge(event) is Verdict.TAKEN else Codes.FORBIDDEN
+
+    async def _is_asking(self, event: EventBase) -> bool:
+        """Whether it is an invitation into a room that is not known here yet: it is judged when all of it is read."""
+        is_invitation = event.type == MEMBER and event.content.get("membership") == "invite"
+        return is_invitation and await self._register.find(event.room_id) is None
+
+    async def _judge(self, event: EventBase) -> Verdict:
+        target = event.get_state_key() if event.type == MEMBER else None
+        deletes = event.redacts if event.type == DELETION else None
+        foreign = ForeignEvent(
+            type=event.type,
+            state_key=event.get_state_key(),
+            sender=event.sender,
+            # Synapse's own kind of mapping compares its keys with nothing.
+            content=dict(event.content),
+            sender_kind=await self._kind(event.sender),
+            target_kind=None if target is None else await self._kind(target),
+            target_is_ours=target is not None and self._api.is_mine(target),
+            deletes=await self._rooms.sent(event.room_id, deletes) if deletes else None,
+        )
+        return rooms_elsewhere.judge_event(foreign, await self._register.find(event.room_id), now=now_ms())
+
+    async def _kind(self, user_id: str) -> AccountKind | None:
+        """What somebody is, by the list that is stored, however old it is."""
+        if self._api.is_mine(user_id):
+            return (await self._parties.kinds([user_id])).get(user_id)
+        return self._servers.stored_kind_of(user_id)
+
+    def has_words(self, event: EventBase) -> bool:
+        """Whether an event counts, but must not be shown with all that it says."""
+        is_invitation = event.type == MEMBER and event.content.get("membership") == "invite"
+        # An invitation is refused as a whole: emptied, it would not be what its sender signed.
+        return not is_invitation and rooms_elsewhere.has_words(event.type, dict(event.content))
+
+    async def was_refused(self, event: EventBase) -> None:
+        """Notes a room that our people have to leave."""
+        if event.is_state() and await self._judge(event) is Verdict.BREAKS_ROOM:
+            await self._to_leave.add(event.room_id, at=now_ms())
+
+    # -- Invitations and joins ----------------------------------------------------------------------------------------
+
+    async def federated_user_may_invite(self, event: EventBase) -> Literal["NOT_SPAM"]:
+        """Called when another server invites somebody of ours; a room that is new here is written down.
+
+        Raises:
+            SynapseError: if it is refused; it does not tell whether there is such a person.
+        """
+        inviter_id, invitee_id = event.sender, event.get_state_key() or ""
+        parties = await self._parties.of([inviter_id, invitee_id])
+        inviter, invitee = parties[inviter_id], parties[invitee_id]
+        room = await self._register.find(event.room_id)
+        refusal = reach.check_invitation_from_elsewhere(
+            inviter, invitee, admitted=await self._permissions.admits(inviter, invitee)
+        )
+        if refusal is None and not self._fits(event, room, invitee_id):
+            refusal = Refusal.NOT_REACHABLE
+        if refusal is not None:
+            raise self._refusals.error(refusal)
+        if room is None:
+            new = Room(event.room_id, RoomKind.REQUEST, invitee_id)
+            await self._rooms.add(new, created_at=now_ms())
+        return NOT_SPAM
+
+    def _fits(self, event: EventBase, room: Room | None, invitee: str) -> bool:
+        if not rooms_elsewhere.is_plain_invitation(dict(event.content)):
+            return False
+        if room is not None:
+            return room.kind in CHAT_WITH_PRACTICE and room.insured_user_id == invitee
+        shown = event.unsigned.get("invite_room_state")
+        return rooms_elsewhere.may_be_entered(event.room_version.identifier, _stripped(shown))
+
+    async def check_join(self, room_id: str, user_id: str) -> None:
+        """Called before somebody of another server is told how to join a room.
+
+        Raises:
+            SynapseError: if she may not.
+        """
+        members = await self._rooms.members(room_id)
+        refusal = reach.check_join(
+            (await self._parties.of([user_id]))[user_id],
+            await self._register.find(room_id),
+            self._house,
+            is_invited=user_id in members,
+        )
+        if refusal is not None:
+            raise self._refusals.error(refusal)
+
+    def refused_knock(self) -> SynapseError:
+        """Nobody knocks, and nobody is invited by an address."""
+        return self._refusals.error(Refusal.NOT_INVITED)
+
+    async def enter(self, room_id: str, version: str, user_id: str, state: Sequence[EventBase]) -> set[str]:
+        """Which state of a room of another server is taken, by event id, before somebody of ours is in it.
+
+        Raises:
+            SynapseError: if it is no chat of one insured person with a practice; she then leaves it on its server too.
+        """
+        foreign = [
+            ForeignState(
+                event.type,
+                event.get_state_key() or "",
+                dict(event.content),
+                event.sender,
+                await self._kind(event.get_state_key() or "") if event.type == MEMBER else None,
+            )
+            for event in state
+        ]
+        verdicts = {event.event_id: await self._judge(event) for event in state if not self._api.is_mine(event.sender)}
+        room = await self._register.find(room_id)
+        is_hers = room is not None and room.kind in CHAT_WITH_PRACTICE and room.insured_user_id == user_id
+        is_whole = Verdict.BREAKS_ROOM not in verdicts.values()
+        if not is_hers or not is_whole or not rooms_elsewhere.is_chat(version, foreign, user_id):
+            # Its server counts her as a member already.
+            await self._to_leave.add(room_id, at=now_ms())
+            raise self._refusals.error(Refusal.NOT_A_CHAT)
+        return {event.event_id for event in state if verdicts.get(event.event_id, Verdict.TAKEN) is Verdict.TAKEN}
+
+
+def _stripped(shown: object) -> list[ForeignState]:
+    """What can be read of the state that an invitation shows."""
+    events = shown if isinstance(shown, Sequence) else ()
+    return [
+        ForeignState(event["type"], event.get("state_key", ""), _object(event.get("content")), event.get("sender", ""))
+        for event in events
+        if isinstance(event, Mapping) and isinstance(event.get("type"), str)
+    ]
+
+
+def _object(value: object) -> Mapping[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {}

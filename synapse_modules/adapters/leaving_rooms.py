@@ -1,0 +1,41 @@
+"""Takes our people out of rooms that another server changed against the rules, and tells them."""
+
+from __future__ import annotations
+
+import logging
+
+from synapse.module_api import ModuleApi
+
+from messenger_core.log import fault_without_text
+from synapse_modules.adapters.parties import Parties
+from synapse_modules.adapters.present import now_ms
+from synapse_modules.store.rooms_to_leave import RoomsToLeave
+
+logger = logging.getLogger(__name__)
+
+ROUND_MS = 1_000
+
+
+class LeavingRooms:
+    """Runs on the main process; a room that is noted is left however often that is interrupted."""
+
+    def __init__(self, api: ModuleApi, to_leave: RoomsToLeave, parties: Parties) -> None:
+        self._api = api
+        self._to_leave = to_leave
+        self._parties = parties
+
+    async def leave_what_is_noted(self) -> None:
+        """One round; what fails is tried again in the next one."""
+        for room_id in await self._to_leave.all():
+            try:
+                await self._leave(room_id)
+            except Exception as fault:  # noqa: BLE001 - one room must not keep the others waiting
+                logger.warning("a room could not be left yet: %s", fault_without_text(fault))
+
+    async def _leave(self, room_id: str) -> None:
+        there = await self._to_leave.still_there(room_id)
+        for user_id, kind in (await self._parties.kinds(there)).items():
+            # Told first: whoever was taken out before an interruption would not be found again.
+            await self._to_leave.tell(room_id, user_id, kind.value, at=now_ms())
+            await self._api.update_room_membership(user_id, user_id, room_id, "leave")
+        await self._to_leave.done(room_id)

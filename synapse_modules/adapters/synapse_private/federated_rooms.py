@@ -1,0 +1,158 @@
+"""Synapse's rooms that lie on several servers: what is asked before anything of another server counts in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import attr
+from synapse.api.constants import EventTypes, RejectedReason
+from synapse.api.errors import SynapseError
+from synapse.api.room_versions import RoomVersion
+from synapse.events import EventBase
+from synapse.events.utils import prune_event
+from synapse.federation.federation_base import FederationBase
+from synapse.federation.federation_client import FederationClient, SendJoinResult
+from synapse.federation.federation_server import FederationServer
+from synapse.handlers.federation_event import FederationEventHandler
+from synapse.server import HomeServer
+
+from synapse_modules.adapters.synapse_private.features import Feature
+from synapse_modules.adapters.synapse_private.wrapping import Call, put_in_front
+
+FEATURES = (
+    Feature(FederationBase, "_check_sigs_and_hash", ("room_version", "pdu")),
+    Feature(FederationClient, "send_join", ("destinations", "pdu", "room_version", "partial_state")),
+    Feature(FederationClient, "_do_send_join", ("room_version", "destination", "pdu", "omit_members")),
+    Feature(FederationServer, "on_make_join_request", ("origin", "room_id", "user_id")),
+    Feature(FederationServer, "on_make_knock_request", ("origin", "room_id", "user_id")),
+    Feature(FederationServer, "exchange_third_party_invite", ("sender_user_id", "target_user_id", "room_id")),
+    Feature(FederationServer, "on_exchange_third_party_invite_request", ("event_dict",)),
+    Feature(FederationEventHandler, "_check_event_auth", ("origin", "event", "context")),
+    Feature(FederationEventHandler, "_process_received_pdu", ("origin", "event", "context", "backfilled")),
+    Feature(FederationEventHandler, "_get_state_ids_after_missing_prev_event", ("destination", "room_id", "event_id")),
+)
+
+
+class RoomRules(Protocol):
+    """What is asked about rooms that lie on several servers."""
+
+    def has_words(self, event: EventBase) -> bool:
+        """Whether an event of another server counts, but must not be shown with all that it says."""
+        ...
+
+    async def was_refused(self, event: EventBase) -> None:
+        """Called when a new event of another server was refused by ``check_event_for_spam``, and is not taken."""
+        ...
+
+    async def enter(self, room_id: str, version: str, user_id: str, state: Sequence[EventBase]) -> set[str]:
+        """Which state of a room of another server is taken, by event id, before somebody of ours is in it.
+
+        Args:
+            room_id: the room.
+            version: of the room.
+            user_id: who wants to be in it.
+            state: all that its server says, also what cannot be verified here since its sender is not admitted.
+
+        Raises:
+            SynapseError: if nobody of ours may be in such a room.
+        """
+        ...
+
+    async def check_join(self, room_id: str, user_id: str) -> None:
+        """Called before somebody of another server is told how to join a room.
+
+        Raises:
+            SynapseError: if she may not.
+        """
+        ...
+
+    def refused_knock(self) -> SynapseError:
+        """What a server is told whose user knocks, or invites an address."""
+        ...
+
+
+class PrivateFederatedRooms:
+    """What the public module API cannot do with events of other servers."""
+
+    def __init__(self, hs: HomeServer) -> None:
+        self._hs = hs
+
+    def ask_first(self, rules: RoomRules) -> None:
+        """Puts rules in front of what comes from other servers, and of joining there."""
+        self._judge_events(rules)
+        self._judge_entering(rules)
+
+    def _judge_events(self, rules: RoomRules) -> None:
+        async def check(call: Call) -> EventBase:
+            event: EventBase = await call.go_on()
+            is_theirs = not self._hs.is_mine_id(event.sender)
+            if is_theirs and not event.internal_metadata.spam_checker_spammy and rules.has_words(event):
+                # As Synapse does with what was tampered with: the bare event counts, what it says is gone.
+                return prune_event(event)
+            return event
+
+        async def authenticate(call: Call) -> None:
+            await call.go_on()
+            event = call.arguments["event"]
+            # Synapse hides what is refused, but state that is hidden comes into force with the next event after it.
+            # What is rejected never does, and a deletion that is rejected deletes nothing.
+            if event.internal_metadata.spam_checker_spammy and (event.is_state() or event.type == EventTypes.Redaction):
+                call.arguments["context"].rejected = RejectedReason.AUTH_ERROR
+
+        async def process(call: Call) -> None:
+            await call.go_on()
+            event = call.arguments["event"]
+            if event.internal_metadata.spam_checker_spammy and not call.arguments["backfilled"]:
+                await rules.was_refused(event)
+
+        async def take_state(call: Call) -> dict[tuple[str, str], str]:
+            """The state of which another server says that it was there after an event that it does not show."""
+            state: dict[tuple[str, str], str] = await call.go_on()
+            known = await self._hs.get_datastores().main.get_events(state.values())
+            refused = [event for event in known.values() if event.internal_metadata.spam_checker_spammy]
+            for event in refused:
+                await rules.was_refused(event)
+            left_out = {event.event_id for event in refused}
+            return {key: event_id for key, event_id in state.items() if event_id not in left_out}
+
+        # Of the class, since Synapse's federation client and server both have it.
+        put_in_front(FederationBase, "_check_sigs_and_hash", check)
+        events = self._hs.get_federation_event_handler()
+        put_in_front(events, "_check_event_auth", authenticate)
+        put_in_front(events, "_process_received_pdu", process)
+        put_in_front(events, "_get_state_ids_after_missing_prev_event", take_state)
+
+    def _judge_entering(self, rules: RoomRules) -> None:
+        claimed: dict[str, Sequence[EventBase]] = {}
+
+        async def remember(call: Call) -> Any:
+            response = await call.go_on()
+            claimed[call.arguments["pdu"].event_id] = response.state
+            return response
+
+        async def enter(call: Call) -> SendJoinResult:
+            version: RoomVersion = call.arguments["room_version"]
+            pdu: EventBase = call.arguments["pdu"]
+            try:
+                # The whole state, members included: Synapse would else join first and look who is there afterwards.
+                result: SendJoinResult = await call.go_on(partial_state=False)
+            finally:
+                state = claimed.pop(pdu.event_id, ())
+            taken = await rules.enter(pdu.room_id, version.identifier, pdu.state_key or "", state)
+            return attr.evolve(result, state=[event for event in result.state if event.event_id in taken])
+
+        async def tell_how_to_join(call: Call) -> Any:
+            await rules.check_join(call.arguments["room_id"], call.arguments["user_id"])
+            return await call.go_on()
+
+        async def refuse(_call: Call) -> Any:
+            raise rules.refused_knock()
+
+        put_in_front(self._hs.get_federation_client(), "_do_send_join", remember)
+        put_in_front(self._hs.get_federation_client(), "send_join", enter)
+        server = self._hs.get_federation_server()
+        put_in_front(server, "on_make_join_request", tell_how_to_join)
+        put_in_front(server, "on_make_knock_request", refuse)
+        put_in_front(server, "exchange_third_party_invite", refuse)
+        put_in_front(server, "on_exchange_third_party_invite_request", refuse)

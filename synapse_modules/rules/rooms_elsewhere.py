@@ -1,0 +1,207 @@
+"""Rooms with practices of other servers: which room a person may enter there, and what from there counts in a chat.
+
+Our own rooms are judged by the same rules, since what a remote server sends into them is as little under our control.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+from messenger_core.account_kinds import AccountKind, RoomKind
+from synapse_modules.rules.messages import DELETION, Sent, check_deletion, check_message
+from synapse_modules.rules.reach import CHAT_WITH_PRACTICE, Room
+from synapse_modules.rules.room_state import WITHOUT_WORDS
+
+MEMBER = "m.room.member"
+_CREATE, _ENCRYPTION = "m.room.create", "m.room.encryption"
+_MEGOLM = "m.megolm.v1.aes-sha2"
+# gemSpec_TI-M_Basis, A_26202 and A_26203: 9, 10 and 11 must be supported; 12 is what Synapse makes by default.
+_VERSIONS = frozenset({"9", "10", "11", "12"})
+# A_25814-01, A_28595: clients must be able to read both.
+_ROOM_TYPES = frozenset({"de.gematik.tim.roomtype.default.v1", "de.gematik.tim.roomtype.default.v2"})
+# What Matrix recommends (m.room.encryption); a room key that is used for longer is a weaker one.
+_LONGEST_ROTATION = {"rotation_period_ms": 604_800_000, "rotation_period_msgs": 100}
+_PRESENT = frozenset({"join", "invite"})
+_INVITATION_KEYS = frozenset({"membership", "is_direct"})
+_JOIN_KEYS = _INVITATION_KEYS | {"displayname", "avatar_url"}
+_SIDE_DOORS = frozenset({"third_party_invite", "join_authorised_via_users_server"})
+
+
+def _text(content: Mapping[str, Any], key: str) -> str:
+    """A text of an event's content; anything else there is no text."""
+    value = content.get(key)
+    return value if isinstance(value, str) else ""
+
+
+class Verdict(StrEnum):
+    """What becomes of an event from another server."""
+
+    TAKEN = "taken"
+    REFUSED = "refused"
+    """Nobody of ours sees it, and it is no part of the room's state here."""
+    BREAKS_ROOM = "breaks-room"
+    """Refused, and our people leave: on its own server the room is no longer what they entered."""
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignEvent:
+    """An event from another server.
+
+    Attributes:
+        type: of Matrix.
+        state_key: None if it is no state.
+        sender: who sent it.
+        content: whatever it says.
+        sender_kind: what the sender is; None if her server is not on the federation list.
+        target_kind: what the user in ``state_key`` is, of membership events.
+        target_is_ours: whether that user is of our server.
+        deletes: the event that a deletion is about; None if there is none.
+    """
+
+    type: str
+    state_key: str | None
+    sender: str
+    content: Mapping[str, Any]
+    sender_kind: AccountKind | None
+    target_kind: AccountKind | None = None
+    target_is_ours: bool = False
+    deletes: Sent | None = None
+
+
+def judge_event(event: ForeignEvent, room: Room | None, *, now: int) -> Verdict:
+    """What becomes of an event that another server sent, or relayed.
+
+    Args:
+        event: the event.
+        room: its room; None if it is not one of ours and nobody of ours was invited there.
+        now: milliseconds since 1970.
+    """
+    if room is None or room.kind not in CHAT_WITH_PRACTICE:
+        return Verdict.REFUSED
+    if event.type == MEMBER and event.state_key is not None:
+        return _judge_member(event, room)
+    if event.sender_kind is not AccountKind.PRACTICE:
+        return Verdict.REFUSED
+    if event.state_key is not None:
+        return _judge_state(event)
+    # A practice of another server may write as soon as it is in the room: it is the one that is asked.
+    refusal = check_message(event.sender_kind, replace(room, kind=RoomKind.CARE), event.type, event.content)
+    if refusal is None and event.type == DELETION:
+        refusal = check_deletion(event.sender, event.deletes, now=now, max_age=None)
+    return Verdict.TAKEN if refusal is None else Verdict.REFUSED
+
+
+def _judge_member(event: ForeignEvent, room: Room) -> Verdict:
+    membership = _text(event.content, "membership")
+    if membership in {"leave", "ban"}:
+        return Verdict.TAKEN
+    if membership not in _PRESENT or event.content.keys() & _SIDE_DOORS:
+        return Verdict.REFUSED
+    if event.target_is_ours:
+        if event.target_kind is AccountKind.INSURED:
+            return Verdict.TAKEN if event.state_key == room.insured_user_id else Verdict.BREAKS_ROOM
+        # HEK's own accounts are never in a chat; nor is somebody whom we do not know.
+        return Verdict.TAKEN if event.target_kind is AccountKind.PRACTICE else Verdict.REFUSED
+    # Insured elsewhere, or of a server that takes no part.
+    return Verdict.TAKEN if event.target_kind is AccountKind.PRACTICE else Verdict.BREAKS_ROOM
+
+
+def _judge_state(event: ForeignEvent) -> Verdict:
+    if event.state_key != "":
+        return Verdict.REFUSED
+    if event.type in _MUST_HOLD:
+        return Verdict.TAKEN if _MUST_HOLD[event.type](event.content) else Verdict.BREAKS_ROOM
+    is_wordless = event.type in _WITHOUT_WORDS or dict(event.content) == WITHOUT_WORDS.get(event.type)
+    is_closed = event.type == "m.room.guest_access" and event.content.get("guest_access") == "forbidden"
+    return Verdict.TAKEN if is_wordless or is_closed else Verdict.REFUSED
+
+
+def _is_encryption(content: Mapping[str, Any]) -> bool:
+    return (
+        content.get("algorithm") == _MEGOLM
+        and content.keys() <= {"algorithm", *_LONGEST_ROTATION}
+        and all(
+            type(content.get(key, 1)) is int and 0 < content.get(key, 1) <= longest
+            for key, longest in _LONGEST_ROTATION.items()
+        )
+    )
+
+
+# What keeps a room a chat; a practice that changes it has made another room of it.
+_MUST_HOLD: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
+    "m.room.encryption": _is_encryption,
+    "m.room.join_rules": lambda content: content.get("join_rule") == "invite",
+    "m.room.history_visibility": lambda content: _text(content, "history_visibility") in {"invited", "joined"},
+    "m.room.tombstone": lambda _content: False,
+}
+_WITHOUT_WORDS = frozenset({_CREATE, "m.room.power_levels"})
+
+
+def has_words(event_type: str, content: Mapping[str, Any]) -> bool:
+    """Whether a membership event says more than a membership and, of a member, a name: such as a reason.
+
+    It counts, since who is in a room must be known; what else it says is left out.
+    """
+    if event_type != MEMBER:
+        return False
+    return not content.keys() <= (_JOIN_KEYS if content.get("membership") == "join" else _INVITATION_KEYS)
+
+
+def is_plain_invitation(content: Mapping[str, Any]) -> bool:
+    """Whether an invitation says nothing else: whoever is invited would read it before she has accepted anything."""
+    return content.get("membership") == "invite" and content.keys() <= _INVITATION_KEYS
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignState:
+    """A state event of a room on another server, with what its member is."""
+
+    type: str
+    state_key: str
+    content: Mapping[str, Any]
+    sender: str
+    member_kind: AccountKind | None = None
+
+
+def may_be_entered(version: str, stripped: Iterable[ForeignState]) -> bool:
+    """Whether a person may be invited into a room of another server, by what its server shows of it beforehand."""
+    by_key = {(event.type, event.state_key): event.content for event in stripped}
+    create, rules = by_key.get((_CREATE, "")), by_key.get(("m.room.join_rules", ""))
+    return (
+        version in _VERSIONS
+        and create is not None
+        and (_text(create, "type") in _ROOM_TYPES if create.get("type") is not None else True)
+        # A room that takes another's place, or has more masters than the one who made it.
+        and not create.keys() & {"predecessor", "additional_creators"}
+        and (rules is None or rules.get("join_rule") == "invite")
+        and _is_encryption(by_key.get((_ENCRYPTION, ""), {}))
+    )
+
+
+def is_chat(version: str, state: Iterable[ForeignState], person: str) -> bool:
+    """Whether a room of another server, with its whole state, is a chat of one insured person with a practice.
+
+    Args:
+        version: of the room.
+        state: all of it, with what each member is.
+        person: who joins.
+    """
+    events = list(state)
+    by_key = {(event.type, event.state_key): event.content for event in events}
+    history = _text(by_key.get(("m.room.history_visibility", ""), {}), "history_visibility")
+    rules = by_key.get(("m.room.join_rules", ""), {}).get("join_rule")
+    kinds: dict[str, set[AccountKind | None]] = {"join": set(), "invite": set()}
+    for event in events:
+        membership = _text(event.content, "membership")
+        if event.type == MEMBER and membership in kinds and event.state_key != person:
+            kinds[membership].add(event.member_kind)
+    return (
+        may_be_entered(version, events)
+        and rules == "invite"
+        and history in {"invited", "joined"}
+        and AccountKind.PRACTICE in kinds["join"]
+        and kinds["join"] | kinds["invite"] == {AccountKind.PRACTICE}
+    )

@@ -1,0 +1,276 @@
+"""What counts of another server's events: the rules against a literal table, and against anything at all."""
+
+from __future__ import annotations
+
+import itertools
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from messenger_core.account_kinds import AccountKind, RoomKind
+from synapse_modules.rules.messages import Sent
+from synapse_modules.rules.reach import Room
+from synapse_modules.rules.rooms_elsewhere import (
+    ForeignEvent,
+    ForeignState,
+    Verdict,
+    has_words,
+    is_chat,
+    is_plain_invitation,
+    judge_event,
+    may_be_entered,
+)
+
+INSURED, PRACTICE, AGENT = AccountKind.INSURED, AccountKind.PRACTICE, AccountKind.AGENT
+PERSON, SECOND, LOCAL_PRACTICE, OF_HOUSE = "@erika:hek", "@second:hek", "@praxis:hek", "@agent:hek"
+PRAXIS, OTHER, GUEST, STRANGER = "@praxis:a", "@colleague:a", "@guest:kasse", "@stranger:x"
+KINDS = {
+    PERSON: INSURED, SECOND: INSURED, LOCAL_PRACTICE: PRACTICE, OF_HOUSE: AGENT,
+    PRAXIS: PRACTICE, OTHER: PRACTICE, GUEST: INSURED,
+}  # fmt: skip
+CARE = Room("!r:a", RoomKind.CARE, PERSON)
+MEGOLM = {"algorithm": "m.megolm.v1.aes-sha2"}
+CIPHERTEXT = MEGOLM | {"ciphertext": "AAAA", "sender_key": "k", "session_id": "s", "device_id": "d"}
+
+
+def event(kind: str, content: Any, state_key: str | None = None, sender: str = PRAXIS, **more: Any) -> ForeignEvent:
+    return ForeignEvent(
+        kind,
+        state_key,
+        sender,
+        content,
+        KINDS.get(sender),
+        target_kind=KINDS.get(state_key or ""),
+        target_is_ours=(state_key or "").endswith(":hek"),
+        **more,
+    )
+
+
+def judge(foreign: ForeignEvent, room: Room | None = CARE) -> str:
+    return judge_event(foreign, room, now=0).value
+
+
+# Whom an event with a membership concerns, and what becomes of it. What removes somebody always counts.
+MEMBERS = {
+    PERSON: "taken",
+    SECOND: "breaks-room",
+    LOCAL_PRACTICE: "taken",
+    OF_HOUSE: "refused",
+    "@nobody:hek": "refused",
+    PRAXIS: "taken",
+    OTHER: "taken",
+    GUEST: "breaks-room",
+    STRANGER: "breaks-room",
+}
+
+
+@pytest.mark.parametrize("target", MEMBERS)
+@pytest.mark.parametrize("membership", ["join", "invite", "leave", "ban", "knock", "", None, ["join"]])
+def test_who_may_be_in_a_chat(target: str, membership: Any) -> None:
+    expected = {"join": MEMBERS[target], "invite": MEMBERS[target], "leave": "taken", "ban": "taken"}
+    is_known = isinstance(membership, str)
+    assert judge(event("m.room.member", {"membership": membership}, target)) == (
+        expected.get(membership, "refused") if is_known else "refused"
+    )
+
+
+@pytest.mark.parametrize("door", ["third_party_invite", "join_authorised_via_users_server"])
+def test_no_side_door_leads_in(door: str) -> None:
+    content = {"membership": "join", door: "@erika:hek"}
+    assert judge(event("m.room.member", content, OTHER, sender=OTHER)) == "refused"
+
+
+STATES: list[tuple[str, Any, str]] = [
+    ("m.room.encryption", MEGOLM, "taken"),
+    ("m.room.encryption", MEGOLM | {"rotation_period_ms": 604_800_000, "rotation_period_msgs": 100}, "taken"),
+    ("m.room.encryption", MEGOLM | {"rotation_period_msgs": 101}, "breaks-room"),
+    ("m.room.encryption", MEGOLM | {"rotation_period_ms": "100"}, "breaks-room"),
+    ("m.room.encryption", MEGOLM | {"rotation_period_ms": True}, "breaks-room"),
+    ("m.room.encryption", MEGOLM | {"note": "in clear"}, "breaks-room"),
+    ("m.room.encryption", {}, "breaks-room"),
+    ("m.room.join_rules", {"join_rule": "invite"}, "taken"),
+    ("m.room.join_rules", {"join_rule": "public"}, "breaks-room"),
+    ("m.room.join_rules", {"join_rule": "knock"}, "breaks-room"),
+    ("m.room.join_rules", {"join_rule": "restricted", "allow": []}, "breaks-room"),
+    ("m.room.join_rules", {}, "breaks-room"),
+    ("m.room.history_visibility", {"history_visibility": "invited"}, "taken"),
+    ("m.room.history_visibility", {"history_visibility": "joined"}, "taken"),
+    ("m.room.history_visibility", {"history_visibility": "shared"}, "breaks-room"),
+    ("m.room.history_visibility", {"history_visibility": "world_readable"}, "breaks-room"),
+    ("m.room.history_visibility", {"history_visibility": ["invited"]}, "breaks-room"),
+    ("m.room.tombstone", {"body": "moved", "replacement_room": "!b:a"}, "breaks-room"),
+    ("m.room.power_levels", {"users": {PRAXIS: 100}}, "taken"),
+    ("m.room.guest_access", {"guest_access": "forbidden"}, "taken"),
+    ("m.room.guest_access", {"guest_access": "can_join"}, "refused"),
+    ("m.room.name", {"name": "in clear"}, "refused"),
+    ("m.room.topic", {"topic": "in clear"}, "refused"),
+    ("m.room.avatar", {"url": "mxc://a/b"}, "refused"),
+    ("m.room.canonical_alias", {"alias": "#in-clear:a"}, "refused"),
+    ("m.room.server_acl", {"allow": ["*"]}, "refused"),
+    ("m.room.third_party_invite", {"display_name": "in clear"}, "refused"),
+    ("m.room.pinned_events", {"pinned": []}, "refused"),
+    ("m.space.child", {"via": ["a"]}, "refused"),
+    ("de.gematik.tim.room.name", {"name": ""}, "taken"),
+    ("de.gematik.tim.room.name", {"name": "in clear"}, "refused"),
+    ("org.example.whatever", {}, "refused"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "content", "expected"), STATES)
+def test_what_state_counts(kind: str, content: Any, expected: str) -> None:
+    assert judge(event(kind, content, "")) == expected
+    assert judge(event(kind, content, "in clear")) == "refused", "a state key is readable, too"
+    assert judge(event(kind, content, "", sender=GUEST)) == "refused"
+    assert judge(event(kind, content, "", sender=STRANGER)) == "refused"
+
+
+def test_messages_are_ciphertext_reactions_and_deletions_of_ones_own() -> None:
+    own, others = Sent(PRAXIS, is_state=False, sent_at=0), Sent(PERSON, is_state=False, sent_at=0)
+    assert judge(event("m.room.encrypted", CIPHERTEXT)) == "taken"
+    assert judge(event("m.room.encrypted", CIPHERTEXT), Room("!r:a", RoomKind.REQUEST, PERSON)) == "taken"
+    assert judge(event("m.room.message", {"body": "in clear"})) == "refused"
+    assert judge(event("m.room.redaction", {}, deletes=own)) == "taken"
+    assert judge(event("m.room.redaction", {"reason": "in clear"}, deletes=own)) == "refused"
+    for target in (others, None, Sent(PRAXIS, is_state=True, sent_at=0)):
+        assert judge(event("m.room.redaction", {}, deletes=target)) == "refused"
+
+
+@pytest.mark.parametrize("kind", [RoomKind.SUPPORT, RoomKind.TEAM, RoomKind.SERVICE, None])
+def test_nothing_of_another_server_counts_in_rooms_that_are_no_chats(kind: RoomKind | None) -> None:
+    room = None if kind is None else Room("!r:hek", kind, PERSON)
+    assert judge(event("m.room.encrypted", CIPHERTEXT), room) == "refused"
+    assert judge(event("m.room.member", {"membership": "join"}, PRAXIS), room) == "refused"
+
+
+def test_an_invitation_says_nothing_else_and_a_member_no_more_than_a_name() -> None:
+    assert is_plain_invitation({"membership": "invite", "is_direct": True})
+    assert not is_plain_invitation({"membership": "invite", "reason": "in clear"})
+    assert not is_plain_invitation({"membership": "invite", "displayname": "in clear"})
+    assert not has_words("m.room.member", {"membership": "join", "displayname": "Praxis", "avatar_url": "mxc://a/b"})
+    for content in (
+        {"membership": "join", "note": 1},
+        {"membership": "leave", "reason": "x"},
+        {"membership": "ban", "x": 1},
+    ):
+        assert has_words("m.room.member", content)
+
+
+def state(kind: str, content: Any, state_key: str = "") -> ForeignState:
+    return ForeignState(kind, state_key, content, PRAXIS, KINDS.get(state_key))
+
+
+def whole(**changed: Any) -> list[ForeignState]:
+    content: dict[str, Any] = {
+        "create": {"room_version": "10"},
+        "join_rules": {"join_rule": "invite"},
+        "history_visibility": {"history_visibility": "invited"},
+        "encryption": MEGOLM,
+    } | changed
+    events = [state(f"m.room.{name}", value) for name, value in content.items() if value is not None]
+    return [*events, member(PRAXIS, "join"), member(PERSON, "invite")]
+
+
+def member(user_id: str, membership: str) -> ForeignState:
+    return state("m.room.member", {"membership": membership}, user_id)
+
+
+def test_a_chat_is_entered_and_more_than_one_practice_may_be_there() -> None:
+    assert is_chat("10", whole(), PERSON)
+    assert is_chat("10", [*whole(), member(OTHER, "join"), member(LOCAL_PRACTICE, "invite")], PERSON)
+    assert is_chat("10", [*whole(), member(GUEST, "leave"), member(SECOND, "ban")], PERSON)
+
+
+@pytest.mark.parametrize(
+    ("user_id", "membership"),
+    list(itertools.product([SECOND, GUEST, STRANGER, OF_HOUSE, "@nobody:hek"], ["join", "invite"])),
+)
+def test_a_room_with_anybody_else_is_no_chat(user_id: str, membership: str) -> None:
+    assert not is_chat("10", [*whole(), member(user_id, membership)], PERSON)
+
+
+def test_a_room_without_a_practice_is_no_chat() -> None:
+    assert not is_chat("10", [one for one in whole() if one.state_key != PRAXIS], PERSON)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"create": None},
+        {"create": {"type": "m.space"}},
+        {"create": {"predecessor": {"room_id": "!old:a"}}},
+        {"create": {"additional_creators": [GUEST]}},
+        {"join_rules": None},
+        {"join_rules": {"join_rule": "knock"}},
+        {"history_visibility": None},
+        {"history_visibility": {"history_visibility": "shared"}},
+        {"encryption": None},
+        {"encryption": {"algorithm": "m.none"}},
+    ],
+)
+def test_a_room_of_another_form_is_no_chat(changed: dict[str, Any]) -> None:
+    assert not is_chat("10", whole(**changed), PERSON)
+
+
+@pytest.mark.parametrize(
+    ("version", "allowed"),
+    [("1", False), ("8", False), ("9", True), ("10", True), ("11", True), ("12", True), ("x", False)],
+)  # fmt: skip
+def test_which_versions_are_entered(version: str, allowed: bool) -> None:
+    """A_26202, A_26203."""
+    assert may_be_entered(version, whole()) is allowed
+
+
+def test_the_types_of_gematiks_rooms_are_entered() -> None:
+    for kind in ("de.gematik.tim.roomtype.default.v1", "de.gematik.tim.roomtype.default.v2"):
+        assert may_be_entered("10", whole(create={"type": kind}))
+
+
+_TYPES = st.sampled_from(sorted({kind for kind, _, _ in STATES})) | st.sampled_from(
+    ["m.room.member", "m.room.create", "m.room.encrypted", "m.room.message", "m.room.redaction", "m.reaction"]
+)
+_KEYS = st.sampled_from(
+    [
+        "membership",
+        "join_rule",
+        "history_visibility",
+        "algorithm",
+        "type",
+        "guest_access",
+        "m.relates_to",
+        "reason",
+        "name",
+    ]
+)
+_ANYTHING: list[Any] = [None, True, 7, -1, "", "in clear", [], ["join"], {}, {"rel_type": 7}, [{"a": []}]]
+_VALUES = st.sampled_from(
+    ["join", "invite", "leave", "invited", "public", "m.megolm.v1.aes-sha2", "forbidden", *_ANYTHING]
+)
+_CONTENT = st.dictionaries(_KEYS, _VALUES, max_size=4)
+_USERS = st.sampled_from([*KINDS, STRANGER, "", "no user"])
+
+
+@settings(max_examples=100)
+@given(_TYPES, _CONTENT, st.none() | _USERS, _USERS)
+def test_whatever_is_sent_it_is_judged(kind: str, content: dict[str, Any], state_key: str | None, sender: str) -> None:
+    """And whoever is not a practice of the federation is never heard, but for memberships."""
+    verdict = judge_event(event(kind, content, state_key, sender), CARE, now=0)
+    if KINDS.get(sender) is not PRACTICE and kind != "m.room.member":
+        assert verdict is Verdict.REFUSED
+    if verdict is Verdict.TAKEN and kind != "m.room.member" and state_key is None:
+        assert kind in {"m.room.encrypted", "m.reaction", "m.room.redaction"}
+    has_words(kind, content)
+    is_plain_invitation(content)
+
+
+_ROOM = st.lists(
+    st.builds(ForeignState, _TYPES, _USERS, _CONTENT, _USERS, st.none() | st.sampled_from(AccountKind)), max_size=6
+)
+
+
+@settings(max_examples=100)
+@given(st.text(max_size=3), _ROOM)
+def test_whatever_a_room_is_made_of_it_is_entered_or_not(version: str, states: list[ForeignState]) -> None:
+    is_chat("10", states, PERSON)
+    may_be_entered(version, states)
