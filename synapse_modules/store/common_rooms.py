@@ -9,10 +9,14 @@ from synapse_modules.store.interaction import Database, Transaction, placeholder
 _AT_ONCE = 500
 _SHARING_WITH_SERVER = """SELECT DISTINCT mine.state_key FROM current_state_events mine
     JOIN current_state_events theirs ON theirs.room_id = mine.room_id
+    LEFT JOIN hek_account locked ON locked.user_id = mine.state_key AND locked.state = 'locked'
     WHERE theirs.state_key LIKE ? AND theirs.type = 'm.room.member' AND theirs.membership IN ('join', 'invite')
+    AND (locked.user_id IS NULL OR (mine.membership = 'join' AND theirs.membership = 'join'))
     AND mine.type = 'm.room.member' AND mine.membership IN ('join', 'invite') AND mine.state_key IN ({})"""
 _INVITED_BY_SERVER = """SELECT m.user_id FROM local_current_membership m JOIN events e ON e.event_id = m.event_id
-    WHERE e.sender LIKE ? AND m.membership = 'invite' AND m.user_id IN ({})"""
+    WHERE e.sender LIKE ? AND m.membership = 'invite'
+    AND NOT EXISTS (SELECT 1 FROM hek_account a WHERE a.state = 'locked' AND a.user_id = m.user_id)
+    AND m.user_id IN ({})"""
 
 
 def _sharing(txn: Transaction, user_id: str, others: Sequence[str]) -> set[str]:

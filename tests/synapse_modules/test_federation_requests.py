@@ -9,7 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.synapse_modules.federation import Federation, sync
-from tests.synapse_modules.homeserver_under_test import Homeserver, SignedIn
+from tests.synapse_modules.homeserver_under_test import Homeserver, SignedIn, claims, new_kvnr
 
 V1 = "/_matrix/federation/v1"
 
@@ -25,8 +25,8 @@ def _device_keys(who: SignedIn) -> dict[str, Any]:
     }
 
 
-async def with_keys(ours: Homeserver) -> SignedIn:
-    person = await ours.new_person()
+async def with_keys(ours: Homeserver, kvnr: str | None = None) -> SignedIn:
+    person = await ours.sign_in(claims(kvnr or new_kvnr()))
     one_time = {"signed_curve25519:AAAA": {"key": "D" * 43, "signatures": {}}}
     body = {"device_keys": _device_keys(person), "one_time_keys": one_time}
     assert (await ours.call(person, "POST", "/keys/upload", body))[0] == 200
@@ -59,6 +59,24 @@ async def test_keys_devices_and_profiles_are_for_those_with_a_common_room(
     assert bool(claimed["one_time_keys"].get(person.user_id)) is is_known
     assert (devices, profile) == ((200, 200) if is_known else (403, 403))
     assert (shown.get("displayname") == "Erika Muster") is is_known
+
+
+async def test_a_locked_person_has_neither_profile_nor_keys_for_a_server_that_only_was_invited(
+    federation: Federation,
+) -> None:
+    ours, hostile, kvnr = federation.ours, federation.hostile, new_kvnr()
+    person = await with_keys(ours, kvnr)
+    await in_common(federation, person)
+    ended = {"kvnr": kvnr, "on": "2026-01-01", "reason": "other"}
+    assert (await ours.machine("core-system", "membership:write", "POST", "/v1/memberships/end", ended))[0] == 200
+    _, queried = await hostile.request("POST", f"{V1}/user/keys/query", {"device_keys": {person.user_id: []}})
+    assert not queried["device_keys"].get(person.user_id)
+    asked = [
+        await hostile.request("GET", f"{V1}/query/profile?user_id={quote(user_id, safe='')}")
+        for user_id in (person.user_id, f"@nobody:{ours.server_name}")
+    ]
+    assert asked[0] == asked[1]
+    assert asked[0][0] == 403
 
 
 async def test_the_answer_is_the_same_for_somebody_who_does_not_exist(federation: Federation) -> None:

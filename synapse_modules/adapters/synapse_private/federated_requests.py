@@ -125,7 +125,12 @@ def _not_readable() -> SynapseError:
 async def _check_reach(rules: RequestRules, origin: str, user_id: str) -> None:
     """Refuses a question about somebody without a common room; it is the same whether there is such a person or not."""
     if not await rules.within_reach_of_server(origin, [user_id]):
-        raise SynapseError(403, "No common room", Codes.FORBIDDEN)
+        raise no_common_room()
+
+
+def no_common_room() -> SynapseError:
+    """What another server is told of somebody who is not there for it, for whatever reason."""
+    return SynapseError(403, "No common room", Codes.FORBIDDEN)
 
 
 async def _within_reach(rules: RequestRules, origin: str, content: Mapping[str, Any], key: str) -> dict[str, Any]:

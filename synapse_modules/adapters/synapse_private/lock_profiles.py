@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from synapse.api.errors import Codes, NotFoundError, SynapseError
+from synapse.api.errors import Codes, SynapseError
 from synapse.api.presence import UserPresenceState
+from synapse.federation.federation_server import FederationHandlerRegistry
 from synapse.handlers.presence import BasePresenceHandler
 from synapse.handlers.profile import ProfileHandler
 from synapse.handlers.room_member import RoomMemberHandler
@@ -15,13 +16,14 @@ from synapse.types import UserID, create_requester
 
 from synapse_modules.adapters.synapse_private.accounts import PrivateAccounts
 from synapse_modules.adapters.synapse_private.features import Feature
+from synapse_modules.adapters.synapse_private.federated_requests import no_common_room
 from synapse_modules.adapters.synapse_private.wrapping import Call, put_in_front
 
 FEATURES = (
     Feature(BasePresenceHandler, "current_state_for_users", ("user_ids",)),
+    Feature(FederationHandlerRegistry, "on_query", ("query_type", "args")),
     Feature(ProfileHandler, "check_profile_query_allowed", ("target_user", "requester")),
     Feature(ProfileHandler, "get_displayname", ("target_user",)),
-    Feature(ProfileHandler, "on_profile_query", ("args",)),
     Feature(
         RoomMemberHandler,
         "update_membership",
@@ -50,8 +52,9 @@ class LockedProfiles:
             return marked(plain) if await self._accounts.is_locked(call.arguments["target_user"].to_string()) else plain
 
         put_in_front(profiles, "check_profile_query_allowed", self._see)
-        put_in_front(profiles, "on_profile_query", self._see_from_elsewhere)
         put_in_front(profiles, "get_displayname", name)
+        # The registry has kept Synapse's own answer since before anything could stand in front of it.
+        put_in_front(self._hs.get_federation_registry(), "on_query", self._see_from_elsewhere)
         put_in_front(self._hs.get_presence_handler(), "current_state_for_users", self._presence)
 
     async def _see(self, call: Call) -> None:
@@ -61,8 +64,9 @@ class LockedProfiles:
         await call.go_on()
 
     async def _see_from_elsewhere(self, call: Call) -> Any:
-        if await self._accounts.is_locked(str(call.arguments["args"].get("user_id"))):
-            raise NotFoundError("Profile was not found")
+        asked = call.arguments["args"].get("user_id", "")
+        if call.arguments["query_type"] == "profile" and await self._accounts.is_locked(asked):
+            raise no_common_room()
         return await call.go_on()
 
     async def _presence(self, call: Call) -> dict[str, UserPresenceState]:

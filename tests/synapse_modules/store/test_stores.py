@@ -196,6 +196,39 @@ async def test_a_common_room_has_both_joined_or_invited(database: Any) -> None:
     assert await rooms.sharing(ERIKA, ["@nul\x00:t"]) == set()
 
 
+async def test_with_somebody_who_is_locked_a_room_is_common_only_if_both_have_joined(database: Any) -> None:
+    member = (
+        "INSERT INTO current_state_events (event_id, room_id, type, state_key, membership)"
+        " VALUES ('$', '{}', 'm.room.member', '{}', '{}')"
+    )
+    await insured(database)
+    await database.execute(
+        member.format("!1:t", ERIKA, "join"),
+        member.format("!1:t", "@praxis:t", "join"),
+        member.format("!1:t", "@praxis:joined", "join"),
+        member.format("!2:t", ERIKA, "join"),
+        member.format("!2:t", "@asked:t", "invite"),
+        member.format("!2:t", "@praxis:asked", "invite"),
+        member.format("!3:t", ERIKA, "invite"),
+        member.format("!3:t", "@asking:t", "join"),
+        "INSERT INTO events (event_id, room_id, type, sender) VALUES ('$i', '!4:x', 'm.room.member', '@praxis:asking')",
+        f"INSERT INTO local_current_membership (room_id, user_id, event_id, membership)"
+        f" VALUES ('!4:x', '{ERIKA}', '$i', 'invite')",
+    )
+    rooms = CommonRooms(database)
+
+    async def reaching() -> tuple[list[str], list[str]]:
+        people = [
+            one for one in ("@praxis:t", "@asked:t", "@asking:t", "@praxis:asking") if await rooms.sharing(one, [ERIKA])
+        ]
+        servers = [one for one in ("joined", "asked", "asking") if await rooms.sharing_with_server(one, [ERIKA])]
+        return people, servers
+
+    assert await reaching() == (["@praxis:t", "@asked:t", "@asking:t", "@praxis:asking"], ["joined", "asked", "asking"])
+    await database.execute(f"UPDATE hek_account SET state = 'locked' WHERE user_id = '{ERIKA}'")
+    assert await reaching() == (["@praxis:t"], ["joined"])
+
+
 async def test_an_event_is_found_in_its_room_alone(database: Any) -> None:
     rooms = Rooms(database)
     event = "INSERT INTO events (event_id, room_id, type, sender, state_key, received_ts) VALUES ({})"
