@@ -51,6 +51,7 @@ from synapse_modules.adapters.unreachable_marks import MarkBringer
 from synapse_modules.adapters.ways_in import WaysIn
 from synapse_modules.federation_wiring import open_federation
 from synapse_modules.rules.kvnr_vault import KvnrVault, SealBroken
+from synapse_modules.rules.reach import Refusal
 from synapse_modules.rules.unreachable_mark import marked
 from synapse_modules.rules.ways_in import open_ways
 from synapse_modules.settings import Configuration, ModuleSettings, load_configuration
@@ -214,6 +215,7 @@ class HekMessenger:
             second_insured_by_practice=settings.second_insured_by_practice,
         )
         synapse.memberships.ask_first(members)
+        synapse.room_list.close(lambda: refusals.error(Refusal.NOT_LISTED))
         events = EventGate(
             api,
             rooms=rooms,

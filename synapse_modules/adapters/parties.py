@@ -33,9 +33,13 @@ class Parties:
         """Says who tells what somebody of another server is: ``INSURED``, ``PRACTICE``, or None for nobody."""
         self._remote_kind = remote_kind
 
+    def _is_local(self, user_id: str) -> bool:
+        # What no database takes is nobody's id, and nobody elsewhere knows it.
+        return user_id.isprintable() and self._api.is_mine(user_id)
+
     async def of(self, user_ids: Sequence[str]) -> dict[str, Party]:
         """What the rules know of some users."""
-        local = [user_id for user_id in user_ids if self._api.is_mine(user_id)]
+        local = [user_id for user_id in user_ids if self._is_local(user_id)]
         found = await self._accounts.parties(local) if local else {}
         for user_id in set(user_ids) - set(local):
             kind = await self._remote_kind(user_id)
@@ -49,7 +53,7 @@ class Parties:
         What a local account is never changes while the homeserver runs, so that it is read once in each process; what
         is unknown is asked for again.
         """
-        missing = [user_id for user_id in user_ids if user_id not in self._kinds and self._api.is_mine(user_id)]
+        missing = [user_id for user_id in user_ids if user_id not in self._kinds and self._is_local(user_id)]
         if missing:
             if len(self._kinds) > _MOST_KNOWN:
                 self._kinds.clear()
@@ -60,6 +64,6 @@ class Parties:
             }
         found = {user_id: self._kinds[user_id] for user_id in user_ids if user_id in self._kinds}
         for user_id in user_ids:
-            if not self._api.is_mine(user_id) and (kind := await self._remote_kind(user_id)) is not None:
+            if not self._is_local(user_id) and (kind := await self._remote_kind(user_id)) is not None:
                 found[user_id] = kind
         return found

@@ -62,8 +62,8 @@ class CommonRooms:
 
         def work(txn: Transaction) -> set[str]:
             found: set[str] = set()
-            for start in range(0, len(others), _AT_ONCE):
-                part = others[start : start + _AT_ONCE]
+            for start in range(0, len(asked), _AT_ONCE):
+                part = asked[start : start + _AT_ONCE]
                 found |= _sharing(txn, user_id, part)
                 found |= _inviting(txn, user_id, [other for other in part if other not in found])
             return found

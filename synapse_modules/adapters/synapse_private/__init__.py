@@ -28,6 +28,7 @@ from synapse_modules.adapters.synapse_private import (
     memberships,
     openid,
     people_search,
+    room_list,
     ways_in,
     well_known,
 )
@@ -50,6 +51,7 @@ _SUBJECTS = (
     memberships,
     openid,
     people_search,
+    room_list,
     ways_in,
     well_known,
 )
@@ -75,6 +77,7 @@ class SynapsePrivate:
         self.memberships = memberships.PrivateMemberships(self._hs)
         self.open_id = openid.PrivateOpenId(self._hs)
         self.people_search = people_search.PrivatePeopleSearch(self._hs)
+        self.room_list = room_list.PrivateRoomList(self._hs)
         self.ways_in = ways_in.PrivateWaysIn(self._hs)
         self.well_known = well_known.PrivateWellKnown()
 
