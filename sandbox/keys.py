@@ -7,15 +7,21 @@ import json
 import os
 import secrets
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
 from signedjson.key import generate_signing_key, write_signing_keys
 
+from gesundheitsid.adapters.key_file import KeyFile
 from messenger_core.service_auth.keys import generate_private_key, public_jwks, read_private_key, write_private_key
 from sandbox.people import PRACTICES
+from sandbox.ports import HOST
+from sandbox.ti_federation.certificates import is_usable, make_certificates
 
 OPERATOR = "operator"
 OWNERSHIP_VERIFIER = "ownership-verifier"
+BROKER_FEDERATION = "gesundheitsid-federation"
+FEDERATION_MASTER = "federation-master"
 SERVICES = ("core-system", "homeserver", "directory", "bot", "retention")
 CALLERS = (*SERVICES, *(practice.name for practice in PRACTICES), OPERATOR)
 _SIGNING_KEYS = (
@@ -25,12 +31,16 @@ _SIGNING_KEYS = (
     "bot-signing",
     "gesundheitsid-signing",
     "staff-signing",
+    FEDERATION_MASTER,
+    "sectoral-idp-signing",
+    "sectoral-idp-token",
 )
 _SECRETS = (
     "gesundheitsid-client-secret",
     "staff-client-secret",
     "people-token",
     "pairwise-secret",
+    "gesundheitsid-pairwise-secret",
     "macaroon-secret",
     "form-secret",
     "bot-store-key",
@@ -56,6 +66,21 @@ class KeyFolder:
     def secret(self, name: str) -> Path:
         """A secret as text."""
         return self.folder / name
+
+    @property
+    def broker_keys(self) -> Path:
+        """The broker's own keys."""
+        return self.folder / "gesundheitsid.json"
+
+    @property
+    def ca_file(self) -> Path:
+        """The certificate authority of the TI federation's servers."""
+        return self.folder / "federation-ca.pem"
+
+    @property
+    def server_file(self) -> Path:
+        """Key and certificate of the TI federation's servers."""
+        return self.folder / "federation-server.pem"
 
     @property
     def matrix_signing_key(self) -> Path:
@@ -97,6 +122,19 @@ def keep_matrix_signing_key(keys: KeyFolder) -> None:
     draft.replace(keys.matrix_signing_key)
 
 
+def keep_federation_files(keys: KeyFolder) -> None:
+    """Makes the broker's keys and the certificates of the TI federation unless they are there."""
+    broker = KeyFile(keys.broker_keys, f"http://{HOST}")
+    broker.make(datetime.now(UTC))
+    ring = broker.ring("federation")
+    # What the broker hands to the federation master; written anew, since the keys may have been rotated.
+    public = json.dumps(public_jwks(ring.current, ring.following)) + "\n"
+    keys.public(BROKER_FEDERATION).unlink(missing_ok=True)
+    _write_once(keys.public(BROKER_FEDERATION), public)
+    if not is_usable(keys.ca_file, keys.server_file):
+        make_certificates(keys.ca_file, keys.server_file, HOST)
+
+
 def keep_keys(folder: Path) -> KeyFolder:
     """Makes what is missing of all keys and secrets; nothing that exists is ever replaced."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -109,4 +147,5 @@ def keep_keys(folder: Path) -> KeyFolder:
     for name in _AES_KEYS:
         _write_once(keys.secret(name), base64.b64encode(secrets.token_bytes(32)).decode() + "\n")
     keep_matrix_signing_key(keys)
+    keep_federation_files(keys)
     return keys

@@ -28,7 +28,10 @@ class Ready(BaseModel):
     Attributes:
         homeserver: the homeserver's base address; likewise ``directory``, ``bot``, ``retention`` and
             ``identity_provider``.
-        gesundheitsid: the issuer of the stand-in GesundheitsID; ``staff`` that of the agents' provider.
+        gesundheitsid: the issuer at which people sign in, the broker; ``staff`` that of the agents' provider.
+        federation_master: the entity id of the stand-in federation master; ``sectoral_idp`` that of the identity
+            provider behind GesundheitsID.
+        federation_ca_file: who signed the certificates of both.
         people: by name, KVNR and PIN.
         practices: by name, user id, Telematik-ID and whether they may be reached.
         agents: by name, their user ids.
@@ -45,6 +48,9 @@ class Ready(BaseModel):
     server_name: str
     identity_provider: str
     gesundheitsid: str
+    federation_master: str
+    sectoral_idp: str
+    federation_ca_file: str
     staff: str
     directory: str
     bot: str

@@ -10,14 +10,16 @@ from typing import Any
 import yaml
 
 from sandbox.headless_sign_in import RETURN_ADDRESS
-from sandbox.keys import OPERATOR, OWNERSHIP_VERIFIER
+from sandbox.keys import BROKER_FEDERATION, FEDERATION_MASTER, OPERATOR, OWNERSHIP_VERIFIER
 from sandbox.people import AGENTS, HEK_IK
 from sandbox.ports import HOST
 from sandbox.practice_software import VERIFIER
 from sandbox.running import Folder
 
 SERVER_NAME = "hek.localhost"
-COMPONENTS = ("identity-provider", "homeserver", "directory", "bot", "retention")
+COMPONENTS = ("identity-provider", "gesundheitsid", "homeserver", "directory", "bot", "retention")
+# The first two are served by the identity provider's process.
+PORTS = ("federation-master", "sectoral-idp", *COMPONENTS)
 SUPPORT_LOCALPART = "hek"
 SERVICE_LOCALPART = "hek-service"
 _EXAMPLES = Path(__file__).parent.parent / "config"
@@ -37,6 +39,10 @@ class Addresses:
     def of(self, component: str) -> str:
         """``http://127.0.0.1:PORT``."""
         return f"http://{HOST}:{self.ports[component]}"
+
+    def federation(self, entity: str) -> str:
+        """``https://127.0.0.1:PORT`` of a member of the TI federation."""
+        return f"https://{HOST}:{self.ports[entity]}"
 
     def listen(self, component: str) -> dict[str, object]:
         """Where a component listens."""
@@ -81,6 +87,7 @@ class SettingsFiles:
         """Writes all files; they are written anew at every start."""
         self._folder.config.mkdir(parents=True, exist_ok=True)
         _write(self._folder, "identity_provider.yaml", self._identity_provider())
+        _write(self._folder, "gesundheitsid.yaml", _merged(_example("gesundheitsid.yaml"), self._broker()))
         _write(self._folder, "synapse_modules.yaml", _merged(_example("synapse_modules.yaml"), self._modules()))
         _write(self._folder, "homeserver.yaml", self._homeserver())
         for component, name in (("directory", "directory_service"), ("bot", "bridge_bot"), ("retention", "retention")):
@@ -104,7 +111,6 @@ class SettingsFiles:
         return {"client_id": name, "jwks_file": self._public(name), "scopes": list(scopes)}
 
     def _identity_provider(self) -> dict[str, object]:
-        callback = f"{self._at.of('homeserver')}/_synapse/client/oidc/callback"
         return {
             "listen": self._at.listen("identity-provider"),
             "public_url": self._at.of("identity-provider"),
@@ -114,12 +120,49 @@ class SettingsFiles:
             "people_token_file": self._secret("people-token"),
             "relying_parties": [
                 {
-                    "provider": name,
+                    "provider": "staff",
                     "client_id": "homeserver",
-                    "secret_file": self._secret(f"{name}-client-secret"),
-                    "redirect_uris": [callback],
+                    "secret_file": self._secret("staff-client-secret"),
+                    "redirect_uris": [self._callback],
                 }
-                for name in ("gesundheitsid", "staff")
+            ],
+            "federation": {
+                "server_file": str(self._keys.server_file),
+                "ca_file": str(self._keys.ca_file),
+                "master": self._at.federation("federation-master"),
+                "master_key_file": self._private(FEDERATION_MASTER),
+                "sectoral_idp": self._at.federation("sectoral-idp"),
+                "sectoral_idp_key_file": self._private("sectoral-idp-signing"),
+                "sectoral_idp_token_key_file": self._private("sectoral-idp-token"),
+                "members": {self._at.of("gesundheitsid"): self._public(BROKER_FEDERATION)},
+            },
+        }
+
+    @property
+    def _callback(self) -> str:
+        return f"{self._at.of('homeserver')}/_synapse/client/oidc/callback"
+
+    def _broker(self) -> dict[str, object]:
+        homeserver = self._at.of("homeserver")
+        return {
+            "listen": self._at.listen("gesundheitsid"),
+            "public_url": self._at.of("gesundheitsid"),
+            "database": database_url(self._folder, "gesundheitsid"),
+            "keys_file": str(self._keys.broker_keys),
+            "pairwise_secret_file": self._secret("gesundheitsid-pairwise-secret"),
+            "federation": {
+                "master": self._at.federation("federation-master"),
+                "master_keys_file": self._public(FEDERATION_MASTER),
+                "ca_file": str(self._keys.ca_file),
+                "insurer": self._at.federation("sectoral-idp"),
+            },
+            "clients": [
+                {
+                    "client_id": "homeserver",
+                    "secret_file": self._secret("gesundheitsid-client-secret"),
+                    "redirect_uris": [self._callback],
+                    "backchannel_logout_uri": f"{homeserver}/_synapse/client/oidc/backchannel_logout",
+                }
             ],
         }
 
@@ -193,7 +236,11 @@ class SettingsFiles:
 
     def _relying_party(self, provider: str, modules_file: Mapping[str, str]) -> dict[str, object]:
         return {
-            "issuer": f"{self._at.of('identity-provider')}/{provider}",
+            "issuer": (
+                self._at.of("gesundheitsid")
+                if provider == "gesundheitsid"
+                else f"{self._at.of('identity-provider')}/{provider}"
+            ),
             "client_id": "homeserver",
             "client_secret_path": self._secret(f"{provider}-client-secret"),
             "user_mapping_provider": {"config": dict(modules_file)},

@@ -27,6 +27,7 @@ from sandbox.running import AlreadyRunning, Folder, Ready, own_folder, write_rea
 from sandbox.seeding import Seeded, SeedingFailed, seed_accounts, seed_people, team_rooms
 from sandbox.settings_files import (
     COMPONENTS,
+    PORTS,
     SERVER_NAME,
     SERVICE_LOCALPART,
     SUPPORT_LOCALPART,
@@ -36,9 +37,10 @@ from sandbox.settings_files import (
 )
 
 _END_STORY_S = 2.0
-_DATABASES = ("homeserver", "directory", "bot", "retention")
+_DATABASES = ("gesundheitsid", "homeserver", "directory", "bot", "retention")
 _SETTINGS = {
     "identity-provider": "identity_provider.yaml",
+    "gesundheitsid": "gesundheitsid.yaml",
     "homeserver": "homeserver.yaml",
     "synapse-modules": "synapse_modules.yaml",
     "directory": "directory_service.yaml",
@@ -58,6 +60,7 @@ _FAULTS = (StartFailed, SeedingFailed, SettingsError, SignInRefused, CallFailed,
 def _specs(folder: Folder, at: Addresses) -> dict[str, ProcessSpec]:
     arguments = {
         "identity-provider": ["-m", "sandbox.identity_provider", "--config"],
+        "gesundheitsid": ["-m", "gesundheitsid", "--config"],
         "homeserver": ["-m", "synapse.app.homeserver", "-c"],
         "directory": ["-m", "directory_service", "--config"],
         "bot": ["-m", "bridge_bot", "run", "--config"],
@@ -71,7 +74,7 @@ def _specs(folder: Folder, at: Addresses) -> dict[str, ProcessSpec]:
 
 async def _start_all(processes: Processes, specs: dict[str, ProcessSpec]) -> None:
     """Those that the others need come first; what does not wait for each other starts side by side."""
-    for stage in (("identity-provider", "homeserver", "directory"), ("bot", "retention")):
+    for stage in (("identity-provider", "gesundheitsid", "homeserver", "directory"), ("bot", "retention")):
         async with asyncio.TaskGroup() as group:
             for name in stage:
                 group.create_task(processes.start(specs[name]))
@@ -96,7 +99,10 @@ async def _ready(folder: Folder, at: Addresses, seeded: Seeded) -> Ready:
         homeserver=at.of("homeserver"),
         server_name=SERVER_NAME,
         identity_provider=at.of("identity-provider"),
-        gesundheitsid=f"{at.of('identity-provider')}/gesundheitsid",
+        gesundheitsid=at.of("gesundheitsid"),
+        federation_master=at.federation("federation-master"),
+        sectoral_idp=at.federation("sectoral-idp"),
+        federation_ca_file=str(folder.keys.ca_file),
         staff=f"{at.of('identity-provider')}/staff",
         directory=at.of("directory"),
         bot=at.of("bot"),
@@ -167,7 +173,7 @@ async def _live(folder: Folder, processes: Processes, ready_file: Path, *, story
     for path in (folder.databases, folder.logs, folder.media_store):
         path.mkdir(parents=True, exist_ok=True)
     keep_keys(folder.keys.folder)
-    ports = keep_ports(COMPONENTS, folder.path / "ports.json")
+    ports = keep_ports(PORTS, folder.path / "ports.json")
     at = Addresses(ports)
     SettingsFiles(folder, ports).write()
     seed_people(folder)

@@ -25,7 +25,8 @@ def tell(ready: Ready, folder: Folder) -> None:
     """Tells a newcomer what runs and how to go on."""
     people, agents = read_people(folder.people_file)
     say(f"\nThe messenger runs. Matrix homeserver: {ready.homeserver} ({ready.server_name})")
-    say(f"  GesundheitsID (stand-in): {ready.gesundheitsid}")
+    say(f"  GesundheitsID (broker):   {ready.gesundheitsid}")
+    say(f"    TI federation (stand-in): {ready.federation_master}, identity provider {ready.sectoral_idp}")
     say(f"  Directory of practices:   {ready.directory}")
     say(f"    Page for patients:      {ready.directory}/praxissuche")
     say(f"    Page for practices:     {ready.directory}/praxis")

@@ -10,7 +10,7 @@ from pathlib import Path
 from messenger_core.http_service import serve_until_stopped
 from messenger_core.log import log_to_stderr
 from messenger_core.settings import SettingsError, load_settings
-from sandbox.identity_provider.app import build_application
+from sandbox.identity_provider.app import open_application
 from sandbox.identity_provider.settings import IdentityProviderSettings
 
 
@@ -22,12 +22,16 @@ def main() -> int:
     log_to_stderr()
     try:
         settings = load_settings(IdentityProviderSettings, arguments.config)
-        app = build_application(settings)
+        asyncio.run(_run(settings))
     except SettingsError as fault:
         print(fault, file=sys.stderr)  # noqa: T201 - the one line that an operator reads
         return 2
-    asyncio.run(serve_until_stopped(app, settings.listen))
     return 0
+
+
+async def _run(settings: IdentityProviderSettings) -> None:
+    async with open_application(settings) as app:
+        await serve_until_stopped(app, settings.listen)
 
 
 if __name__ == "__main__":

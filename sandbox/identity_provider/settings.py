@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from messenger_core.service_auth.keys import JwksFile, PrivateKeyFile
 from messenger_core.settings import BaseUrl, ExistingFile, ListenAddress, Settings
 
 ProviderName = Literal["gesundheitsid", "staff"]
@@ -26,6 +27,26 @@ class RelyingParty(Settings):
     redirect_uris: list[str]
 
 
+class TiFederationSettings(Settings):
+    """The TI federation beside the plain providers; GesundheitsID is reached through it alone then.
+
+    Attributes:
+        server_file: key and certificate of its servers, which listen where ``listen`` says.
+        ca_file: the authority that signed it.
+        master: the federation master's entity id; ``sectoral_idp`` that of the identity provider.
+        members: by entity id, the federation keys of the relying parties that the master knows.
+    """
+
+    server_file: ExistingFile
+    ca_file: ExistingFile
+    master: str
+    master_key_file: PrivateKeyFile
+    sectoral_idp: str
+    sectoral_idp_key_file: PrivateKeyFile
+    sectoral_idp_token_key_file: PrivateKeyFile
+    members: dict[str, JwksFile]
+
+
 class IdentityProviderSettings(Settings):
     """What the process needs.
 
@@ -38,6 +59,7 @@ class IdentityProviderSettings(Settings):
         people_token_file: the bearer token for adding people.
         relying_parties: who may ask for sign-ins.
         pause_after_wrong_pins_s: how long a person waits after three wrong PINs.
+        federation: the TI federation; without it, GesundheitsID is a plain provider as well.
     """
 
     listen: ListenAddress
@@ -48,3 +70,4 @@ class IdentityProviderSettings(Settings):
     people_token_file: ExistingFile
     relying_parties: list[RelyingParty]
     pause_after_wrong_pins_s: int = 60
+    federation: TiFederationSettings | None = None

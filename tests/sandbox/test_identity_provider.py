@@ -20,7 +20,7 @@ from joserfc import jwt
 from joserfc.jwk import KeySet
 
 from messenger_core.service_auth.keys import generate_private_key, write_private_key
-from sandbox.identity_provider.app import build_application
+from sandbox.identity_provider.app import open_application
 from sandbox.identity_provider.register import read_people, write_people
 from sandbox.identity_provider.settings import IdentityProviderSettings
 from sandbox.people import AGENTS, HEK_IK, Person, fresh_person, new_kvnr
@@ -136,12 +136,13 @@ async def idp(tmp_path: Path) -> AsyncIterator[Running]:
             ],
         }
     )
-    runner = web.AppRunner(build_application(settings), shutdown_timeout=1.0)
-    await runner.setup()
-    await web.TCPSite(runner, HOST, port).start()
-    async with aiohttp.ClientSession() as http:
-        yield Running(base, values["secret"], values["token"], tmp_path / "people.json", http)
-    await runner.cleanup()
+    async with open_application(settings) as app:
+        runner = web.AppRunner(app, shutdown_timeout=1.0)
+        await runner.setup()
+        await web.TCPSite(runner, HOST, port).start()
+        async with aiohttp.ClientSession() as http:
+            yield Running(base, values["secret"], values["token"], tmp_path / "people.json", http)
+        await runner.cleanup()
 
 
 async def test_discovery_names_the_issuer_and_only_what_is_supported(idp: Running) -> None:

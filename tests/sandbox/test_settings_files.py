@@ -10,12 +10,13 @@ from pydantic import BaseModel
 
 from bridge_bot.settings import BotSettings
 from directory_service.settings import DirectorySettings
+from gesundheitsid.settings import GesundheitsIDSettings
 from messenger_core.settings import load_settings
 from retention.settings import RetentionSettings
 from sandbox.identity_provider.settings import IdentityProviderSettings
 from sandbox.keys import keep_keys
 from sandbox.running import Folder
-from sandbox.settings_files import COMPONENTS, SettingsFiles
+from sandbox.settings_files import PORTS, SettingsFiles
 from synapse_modules.settings import ModuleSettings
 
 
@@ -25,7 +26,7 @@ def folder(tmp_path: Path) -> Folder:
     folder = Folder(tmp_path / "Sandkasten für alle")
     folder.databases.mkdir(parents=True)
     keep_keys(folder.keys.folder)
-    SettingsFiles(folder, {name: 20_000 + number for number, name in enumerate(COMPONENTS)}).write()
+    SettingsFiles(folder, {name: 20_000 + number for number, name in enumerate(PORTS)}).write()
     return folder
 
 
@@ -33,6 +34,7 @@ def folder(tmp_path: Path) -> Folder:
     ("name", "model"),
     [
         ("identity_provider", IdentityProviderSettings),
+        ("gesundheitsid", GesundheitsIDSettings),
         ("directory_service", DirectorySettings),
         ("bridge_bot", BotSettings),
         ("retention", RetentionSettings),
