@@ -60,6 +60,8 @@ class LockedSessions:
         if not self._hs.is_mine_id(user_id):
             # Synapse's own made-up name for whoever looks into a room without being in it.
             return await call.go_on()
+        # The lock may have come after the request was let in and before it waits.
+        await self._refuse_locked(user_id)
         return await call.go_on(callback=self._unless_locked(user_id, look))
 
     def _unless_locked(self, user_id: str, look: Callable[..., Any]) -> Callable[..., Any]:
