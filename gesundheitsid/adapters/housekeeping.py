@@ -20,7 +20,7 @@ from messenger_core.service_auth.assertions import sign_statement
 
 logger = logging.getLogger(__name__)
 
-_EVERY_S = 5.0
+_EVERY_S = 2.0
 _TIMEOUT = aiohttp.ClientTimeout(total=10)
 
 

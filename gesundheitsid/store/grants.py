@@ -161,6 +161,7 @@ class Grants:
         """Forgets codes, and sessions that are over; what nobody redeemed loses its content with its last second."""
         moment = _seconds(now)
         async with self._engine.begin() as connection:
-            await connection.execute(grant.update().where(grant.c.expires_at <= moment).values(sealed=None))
+            over = sa.and_(grant.c.expires_at <= moment, grant.c.sealed.is_not(None))
+            await connection.execute(grant.update().where(over).values(sealed=None))
             await connection.execute(grant.delete().where(grant.c.forget_at <= moment))
             await connection.execute(session.delete().where(session.c.forget_at <= moment))
