@@ -78,7 +78,7 @@ class GuardedRoutes:
             try:
                 caller = self._authority.check_access(request.headers.get("Authorization"), scope, datetime.now(UTC))
             except AccessRefused as refusal:
-                answer = problem_response(Problem(refusal.status, refusal.error.replace("_", "-"), str(refusal)))
+                answer = problem_response(Problem(refusal.status, refusal.kind, str(refusal)))
                 answer.headers["WWW-Authenticate"] = f'Bearer error="{refusal.error}", scope="{scope}"'
                 return answer
             return await handler(request, caller)

@@ -40,6 +40,7 @@ _B: Component = "bot"
 CALLS = (
     Call(_H, "POST", "/v1/memberships/end", "membership:write"),
     Call(_H, "POST", "/v1/memberships/undo", "membership:write"),
+    Call(_H, "POST", "/v1/memberships/batch", "membership:write"),
     Call(_H, "POST", "/v1/memberships/status", "membership:write"),
     Call(_H, "POST", "/v1/insured/lookup", "insured:read"),
     Call(_H, "GET", "/v1/changes", "account:events"),
@@ -48,6 +49,7 @@ CALLS = (
     Call(_H, "POST", "/v1/care-rooms/forget", "retention:act"),
     Call(_H, "PUT", "/v1/insured/retention", "retention:act"),
     Call(_H, "POST", "/v1/erasures", "erasure:act"),
+    Call(_H, "POST", "/v1/kvnr-keys/rotate", "kvnr-key:rotate"),
     Call(_H, "PUT", "/v1/practices", "practice:provision"),
     Call(_D, "POST", "/oauth2/register", OPEN),
     Call(_D, "GET", "/owner/practice", "practice:write"),

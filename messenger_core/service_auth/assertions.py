@@ -24,7 +24,15 @@ _CLOCK_LEEWAY_S = 10
 
 
 class StatementRefused(Exception):  # noqa: N818 - the field speaks of refused assertions
-    """A signed statement is not accepted; the text names the reason and no value of the statement."""
+    """A signed statement is not accepted; the text names the reason and no value of the statement.
+
+    Attributes:
+        expired: whether nothing is wrong with it but that its time is over.
+    """
+
+    def __init__(self, reason: str, *, expired: bool = False) -> None:
+        super().__init__(reason)
+        self.expired = expired
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +126,7 @@ def verify_statement(
     if not isinstance(issued, int) or not isinstance(expires, int) or isinstance(issued, bool):
         raise StatementRefused("iat and exp must be whole seconds")
     if expires + _CLOCK_LEEWAY_S <= present:
-        raise StatementRefused("it has expired (exp)")
+        raise StatementRefused("it has expired (exp)", expired=True)
     if issued - _CLOCK_LEEWAY_S > present:
         raise StatementRefused("it was issued in the future (iat)")
     if expires - issued > max_lifetime.total_seconds():

@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from joserfc.jwk import ECKey, KeySet
 
+from messenger_core.problem import Problem
 from messenger_core.service_auth.assertions import (
     ASSERTION_LIFETIME,
     StatementRefused,
@@ -67,17 +68,20 @@ class TokenRefused(Exception):  # noqa: N818 - RFC 6749 speaks of refused reques
         error: the code of RFC 6749, 5.2.
         description: the reason, without any value of the request.
         status: the HTTP status, 400 or 401.
+        kind: the kind of problem, which tells apart what RFC 6749 has one code for.
     """
 
-    def __init__(self, error: str, description: str, status: int = 400) -> None:
+    def __init__(self, error: str, description: str, status: int = 400, kind: str | None = None) -> None:
         super().__init__(description)
         self.error = error
         self.description = description
         self.status = status
+        self.kind = kind or error.replace("_", "-")
 
-    def body(self) -> dict[str, str]:
-        """The JSON body of the answer."""
-        return {"error": self.error, "error_description": self.description}
+    def body(self) -> dict[str, Any]:
+        """The JSON body of the answer: RFC 6749's members, and those of a problem beside them."""
+        problem = Problem(self.status, self.kind, self.description).body()
+        return problem | {"error": self.error, "error_description": self.description}
 
 
 class AccessRefused(Exception):  # noqa: N818 - RFC 6750 speaks of refused access
@@ -86,12 +90,14 @@ class AccessRefused(Exception):  # noqa: N818 - RFC 6750 speaks of refused acces
     Attributes:
         error: the code of RFC 6750, 3.1.
         status: the HTTP status, 401 or 403.
+        kind: the kind of problem.
     """
 
-    def __init__(self, error: str, description: str, status: int) -> None:
+    def __init__(self, error: str, description: str, status: int, kind: str | None = None) -> None:
         super().__init__(description)
         self.error = error
         self.status = status
+        self.kind = kind or error.replace("_", "-")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,12 +152,15 @@ class TokenAuthority:
             if statement.subject != client_id:
                 raise StatementRefused("issuer and subject must both be the client")
         except StatementRefused as refusal:
-            raise TokenRefused("invalid_client", f"client_assertion: {refusal}", 401) from None
+            kind = "assertion-expired" if refusal.expired else "assertion-invalid"
+            raise TokenRefused("invalid_client", f"client_assertion: {refusal}", 401, kind) from None
         scope = form.get("scope", "")
         if scope not in client.scopes:
             raise TokenRefused("invalid_scope", f"ask for exactly one of: {' '.join(sorted(client.scopes))}")
         if not await replays.use_once(client_id, statement.statement_id, statement.expires_at, now):
-            raise TokenRefused("invalid_client", "client_assertion: it was used before (jti)", 401)
+            raise TokenRefused(
+                "invalid_client", "client_assertion: it was used before (jti)", 401, "assertion-replayed"
+            )
         return {
             "access_token": self._access_token(client_id, scope, now),
             "token_type": "Bearer",
@@ -181,7 +190,9 @@ class TokenAuthority:
         """
         scheme, _, token = (authorization or "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            raise AccessRefused("invalid_request", "an access token is needed: Authorization: Bearer …", 401)
+            raise AccessRefused(
+                "invalid_request", "an access token is needed: Authorization: Bearer …", 401, "token-missing"
+            )
         try:
             statement = verify_statement(
                 token.strip(),
@@ -193,7 +204,8 @@ class TokenAuthority:
                 token_type=_TOKEN_TYPE,
             )
         except StatementRefused as refusal:
-            raise AccessRefused("invalid_token", f"access token: {refusal}", 401) from None
+            kind = "token-expired" if refusal.expired else None
+            raise AccessRefused("invalid_token", f"access token: {refusal}", 401, kind) from None
         if statement.claims.get("scope") != scope:
             raise AccessRefused("insufficient_scope", f"this call needs a token with the scope {scope}", 403)
         return Caller(statement.subject, scope)

@@ -153,7 +153,7 @@ class MachineResource(DirectServeJsonResource):
             caller = self._authority.check_access(header, route.scope, now())
         except AccessRefused as refusal:
             challenge = {"WWW-Authenticate": f'Bearer error="{refusal.error}", scope="{route.scope}"'}
-            return _problem(Problem(refusal.status, refusal.error.replace("_", "-"), str(refusal)), challenge)
+            return _problem(Problem(refusal.status, refusal.kind, str(refusal)), challenge)
         return _Answer(200, await route.handler(MachineRequest(caller, body, _query(request))))
 
     def _not_here(self, path: str, method: str) -> _Answer:

@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from messenger_core.calendar_periods import berlin_day, from_milliseconds, start_of_day, to_milliseconds
 
-FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)
 """Between these days a membership may end; what lies outside is a mistake in writing."""
 _LONGEST_PAUSE = timedelta(seconds=30)
 
