@@ -42,6 +42,7 @@ CALLS = (
     Call(_H, "POST", "/v1/memberships/undo", "membership:write"),
     Call(_H, "POST", "/v1/memberships/batch", "membership:write"),
     Call(_H, "POST", "/v1/memberships/status", "membership:write"),
+    Call(_H, "POST", "/v1/kvnr-keys/rotate", "kvnr-key:rotate"),
     Call(_H, "POST", "/v1/insured/lookup", "insured:read"),
     Call(_H, "GET", "/v1/changes", "account:events"),
     Call(_H, "GET", "/v1/care-rooms/idle", "retention:act"),

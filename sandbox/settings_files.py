@@ -181,7 +181,7 @@ class SettingsFiles:
                 self._client("directory", "practice:provision", "account:events"),
                 self._client("bot", "insured:read", "account:events"),
                 self._client("retention", "insured:read", "account:events", "retention:act", "erasure:act"),
-                self._client(OPERATOR),
+                self._client(OPERATOR, "kvnr-key:rotate"),
             ],
             "accounts": [
                 account("bot", SUPPORT_LOCALPART, "service", "HEK"),
