@@ -18,10 +18,18 @@ def fold(text: str) -> str:
     Umlauts are spelled out first and shortened together with those that were typed with two letters; the other order
     would tell ``Kräer`` from ``Kraeer``.
     """
+    if text.isascii():
+        return _TWO_LETTER_UMLAUT.sub(_first_letter, text.lower())
     spelled_out = unicodedata.normalize("NFKC", text).casefold().translate(_SPELLED_OUT)
+    if spelled_out.isascii():
+        return _TWO_LETTER_UMLAUT.sub(_first_letter, spelled_out)
     letters = unicodedata.normalize("NFKD", spelled_out)
     plain = "".join(letter for letter in letters if not unicodedata.combining(letter))
-    return _TWO_LETTER_UMLAUT.sub(lambda umlaut: umlaut[0][0], plain.translate(_WITHOUT_DECOMPOSITION))
+    return _TWO_LETTER_UMLAUT.sub(_first_letter, plain.translate(_WITHOUT_DECOMPOSITION))
+
+
+def _first_letter(umlaut: re.Match[str]) -> str:
+    return umlaut[0][0]
 
 
 def words(text: str) -> tuple[str, ...]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from directory_service.rules.folding import words
 from directory_service.rules.index.fit import PREFIX, errors_allowed, level_of
-from directory_service.rules.index.vocabulary import Vocabulary
+from directory_service.rules.index.vocabulary import Lexicon, Vocabulary
 from directory_service.rules.specialties import SpecialtyTable
 
 _TOKEN = re.compile(r"\w+")
@@ -38,7 +38,8 @@ class Meanings:
         self._specialties = specialties
         self._known: dict[str, tuple[str, ...]] = {}
         self._codes = tuple(specialties.codes())
-        self._words = Vocabulary()
+        self._lexicon = Lexicon()
+        self._words = Vocabulary(self._lexicon)
         for number, code in enumerate(self._codes):
             for word in set(specialties.words_of([code])):
                 self._words.add(word, number)
@@ -69,7 +70,7 @@ class Meanings:
     def _fitting(self, word: str) -> tuple[str, ...]:
         errors = 0 if self._specialties.knows(word) else errors_allowed(word)
         levels: dict[str, int] = {}
-        for level, fitting in self._words.fitting(word, errors):
+        for level, fitting in self._words.fitting(self._lexicon.asked(word, errors)):
             for number in self._words.postings.slots(fitting).tolist():
                 levels.setdefault(self._codes[number], level)  # the best one comes first
         return tuple(sorted(levels, key=lambda code: (levels[code], self._specialties.display(code), code)))

@@ -69,9 +69,10 @@ def _search(reason: Reason | None, distance_m: int | None) -> bytes:
     return orjson.dumps({**search, "extension": extensions})
 
 
-def _entry(base: str, item: Item, fragment: bytes, search: bytes) -> bytes:
-    head = f'{{"fullUrl":"{base}/{item.kind}/{item.resource_id}","resource":'.encode()
-    return b'%b%b,"search":%b}' % (head, fragment, search)
+def _entry(base: str, item: Item, fragment: bytes, search: bytes) -> tuple[bytes, ...]:
+    """An entry's JSON in parts, so that a bundle is joined from all of them at once."""
+    head = f',{{"fullUrl":"{base}/{item.kind}/{item.resource_id}","resource":'
+    return head.encode(), fragment, b',"search":', search, b"}"
 
 
 def searchset(
@@ -97,26 +98,18 @@ def searchset(
     }
     if asked.count_only:
         bundle["meta"]["tag"] = [_SUBSETTED]
-    entries = [
-        orjson.dumps(
-            {
-                "fullUrl": f"urn:uuid:{uuid.uuid4()}",
-                "resource": outcome,
-                "search": {"mode": "outcome"},
-            }
-        )
-        for outcome in told
-    ]
+    entries: list[bytes] = []
+    for outcome in told:
+        told_entry = {"fullUrl": f"urn:uuid:{uuid.uuid4()}", "resource": outcome, "search": {"mode": "outcome"}}
+        entries += (b",", orjson.dumps(told_entry))
     if not asked.count_only:
-        matching = [match.item for match in page.matches]
-        entries += [
-            _entry(base, item, fragments.of(item), _search(reason, distance_m))
-            for item, reason, distance_m in page.matches
-        ]
-        entries += [
-            _entry(base, item, fragments.of(item), b'{"mode":"include"}')
-            for item in (included(matching, asked.includes) if asked.includes else ())
-        ]
-    # FHIR knows no empty lists: a bundle without entries leaves them out.
+        for item, reason, distance_m in page.matches:
+            entries += _entry(base, item, fragments.of(item), _search(reason, distance_m))
+        if asked.includes:
+            for item in included([match.item for match in page.matches], asked.includes):
+                entries += _entry(base, item, fragments.of(item), b'{"mode":"include"}')
     envelope = orjson.dumps(bundle)
-    return b"".join((envelope[:-1], b',"entry":[', b",".join(entries), b"]}")) if entries else envelope
+    if not entries:  # FHIR knows no empty lists: a bundle without entries leaves them out.
+        return envelope
+    entries[0] = entries[0].removeprefix(b",")
+    return b"".join((envelope[:-1], b',"entry":[', *entries, b"]}"))

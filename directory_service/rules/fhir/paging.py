@@ -6,7 +6,7 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 from directory_service.rules.fhir.asked import Asked
 from directory_service.rules.fhir.query import AFTER
@@ -62,7 +62,7 @@ def links(asked: Asked, address: str, next_page: str | None) -> list[dict[str, s
     search = urlencode(asked.understood)
 
     def link(relation: str, after: str | None) -> dict[str, str]:
-        query = "&".join(filter(None, (search, urlencode({AFTER: after}) if after else "")))
+        query = "&".join(filter(None, (search, f"{AFTER}={quote_plus(after)}" if after else "")))
         return {"relation": relation, "url": f"{address}{'?' if query else ''}{query}"}
 
     return [link("self", asked.after), *([link("next", next_page)] if next_page else [])]

@@ -50,6 +50,10 @@ def pieces(value: str, separator: str, *, quotes: bool = False) -> list[str]:
         separator: one character.
         quotes: whether a separator between quotation marks separates nothing.
     """
+    if separator not in value:
+        return [value]
+    if "\\" not in value and not (quotes and '"' in value):
+        return value.split(separator)
     parts, part, quoted, escaped = [""], 0, False, False
     for letter in value:
         if escaped:
@@ -68,6 +72,8 @@ def pieces(value: str, separator: str, *, quotes: bool = False) -> list[str]:
 
 def unescaped(part: str) -> str:
     r"""The part as it is meant: ``\,``, ``\|``, ``\$`` and ``\\`` are the character after the backslash."""
+    if "\\" not in part:
+        return part
 
     def letters() -> Iterator[str]:
         rest = iter(part)

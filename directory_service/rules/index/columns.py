@@ -6,12 +6,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from directory_service.rules.index.kept import NOTHING, Kept
 from directory_service.rules.index.map_places import MapPlaces
 from directory_service.rules.index.name_order import NameOrder
 from directory_service.rules.index.opening_times import OpeningTimes
 from directory_service.rules.index.postings import Flags, Postings
 from directory_service.rules.index.room import grown
-from directory_service.rules.index.vocabulary import Vocabulary
+from directory_service.rules.index.vocabulary import Lexicon, Vocabulary
 from directory_service.rules.profile import Feature, Grade
 
 
@@ -26,8 +27,10 @@ class Columns:
     def __init__(self) -> None:
         self.slots: dict[str, int] = {}
         self.resource_ids: list[str] = []
-        self.name_words = Vocabulary()
-        self.other_words = Vocabulary()
+        self.kept: list[Kept] = []
+        self.lexicon = Lexicon()
+        self.name_words = Vocabulary(self.lexicon)
+        self.other_words = Vocabulary(self.lexicon)
         self.cities = Postings()
         self.postcodes = Postings()
         self.specialties = Postings()
@@ -55,6 +58,7 @@ class Columns:
     def make_room(self, room: int) -> None:
         """Slots below ``room`` may come."""
         self.resource_ids += [""] * (room - len(self.resource_ids))
+        self.kept += [NOTHING] * (room - len(self.kept))
         self.used = grown(self.used, room)
         self.hidden = grown(self.hidden, room)
         self.persons = grown(self.persons, room)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from directory_service.rules.index.columns import Columns, feature_key
-from directory_service.rules.index.fit import NO_MATCH, errors_allowed, reason_for
+from directory_service.rules.index.fit import NO_MATCH, PREFIX, errors_allowed, reason_for
 from directory_service.rules.index.map_places import whole_metres
 from directory_service.rules.index.opening_times import numbers_of, state_of
 from directory_service.rules.index.postings import Flags, Postings, Slots
@@ -28,6 +28,8 @@ Levels = NDArray[np.uint8]
 Distances = NDArray[np.float64]
 _FEW = 256
 """Up to so many are sorted; of more those of the page are picked out first."""
+_AS_LONG_AS = 20
+"""Looking at the words of one practice takes as long as looking at the practices of so many words."""
 _DISTANCE_BITS, _RANK_BITS = 26, 30
 
 
@@ -38,22 +40,31 @@ class _Keys:
     postings: Postings
     keys: Sequence[str]
 
-    @cached_property
-    def size(self) -> int:
-        """How many slots there are, counted for each key."""
-        return self.postings.size(self.keys)
+    def size(self, enough: int) -> int:
+        """How many slots there are, counted for each key; from ``enough`` on not all are."""
+        return self.postings.size(self.keys, enough)
 
 
 @dataclass(frozen=True)
 class _Word:
-    """A word of the search with all words that it fits, by level."""
+    """A word of the search with all words that it fits, worst level first."""
 
+    text: str
+    names_only: bool
     fitting: tuple[tuple[int, _Keys], ...]
 
+    def size(self, enough: int) -> int:
+        """How many slots there are, counted for each word; from ``enough`` on not all are."""
+        size = 0
+        for _, keys in self.fitting:
+            if size < enough:
+                size += keys.size(enough - size)
+        return size
+
     @cached_property
-    def size(self) -> int:
-        """How many slots there are, counted for each word."""
-        return sum(keys.size for _, keys in self.fitting)
+    def number(self) -> int:
+        """How many words it fits."""
+        return sum(len(keys.keys) for _, keys in self.fitting)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,15 +119,16 @@ class Evaluation:
 
     def _word(self, asked: str, *, names_only: bool) -> _Word:
         errors = 0 if self._is_medical(asked) else errors_allowed(asked)
+        like = self._columns.lexicon.asked(asked, errors)
         vocabularies = [self._columns.name_words, *([] if names_only else [self._columns.other_words])]
         fitting = [
             (level, _Keys(vocabulary.postings, keys))
             for vocabulary in vocabularies
-            for level, keys in vocabulary.fitting(asked, errors)
+            for level, keys in vocabulary.fitting(like)
         ]
         # Worst first: what is better overwrites it.
         fitting.sort(key=lambda item: -item[0])
-        return _Word(tuple(fitting))
+        return _Word(asked, names_only, tuple(fitting))
 
     def _filters(self, query: SearchQuery) -> list[_Keys]:
         columns = self._columns
@@ -150,11 +162,12 @@ class Evaluation:
             found = found.only(np.fromiter(chosen, np.bool_, len(found.slots)))
         if query.within_m is not None and query.origin is not None:
             distances = columns.places.distances_m(query.origin, found.slots)
-            found = replace(found, distances=distances).only(distances <= query.within_m)
+            found = _Fitting(found.slots, found.levels, distances).only(distances <= query.within_m)
         for word in words:
             if word is not done:
                 levels = self._levels(word, found.slots)
-                found = replace(found, levels=np.maximum(found.levels, levels)).only(levels != NO_MATCH)
+                worse = np.maximum(found.levels, levels)
+                found = _Fitting(found.slots, worse, found.distances).only(levels != NO_MATCH)
         return found
 
     def _start(
@@ -162,21 +175,25 @@ class Evaluation:
     ) -> tuple[_Fitting, _Word | _Keys | None]:
         """The practices that the most selective part leaves, and which part that was."""
         columns = self._columns
-        parts: list[_Word | _Keys] = [*words, *filters]
-        best = min(parts, key=lambda part: part.size) if len(parts) > 1 else next(iter(parts), None)
-
-        def is_least(number: int) -> bool:
-            return number <= (best.size if best else len(columns.slots))
-
-        if query.only is not None and is_least(len(query.only)):
+        start: Slots | None = None
+        best: _Word | _Keys | None = None
+        least = len(columns.slots) + 1
+        if query.only is not None and len(query.only) < least:
             known = [columns.slots[one] for one in query.only if one in columns.slots]
-            return _unrated(np.asarray(known, dtype=np.uint32)), None
+            start, least = np.asarray(known, dtype=np.uint32), len(query.only)
         if query.within_m is not None and query.origin is not None:
             around = columns.places.around(query.origin, query.within_m)
-            if is_least(len(around)):
-                return _unrated(around), None
+            if len(around) < least:
+                start, least = around, len(around)
+        parts: list[_Word | _Keys] = [*filters, *words]
+        if start is None and len(parts) == 1:
+            best = parts[0]
+        else:
+            for part in parts:
+                if (size := part.size(least)) < least:
+                    best, least = part, size
         if best is None:
-            return _unrated(np.flatnonzero(columns.used).astype(np.uint32)), None
+            return _unrated(np.flatnonzero(columns.used).astype(np.uint32) if start is None else start), None
         if isinstance(best, _Word):
             return self._matches(best), best
         return _unrated(self._once(best)), best
@@ -205,6 +222,8 @@ class Evaluation:
 
     def _levels(self, word: _Word, slots: Slots) -> Levels:
         """How well a word fits each of some slots."""
+        if len(slots) * _AS_LONG_AS <= word.number:
+            return self._levels_of_few(word, slots)
         written = []
         for level, keys in word.fitting:
             sparse = keys.postings.sparse_slots(keys.keys)
@@ -218,6 +237,22 @@ class Evaluation:
                 here = flags[slots]
                 levels[here] = np.minimum(levels[here], level)
         return levels
+
+    def _levels_of_few(self, word: _Word, slots: Slots) -> Levels:
+        """The same for so few slots that looking at their words is faster than looking at all that the word fits."""
+        levels = {one: level for level, keys in word.fitting if level != PREFIX for one in keys.keys}
+        found = np.full(len(slots), NO_MATCH, dtype=np.uint8)
+        for place, slot in enumerate(slots.tolist()):
+            practice = self._columns.kept[slot]
+            known = practice.name_words if word.names_only else practice.name_words | practice.other_words
+            found[place] = min(
+                [
+                    PREFIX if one not in levels and one.startswith(word.text) else levels.get(one, NO_MATCH)
+                    for one in known
+                ],
+                default=NO_MATCH,
+            )
+        return found
 
     def _has(self, keys: _Keys, slots: Slots) -> Flags:
         """Which of some slots have any of some keys."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,15 @@ class MapPlaces:
         self._placed[slot] = True
         self._points[:, slot] = _point(position)
         self._cells.setdefault(_cell(position), array("I")).append(slot)
+
+    def load(self, positions: Sequence[Position | None]) -> None:
+        """Takes slots 0, 1, 2, … in."""
+        placed = [(slot, position) for slot, position in enumerate(positions) if position is not None]
+        slots = [slot for slot, _ in placed]
+        self._placed[slots] = True
+        self._points[:, slots] = np.array([_point(position) for _, position in placed]).reshape(-1, 3).T
+        for slot, position in placed:
+            self._cells.setdefault(_cell(position), array("I")).append(slot)
 
     def remove(self, slot: int, position: Position | None) -> None:
         """Takes a slot out that stood at a position."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -50,6 +51,25 @@ class OpeningTimes:
                 self._opens[day, place, slot] = block.opens
                 self._closes[day, place, slot] = block.closes
 
+    def load(self, entries: Iterable[IndexedPractice]) -> None:
+        """Takes slots 0, 1, 2, … in."""
+        where, opens, closes = array("Q"), array("H"), array("H")
+        room = len(self._known)
+        for slot, entry in enumerate(entries):
+            weekly = entry.opening_hours.weekly
+            self._known[slot] = weekly is not None
+            if not _ordinary(entry):
+                self._special[slot] = True
+                self._entries[slot] = entry
+                continue
+            for day, blocks in enumerate(weekly or ()):
+                for place, block in enumerate(blocks):
+                    where.append((day * _BLOCKS + place) * room + slot)
+                    opens.append(block.opens)
+                    closes.append(block.closes)
+        self._opens.reshape(-1)[where] = opens
+        self._closes.reshape(-1)[where] = closes
+
     def remove(self, slot: int) -> None:
         """Takes a slot out."""
         self._entries.pop(slot, None)
@@ -69,7 +89,7 @@ class OpeningTimes:
 
 def _ordinary(entry: IndexedPractice) -> bool:
     hours = entry.opening_hours
-    few_blocks = hours.weekly is None or all(len(blocks) <= _BLOCKS for blocks in hours.weekly)
+    few_blocks = hours.weekly is None or max(map(len, hours.weekly)) <= _BLOCKS
     return entry.absence is None and not hours.special and few_blocks
 
 

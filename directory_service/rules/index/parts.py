@@ -18,15 +18,11 @@ class WordParts:
 
     def __init__(self) -> None:
         self._words: list[str] = []
-        self._known: set[str] = set()
         self._with: dict[str, array[int]] = {}
 
     def add(self, words: Iterable[str]) -> None:
-        """Takes words in; those that are known already are left as they are."""
+        """Takes words in that are not known yet."""
         for word in words:
-            if word in self._known:
-                continue
-            self._known.add(word)
             number = len(self._words)
             self._words.append(word)
             for group in _groups(word, first=1):  # what stands at the beginning is not looked for here

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, insort
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from itertools import islice
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Slots = NDArray[np.uint32]
 Flags = NDArray[np.bool_]
+Value = TypeVar("Value", bound=Hashable)
 
 _DENSE = 8192
 """From this many practices on a key also has a flag for every slot."""
+_COUNTED_AT_ONCE = 64
 
 
 def joined(lists: Iterable[array[int]]) -> Slots:
@@ -32,7 +36,6 @@ class Postings:
         self._flags: dict[str, Flags] = {}
         self._sorted: list[str] = []
         self._room = 0
-        self._loading = False
 
     def __len__(self) -> int:
         return len(self._slots)
@@ -40,13 +43,34 @@ class Postings:
     def __contains__(self, key: str) -> bool:
         return key in self._slots
 
-    def begin_load(self) -> None:
-        """From now on many keys are added and nothing is asked; ``end_load`` puts them in order."""
-        self._loading = True
+    def load(self, values: Iterable[Value], keys_of: Callable[[Value], Iterable[str]]) -> None:
+        """Gives slots 0, 1, 2, … the keys of their values; nothing is asked before ``end_load``.
+
+        Args:
+            values: one for each slot; many are equal, and each is looked at once.
+            keys_of: the keys of a value; a slot may have some of them already.
+        """
+        together: dict[Value, array[int]] = {}
+        for slot, value in enumerate(values):
+            alike = together.get(value)
+            if alike is None:
+                together[value] = array("I", (slot,))
+            else:
+                alike.append(slot)
+        before = {key: len(slots) for key, slots in self._slots.items()}
+        for value, alike in together.items():
+            for key in set(keys_of(value)):
+                slots = self._slots.get(key)
+                if slots is None:
+                    self._slots[key] = array("I", alike)
+                else:
+                    slots.extend(alike)
+        for key, number in before.items():
+            if len(self._slots[key]) > number:
+                self._slots[key] = array("I", np.unique(self.slots([key])).tobytes())
 
     def end_load(self) -> None:
-        """All is added."""
-        self._loading = False
+        """All is loaded; now it is put in order."""
         self._sorted = sorted(self._slots)
         for key, slots in self._slots.items():
             if len(slots) >= _DENSE:
@@ -67,13 +91,12 @@ class Postings:
         slots = self._slots.get(key)
         if slots is None:
             self._slots[key] = array("I", (slot,))
-            if not self._loading:
-                insort(self._sorted, key)
+            insort(self._sorted, key)
             return True
         slots.append(slot)
         if key in self._flags:
             self._flags[key][slot] = True
-        elif len(slots) >= _DENSE and not self._loading:
+        elif len(slots) >= _DENSE:
             self._make_flags(key)
         return False
 
@@ -108,9 +131,13 @@ class Postings:
         """Those of some keys that practices have."""
         return [key for key in keys if key in self._slots]
 
-    def size(self, keys: Iterable[str]) -> int:
-        """How many slots some known keys have together, counted for each key."""
-        return sum(map(len, map(self._slots.__getitem__, keys)))
+    def size(self, keys: Iterable[str], enough: int) -> int:
+        """How many slots some known keys have together, counted for each key; from ``enough`` on not all are."""
+        sizes = map(len, map(self._slots.__getitem__, keys))
+        size = 0
+        while size < enough and (some := sum(islice(sizes, _COUNTED_AT_ONCE))):
+            size += some
+        return size
 
     def slots(self, keys: Iterable[str]) -> Slots:
         """The slots of some known keys; a slot can be there more than once."""

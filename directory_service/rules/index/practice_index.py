@@ -7,53 +7,18 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+
+import numpy as np
 
 from directory_service.rules.index.columns import Columns, feature_key
 from directory_service.rules.index.entry import IndexedPractice
 from directory_service.rules.index.evaluation import Evaluation
+from directory_service.rules.index.kept import NOTHING, Kept, kept
 from directory_service.rules.index.postings import Postings
 from directory_service.rules.index.query import SearchPage, SearchPosition, SearchQuery
-from directory_service.rules.profile import Feature, Grade, Position
+from directory_service.rules.profile import Feature, Grade
 
 _FIRST_ROOM = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class _Kept:
-    """What must be known of a practice to take it out again."""
-
-    resource_id: str
-    name: str
-    city: str
-    postcode: str
-    specialties: tuple[str, ...]
-    specialty_words: tuple[str, ...]
-    languages: tuple[str, ...]
-    accessibility: tuple[tuple[Feature, Grade], ...]
-    position: Position | None
-
-    @property
-    def name_words(self) -> set[str]:
-        return set(self.name.split())
-
-    @property
-    def other_words(self) -> set[str]:
-        return {*self.city.split(), *self.postcode.split(), *self.specialty_words}
-
-
-def _kept(entry: IndexedPractice) -> _Kept:
-    return _Kept(
-        entry.resource_id,
-        entry.name,
-        entry.city,
-        entry.postcode,
-        entry.specialties,
-        entry.specialty_words,
-        entry.languages,
-        entry.accessibility,
-        entry.position,
-    )
 
 
 class PracticeIndex:
@@ -63,7 +28,6 @@ class PracticeIndex:
         """Takes what tells words of medicine, which are never typing errors, from others."""
         self._is_medical = is_medical
         self._columns = Columns()
-        self._kept: list[_Kept | None] = []
         self._free: list[int] = []
         self._evaluation = Evaluation(self._columns, is_medical)
 
@@ -82,11 +46,8 @@ class PracticeIndex:
         self._evaluation = Evaluation(columns, self._is_medical)
         room = max(_FIRST_ROOM, len(ordered) + len(ordered) // 8)
         columns.make_room(room)
-        self._kept = [None] * room
         self._free = list(range(room - 1, len(ordered) - 1, -1))
         columns.order.load((entry.name, entry.resource_id) for entry in ordered)
-        for postings in columns.postings:
-            postings.begin_load()
         # Nothing that is made here is garbage; looking for some again and again would take most of the time.
         collecting = gc.isenabled()
         gc.disable()
@@ -97,9 +58,25 @@ class PracticeIndex:
                 gc.enable()
 
     def _fill_all(self, ordered: list[IndexedPractice]) -> None:
-        columns = self._columns
-        for slot, entry in enumerate(ordered):
-            self._fill(slot, entry)
+        columns, number = self._columns, len(ordered)
+        columns.kept[:number] = map(kept, ordered)
+        columns.resource_ids[:number] = ids = [entry.resource_id for entry in ordered]
+        columns.slots.update(zip(ids, range(number), strict=True))
+        columns.used[:number] = True
+        columns.hidden[:number] = [entry.hidden for entry in ordered]
+        columns.hiding = int(np.count_nonzero(columns.hidden))
+        columns.persons[:number] = [entry.person for entry in ordered]
+        columns.places.load([entry.position for entry in ordered])
+        columns.times.load(ordered)
+        columns.name_words.load(entry.name for entry in ordered)
+        columns.other_words.load(entry.city for entry in ordered)
+        columns.other_words.load(entry.postcode for entry in ordered)
+        columns.other_words.postings.load((entry.specialty_words for entry in ordered), tuple)
+        columns.cities.load((entry.city for entry in ordered), _alone)
+        columns.postcodes.load((entry.postcode for entry in ordered), _alone)
+        columns.specialties.load((entry.specialties for entry in ordered), tuple)
+        columns.languages.load((entry.languages for entry in ordered), tuple)
+        columns.features.load((entry.accessibility for entry in ordered), _feature_keys)
         columns.name_words.end_load()
         columns.other_words.end_load()
         for postings in (columns.cities, columns.postcodes, columns.specialties, columns.languages, columns.features):
@@ -113,9 +90,8 @@ class PracticeIndex:
             self._columns.order.insert(slot, (entry.name, entry.resource_id))
             self._fill(slot, entry)
             return
-        before = self._kept[slot]
-        assert before is not None
-        after = _kept(entry)
+        before = self._columns.kept[slot]
+        after = kept(entry)
         if before.name != after.name:
             self._columns.order.remove(slot)
             self._columns.order.insert(slot, (entry.name, entry.resource_id))
@@ -126,7 +102,7 @@ class PracticeIndex:
         self._columns.times.insert(slot, entry)
         self._columns.hide(slot, hidden=entry.hidden)
         self._columns.persons[slot] = entry.person
-        self._kept[slot] = after
+        self._columns.kept[slot] = after
 
     def remove(self, resource_id: str) -> None:
         """Takes a practice out, if it is there."""
@@ -134,15 +110,14 @@ class PracticeIndex:
         slot = columns.slots.pop(resource_id, None)
         if slot is None:
             return
-        before = self._kept[slot]
-        assert before is not None
-        self._change_keys(slot, before, _NOTHING)
+        before = self._columns.kept[slot]
+        self._change_keys(slot, before, NOTHING)
         columns.places.remove(slot, before.position)
         columns.times.remove(slot)
         columns.order.remove(slot)
         columns.hide(slot, hidden=False)
         columns.used[slot] = False
-        columns.resource_ids[slot], self._kept[slot] = "", None
+        columns.resource_ids[slot], columns.kept[slot] = "", NOTHING
         self._free.append(slot)
 
     def search(self, query: SearchQuery, *, count: int, after: SearchPosition | None = None) -> SearchPage:
@@ -157,15 +132,14 @@ class PracticeIndex:
 
     def _free_slot(self) -> int:
         if not self._free:
-            room = max(_FIRST_ROOM, 2 * len(self._kept))
-            self._free = list(range(room - 1, len(self._kept) - 1, -1))
+            room = max(_FIRST_ROOM, 2 * len(self._columns.kept))
+            self._free = list(range(room - 1, len(self._columns.kept) - 1, -1))
             self._columns.make_room(room)
-            self._kept += [None] * (room - len(self._kept))
         return self._free.pop()
 
     def _fill(self, slot: int, entry: IndexedPractice) -> None:
         columns = self._columns
-        after = self._kept[slot] = _kept(entry)
+        after = columns.kept[slot] = kept(entry)
         columns.slots[entry.resource_id] = slot
         columns.resource_ids[slot] = entry.resource_id
         columns.used[slot] = True
@@ -181,7 +155,7 @@ class PracticeIndex:
             for key in keys:
                 postings.add(key, slot)
 
-    def _change_keys(self, slot: int, before: _Kept, after: _Kept) -> None:
+    def _change_keys(self, slot: int, before: Kept, after: Kept) -> None:
         columns = self._columns
         for vocabulary, old, new in (
             (columns.name_words, before.name_words, after.name_words),
@@ -197,15 +171,20 @@ class PracticeIndex:
             for key in new - old:
                 postings.add(key, slot)
 
-    def _keys(self, kept: _Kept) -> tuple[tuple[Postings, set[str]], ...]:
+    def _keys(self, practice: Kept) -> tuple[tuple[Postings, set[str]], ...]:
         columns = self._columns
         return (
-            (columns.cities, {kept.city} - {""}),
-            (columns.postcodes, {kept.postcode} - {""}),
-            (columns.specialties, set(kept.specialties)),
-            (columns.languages, set(kept.languages)),
-            (columns.features, {feature_key(*item) for item in kept.accessibility}),
+            (columns.cities, set(_alone(practice.city))),
+            (columns.postcodes, set(_alone(practice.postcode))),
+            (columns.specialties, set(practice.specialties)),
+            (columns.languages, set(practice.languages)),
+            (columns.features, set(_feature_keys(practice.accessibility))),
         )
 
 
-_NOTHING = _Kept("", "", "", "", (), (), (), (), None)
+def _alone(key: str) -> list[str]:
+    return [key] if key else []
+
+
+def _feature_keys(features: Iterable[tuple[Feature, Grade]]) -> list[str]:
+    return [feature_key(*item) for item in features]

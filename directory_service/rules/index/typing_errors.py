@@ -17,16 +17,14 @@ class NearWords:
     """Words by their neighbours; words are never taken out, whoever asks knows which are still there."""
 
     def __init__(self) -> None:
-        self._known: set[str] = set()
         # Most hashes have one word alone, so that a list for each would take most of the memory.
         self._by_hash: dict[int, str | tuple[str, ...]] = {}
 
     def add(self, words: Iterable[str]) -> None:
-        """Takes words in; those that are known already are left as they are."""
+        """Takes words in that are not known yet."""
         by_hash = self._by_hash
         for word in words:
-            if word.isalpha() and word not in self._known:
-                self._known.add(word)
+            if word.isalpha():
                 for value in _shortened(word):
                     others = by_hash.get(value)
                     if others is None:

@@ -11,21 +11,22 @@ from directory_service.rules.index.postings import Postings
 
 KEYS = ["a", "ab", "b", "bc"]
 STEPS = st.lists(st.tuples(st.sampled_from(KEYS), st.integers(0, 9)), max_size=60)
+LOADED = st.lists(st.lists(st.lists(st.sampled_from(KEYS)).map(" ".join), max_size=6), max_size=3)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(STEPS, STEPS)
+@given(LOADED, STEPS)
 def test_slots_and_flags_are_what_was_added_last(
-    monkeypatch: pytest.MonkeyPatch, loaded: list[tuple[str, int]], steps: list[tuple[str, int]]
+    monkeypatch: pytest.MonkeyPatch, loaded: list[list[str]], steps: list[tuple[str, int]]
 ) -> None:
     monkeypatch.setattr(postings, "_DENSE", 4)
     index, expected = Postings(), {key: set[int]() for key in KEYS}
     index.make_room(6)
-    index.begin_load()
-    for key, slot in loaded:
-        if slot < 6 and slot not in expected[key]:
-            index.add(key, slot)
-            expected[key].add(slot)
+    for values in loaded:
+        index.load(values, str.split)
+        for slot, value in enumerate(values):
+            for key in value.split():
+                expected[key].add(slot)
     index.end_load()
     index.make_room(10)
     for key, slot in steps:

@@ -112,6 +112,7 @@ def limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
     if request.param != "as it is":
         monkeypatch.setattr(postings, "_DENSE", 4)
         monkeypatch.setattr(evaluation, "_FEW", 2)
+        monkeypatch.setattr(evaluation, "_AS_LONG_AS", 1)
 
 
 def rows(hits: tuple[SearchHit, ...]) -> list[Row]:
