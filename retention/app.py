@@ -26,6 +26,7 @@ from messenger_core.service_auth.keys import read_private_key
 from messenger_core.settings import ListenAddress, SettingsError
 from retention.adapters.account_changes import AccountChanges
 from retention.adapters.bot import Bot
+from retention.adapters.chat_notices import ChatNoticesWork
 from retention.adapters.conversation import Conversation
 from retention.adapters.desk import Desk
 from retention.adapters.erasures_job import erase_due
@@ -36,6 +37,7 @@ from retention.adapters.wording import Wording
 from retention.rules.moments import erase_before, next_night
 from retention.rules.proof import Verdict, check_chain
 from retention.settings import ComponentSettings, RetentionSettings
+from retention.store.chat_notices import ChatNotices
 from retention.store.erasures import Erasures
 from retention.store.membership_ends import MembershipEnds
 from retention.store.offers import Offers
@@ -161,7 +163,16 @@ async def run(settings: RetentionSettings) -> None:
         notices = MembershipNotices(
             session, homeserver, ends=ends, rooms=rooms, wording=wording, clock=lambda: datetime.now(UTC)
         )
-        changes = AccountChanges(homeserver, ends=ends, offers=offers, wake=notices.wake.set)
+        chats = ChatNotices(engine)
+        chat_notices = ChatNoticesWork(
+            session, homeserver, notices=chats, rooms=rooms, wording=wording, clock=lambda: datetime.now(UTC)
+        )
+
+        def wake() -> None:
+            notices.wake.set()
+            chat_notices.wake.set()
+
+        changes = AccountChanges(homeserver, ends=ends, offers=offers, notices=chats, wake=wake)
         desk = Desk(session, homeserver, offers=offers, rooms=rooms, wishes=wishes, wording=wording)
         conversation = Conversation(desk, offers=offers, rooms=rooms, wishes=wishes, wording=wording)
         await _until_one_ends(
@@ -170,6 +181,7 @@ async def run(settings: RetentionSettings) -> None:
             session.run(conversation),
             desk.run(),
             notices.run(),
+            chat_notices.run(),
             changes.run(),
             _nightly(settings),
         )

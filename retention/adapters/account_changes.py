@@ -1,4 +1,4 @@
-"""Follows the homeserver's changes of accounts: memberships that will end, go on after all, or are over for good."""
+"""Follows the homeserver's changes of accounts: memberships that end, and what becomes of chats."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import logging
 from collections.abc import Callable
 
 from messenger_core.account_kinds import AccountKind
+from messenger_core.calendar_periods import from_milliseconds
 from messenger_core.service_auth.client import CallFailed
 from retention.adapters.homeserver import AccountChange, Homeserver
+from retention.rules.chat_notices import TEXT_OF_CHANGE
+from retention.store.chat_notices import ChatNotice, ChatNotices
 from retention.store.membership_ends import MembershipEnds
 from retention.store.offers import Offers
 
@@ -22,11 +25,18 @@ class AccountChanges:
     """Applies the changes one after the other; the position moves only when all were applied."""
 
     def __init__(
-        self, homeserver: Homeserver, *, ends: MembershipEnds, offers: Offers, wake: Callable[[], None]
+        self,
+        homeserver: Homeserver,
+        *,
+        ends: MembershipEnds,
+        offers: Offers,
+        notices: ChatNotices,
+        wake: Callable[[], None],
     ) -> None:
         self._homeserver = homeserver
         self._ends = ends
         self._offers = offers
+        self._notices = notices
         self._wake = wake
 
     async def run(self) -> None:
@@ -64,3 +74,9 @@ class AccountChanges:
         elif change.what == "deactivated":
             await self._ends.forget(change.user_id)
             await self._offers.drop(change.user_id)
+            await self._notices.forget(change.user_id)
+        elif change.what in TEXT_OF_CHANGE and change.room_id is not None:
+            happened_at = from_milliseconds(change.at)
+            await self._notices.add(
+                ChatNotice(change.version, change.user_id, change.room_id, change.what, happened_at, is_invited=False)
+            )

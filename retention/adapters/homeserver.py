@@ -36,11 +36,14 @@ class _Account(Answer):
 
 
 class AccountChange(Answer):
-    """One line of the homeserver's list of what happened to accounts."""
+    """One line of the homeserver's list of what happened to accounts; ``at`` is in milliseconds since 1970."""
 
+    version: int
+    at: int
     user_id: str
     kind: str
     what: str
+    room_id: str | None = None
 
 
 class _Changes(Answer):

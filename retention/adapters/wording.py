@@ -21,6 +21,10 @@ class Wording:
         """A text without a list."""
         return self._catalogue.both(key, **values)
 
+    def about_chat(self, key: str, room_id: str) -> str:
+        """A text about one chat."""
+        return self._catalogue.both(key, link=_link_to(room_id))
+
     def offer(self, offer: Offer) -> str:
         """The offer with its numbered chats."""
         return self._with_rooms("offer", offer.rooms, self._offered)
@@ -41,7 +45,7 @@ class Wording:
 
     def _offered(self, room: OfferedRoom, language: Language) -> str:
         # The service account is in no care room and knows no name; the person's client shows the link as the chat.
-        link = f"https://matrix.to/#/{quote(room.room_id, safe='!:')}"
+        link = _link_to(room.room_id)
         day = berlin_day(from_milliseconds(room.last_message_at)).strftime("%d.%m.%Y")
         return self._catalogue.text("room", language, number=room.ordinal, link=link, day=day)
 
@@ -55,3 +59,7 @@ class Wording:
         else:
             key = "result_refused"
         return self._catalogue.text(key, language, number=room.ordinal)
+
+
+def _link_to(room_id: str) -> str:
+    return f"https://matrix.to/#/{quote(room_id, safe='!:')}"

@@ -92,6 +92,17 @@ membership_end = sa.Table(
     sa.Column("invited_for", sa.Date),
 )
 
+chat_notice = sa.Table(
+    "chat_notice",
+    metadata,
+    sa.Column("version", sa.BigInteger, primary_key=True, autoincrement=False),
+    sa.Column("user_id", sa.Text, nullable=False),
+    sa.Column("room_id", sa.Text, nullable=False),
+    sa.Column("kind", sa.Text, nullable=False),
+    sa.Column("happened_at", sa.BigInteger, nullable=False),
+    sa.Column("is_invited", sa.Boolean, nullable=False),
+)
+
 erasure = sa.Table(
     "erasure",
     metadata,

@@ -96,6 +96,7 @@ _ROOMS_TO_LEAVE = (
     "CREATE TABLE hek_room_to_leave (room_id TEXT NOT NULL PRIMARY KEY, noted_at BIGINT NOT NULL)",
     "CREATE TABLE hek_room_left (room_id TEXT NOT NULL, user_id TEXT NOT NULL, PRIMARY KEY (room_id, user_id))",
 )
+_CHATS_IN_CHANGES = ("ALTER TABLE hek_change ADD COLUMN room_id TEXT",)
 
 MIGRATIONS: Sequence[Sequence[str]] = (
     _ACCOUNTS_ROOMS_AND_MACHINES,
@@ -104,6 +105,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     _STAGES_OF_MEMBERSHIPS,
     _UNREACHABLE_MARKS,
     _ROOMS_TO_LEAVE,
+    _CHATS_IN_CHANGES,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from messenger_core.account_kinds import AccountKind
+from synapse_modules.rules.membership import AccountState
 from synapse_modules.store.changes import What, append_change
 from synapse_modules.store.interaction import Database, Transaction
 
@@ -61,6 +62,28 @@ def _run_for_each(txn: Transaction, statement: str, user_ids: Iterable[str]) -> 
         txn.execute(statement, (user_id,))
 
 
+def _tell_those_in_a_chat(txn: Transaction, practice: str, at: int) -> None:
+    """Insured people of ours who have a chat with a practice, running or asked for, hear that it takes no new ones."""
+    txn.execute(
+        "SELECT a.user_id, mine.room_id FROM current_state_events theirs"
+        " JOIN current_state_events mine ON mine.room_id = theirs.room_id"
+        " JOIN hek_account a ON a.user_id = mine.state_key"
+        " WHERE theirs.type = 'm.room.member' AND theirs.state_key = ? AND theirs.membership IN ('join', 'invite')"
+        " AND mine.type = 'm.room.member' AND mine.membership = 'join' AND a.kind = ? AND a.state = ?"
+        " ORDER BY a.user_id, mine.room_id",
+        (practice, AccountKind.INSURED.value, AccountState.LIVE.value),
+    )
+    for user_id, room_id in txn.fetchall():
+        append_change(
+            txn,
+            at=at,
+            user_id=str(user_id),
+            kind=AccountKind.INSURED.value,
+            what=What.PRACTICE_PAUSES,
+            room_id=str(room_id),
+        )
+
+
 def _withdraw(txn: Transaction, user_ids: Iterable[str], at: int) -> None:
     for user_id in user_ids:
         txn.execute("DELETE FROM hek_reachable WHERE user_id = ?", (user_id,))
@@ -68,6 +91,7 @@ def _withdraw(txn: Transaction, user_ids: Iterable[str], at: int) -> None:
             append_change(
                 txn, at=at, user_id=user_id, kind=AccountKind.PRACTICE.value, what=What.REACHABILITY_WITHDRAWN
             )
+            _tell_those_in_a_chat(txn, user_id, at)
 
 
 def _put_aside(txn: Transaction, delta: Delta) -> None:

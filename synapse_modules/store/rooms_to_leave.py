@@ -55,7 +55,7 @@ class RoomsToLeave:
             )
             if txn.rowcount:
                 append_audit(txn, entry, at=at)
-                append_change(txn, at=at, user_id=user_id, kind=kind, what=What.ROOM_LEFT)
+                append_change(txn, at=at, user_id=user_id, kind=kind, what=What.ROOM_LEFT, room_id=room_id)
 
         await self._database.run("hek_tell_room_left", work)
 

@@ -88,6 +88,8 @@ class HomeserverStandIn:
         down: paths that answer 503.
         ends_on: user id to the announced day.
         changes: what happened to accounts, as (user id, what).
+        chats: the chat that a change is about, by its number.
+        changed_at: when a change happened, by its number; the number itself if nothing stands here.
     """
 
     idle: list[tuple[str, str, int]] = field(default_factory=list)
@@ -103,6 +105,8 @@ class HomeserverStandIn:
     down: set[str] = field(default_factory=set)
     ends_on: dict[str, str] = field(default_factory=dict)
     changes: list[tuple[str, str]] = field(default_factory=list)
+    chats: dict[int, str] = field(default_factory=dict)
+    changed_at: dict[int, int] = field(default_factory=dict)
     page_size: int = 2
 
     def routes(self, routes: GuardedRoutes) -> None:
@@ -157,7 +161,14 @@ class HomeserverStandIn:
         self._check_up(request)
         since = int(request.query["since"])
         rows = [
-            {"version": version, "at": version, "user_id": user_id, "kind": self.accounts[user_id][0], "what": what}
+            {
+                "version": version,
+                "at": self.changed_at.get(version, version),
+                "user_id": user_id,
+                "kind": self.accounts[user_id][0],
+                "what": what,
+                "room_id": self.chats.get(version),
+            }
             for version, (user_id, what) in enumerate(self.changes, 1)
             if version > since
         ]

@@ -305,3 +305,5 @@ async def test_a_withdrawn_practice_is_no_longer_reached_and_its_chats_go_on(hom
     assert (await homeserver.send(person, room))[0] == 200
     withdrawn = "SELECT what FROM hek_change WHERE user_id = ? ORDER BY version DESC LIMIT 1"
     assert homeserver.rows(withdrawn, practice.user_id) == [("reachability-withdrawn",)]
+    told = "SELECT what, kind, room_id FROM hek_change WHERE user_id = ? AND room_id IS NOT NULL"
+    assert homeserver.rows(told, person.user_id) == [("practice-pauses", "insured", room)]

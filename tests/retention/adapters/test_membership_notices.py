@@ -12,6 +12,7 @@ from messenger_core.calendar_periods import berlin_day
 from retention.adapters.account_changes import AccountChanges
 from retention.adapters.homeserver import Homeserver
 from retention.adapters.membership_notices import MembershipNotices
+from retention.store.chat_notices import ChatNotices
 from retention.store.membership_ends import MembershipEnds
 from tests.retention.adapters.service import ERIKA, WORDING, Killed, Life, Mortal, Service
 
@@ -38,7 +39,13 @@ class Notices:
         self.notices = MembershipNotices(
             account, homeserver, ends=ends, rooms=rooms, wording=WORDING, clock=lambda: self.now
         )
-        self.changes = AccountChanges(homeserver, ends=ends, offers=offers, wake=self.notices.wake.set)
+        self.changes = AccountChanges(
+            homeserver,
+            ends=ends,
+            offers=offers,
+            notices=ChatNotices(self.engine),
+            wake=self.notices.wake.set,
+        )
 
     def ends_in(self, days: int) -> date:
         day = berlin_day(self.now) + timedelta(days=days)

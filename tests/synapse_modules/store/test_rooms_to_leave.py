@@ -25,8 +25,8 @@ async def test_a_room_is_noted_until_it_is_done_and_everybody_is_told_once(datab
     assert await to_leave.still_there("!r:x") == [ERIKA, MAX]
     for _ in range(2):
         await to_leave.tell("!r:x", ERIKA, "insured", at=7)
-    told = [(change.user_id, change.what) for change in await Changes(database).since(0)]
-    assert told == [(ERIKA, "room-left")]
+    told = [(change.user_id, change.what, change.room_id) for change in await Changes(database).since(0)]
+    assert told == [(ERIKA, "room-left", "!r:x")]
     assert await database.rows("SELECT what, room_id FROM hek_audit") == [("care-room-left", "!r:x")]
     await to_leave.done("!r:x")
     assert await to_leave.all() == ["!earlier:x"]

@@ -137,6 +137,35 @@ async def test_reachability_follows_the_versions_and_tells_who_withdrew(database
     assert [change.version for change in await Changes(database).since(1)] == [2]
 
 
+async def test_who_has_a_chat_with_a_practice_that_withdraws_is_told_of_each(database: Any) -> None:
+    await insured(database)
+    await (await insured(database, "@max:t", "other")).set_closed("@max:t", closed=True, at=NOW, actor="directory")
+    for room, user_id, membership in (
+        ("!running:t", ERIKA, "join"),
+        ("!running:t", "@max:t", "join"),
+        ("!running:t", "@p:t", "join"),
+        ("!asked:x", ERIKA, "join"),
+        ("!asked:x", "@p:t", "invite"),
+        ("!left:t", ERIKA, "leave"),
+        ("!left:t", "@p:t", "join"),
+        ("!declined:t", ERIKA, "join"),
+        ("!declined:t", "@p:t", "leave"),
+        ("!other:t", ERIKA, "join"),
+        ("!other:t", "@q:t", "join"),
+    ):
+        await database.execute(
+            "INSERT INTO current_state_events (event_id, room_id, type, state_key, membership)"
+            f" VALUES ('${room}{user_id}', '{room}', 'm.room.member', '{user_id}', '{membership}')"
+        )
+    reachability = Reachability(database)
+    await reachability.apply(Delta(True, 0, 3, ("@p:t", "@q:t"), ()), at=10)
+    for _ in range(2):
+        await reachability.apply(Delta(True, 0, 4, ("@q:t",), ()), at=11)
+    told = [(one.user_id, one.kind, one.room_id) for one in await Changes(database).since(0) if one.room_id]
+    assert told == [(ERIKA, "insured", "!asked:x"), (ERIKA, "insured", "!running:t")]
+    assert "practice-pauses" in await whats(database)
+
+
 async def test_a_statement_is_used_once_until_it_is_forgotten(database: Any) -> None:
     statements, now = UsedStatements(database), datetime(2026, 11, 24, tzinfo=UTC)
     expires = int(now.timestamp()) + 60
