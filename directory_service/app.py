@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -248,6 +249,9 @@ async def run(settings: DirectorySettings) -> None:
         SettingsError: if a key, the database or the address cannot be used.
     """
     async with open_application(settings) as app:
+        # Practices stay in memory; looking through millions of objects for garbage would keep patients waiting.
+        gc.collect()
+        gc.freeze()
         try:
             await serve_until_stopped(app, settings.listen)
         except OSError as fault:

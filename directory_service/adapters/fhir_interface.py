@@ -259,6 +259,8 @@ def _only(request: web.Request, *methods: str) -> None:
 
 def _is_lenient(request: web.Request) -> bool:
     """Whether the client says ``Prefer: handling=lenient``."""
+    if "Prefer" not in request.headers:
+        return False
     preferences = ",".join(request.headers.getall("Prefer", [])).replace(";", ",").split(",")
     return "handling=lenient" in {preference.strip().lower().replace('"', "") for preference in preferences}
 

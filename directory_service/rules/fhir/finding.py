@@ -7,7 +7,6 @@ in between, so that others get their turn.
 from __future__ import annotations
 
 from collections.abc import Generator, Iterable
-from dataclasses import replace
 from typing import Protocol
 
 from directory_service.rules.fhir.asked import Asked
@@ -91,8 +90,8 @@ class Finding:
         texts = [group[0] for group in asked.texts]
         if any(text.phrases or text.without or self._listing.by_telematik_id(text.verbatim) for text in texts):
             return None
-        query = _query(asked, audience, [word for text in texts for word in text.words])
-        return replace(query, person=_ONE_EACH[asked.kind])
+        words = [word for text in texts for word in text.words]
+        return _query(asked, audience, words, person=_ONE_EACH[asked.kind])
 
     def _page_of_index(self, asked: Asked, query: SearchQuery) -> Page:
         try:
@@ -168,7 +167,13 @@ class Finding:
         return all(phrase in known for phrase in text.phrases) and not any(phrase in known for phrase in text.without)
 
 
-def _query(asked: Asked, audience: Audience, words: Iterable[str], only: frozenset[str] | None = None) -> SearchQuery:
+def _query(
+    asked: Asked,
+    audience: Audience,
+    words: Iterable[str],
+    only: frozenset[str] | None = None,
+    person: bool | None = None,
+) -> SearchQuery:
     near = asked.near
     return SearchQuery(
         words=tuple(dict.fromkeys(words)),
@@ -178,6 +183,7 @@ def _query(asked: Asked, audience: Audience, words: Iterable[str], only: frozens
         origin=Position(near.latitude, near.longitude) if near else None,
         within_m=near.distance_m if near else None,
         for_insured=audience == "insured",
+        person=person,
         only=only,
     )
 

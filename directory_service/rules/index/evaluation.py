@@ -149,10 +149,6 @@ class Evaluation:
         """All practices that fit but for their opening hours."""
         columns = self._columns
         found, done = self._start(query, words, filters)
-        if query.for_insured and columns.hiding:
-            found = found.only(~columns.hidden[found.slots])
-        if query.person is not None:
-            found = found.only(columns.persons[found.slots] == query.person)
         for keys in filters:
             if keys is not done:
                 found = found.only(self._has(keys, found.slots))
@@ -163,6 +159,10 @@ class Evaluation:
         if query.within_m is not None and query.origin is not None:
             distances = columns.places.distances_m(query.origin, found.slots)
             found = _Fitting(found.slots, found.levels, distances).only(distances <= query.within_m)
+        if query.for_insured and columns.hiding:
+            found = found.only(~columns.hidden[found.slots])
+        if query.person is not None:
+            found = found.only(columns.persons[found.slots] == query.person)
         for word in words:
             if word is not done:
                 levels = self._levels(word, found.slots)
