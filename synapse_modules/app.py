@@ -22,6 +22,7 @@ from synapse_modules.adapters.device_gate import DeviceGate
 from synapse_modules.adapters.directory_client import DirectoryClient
 from synapse_modules.adapters.erasure_calls import ErasureCalls
 from synapse_modules.adapters.event_gate import EventGate
+from synapse_modules.adapters.insured_only_rooms import InsuredOnlyRoomsWork
 from synapse_modules.adapters.key_sign_in import KeySignIn
 from synapse_modules.adapters.kvnr_key_calls import KvnrKeyCalls
 from synapse_modules.adapters.lock_watch import LockWatch
@@ -62,6 +63,7 @@ from synapse_modules.store.common_rooms import CommonRooms
 from synapse_modules.store.deactivations import Deactivations
 from synapse_modules.store.delayed_events import DelayedEvents
 from synapse_modules.store.erasable_events import ErasableEvents
+from synapse_modules.store.insured_only_rooms import InsuredOnlyRooms
 from synapse_modules.store.interaction import Transaction
 from synapse_modules.store.memberships import Memberships
 from synapse_modules.store.reachability import Reachability
@@ -289,6 +291,26 @@ class HekMessenger:
             stages = Stages(api, memberships=memberships, locks=locks, deactivations=deactivations)
             api.delayed_background_call(0, stages.run, desc="hek_stages")
             api.delayed_background_call(0, watch.follow, desc="hek_reachability")
+            self._empty_what_is_left_to_insured_people(settings, database, rooms, register, parties)
+
+    def _empty_what_is_left_to_insured_people(
+        self,
+        settings: ModuleSettings,
+        database: SynapseDatabase,
+        rooms: Rooms,
+        register: RoomRegister,
+        parties: Parties,
+    ) -> None:
+        emptying = InsuredOnlyRoomsWork(
+            self._api,
+            InsuredOnlyRooms(database),
+            rooms=rooms,
+            register=register,
+            parties=parties,
+            grace=settings.insured_only_rooms.grace,
+        )
+        look_every_ms = settings.insured_only_rooms.look_every_s * 1000
+        self._api.looping_background_call(emptying.look, look_every_ms, desc="hek_insured_only_rooms")
 
     def _close_what_locks_leave_open(
         self, synapse: SynapsePrivate, accounts: Accounts, database: SynapseDatabase

@@ -85,6 +85,18 @@ class PermissionSettings(Settings):
         return {kind: permission for kind, permission in found.items() if permission is not None}
 
 
+class InsuredOnlySettings(Settings):
+    """When chats in which insured people alone are left are emptied, and how often that is looked for."""
+
+    grace_days: int = Field(default=7, ge=1, le=365)
+    look_every_s: int = Field(default=3600, ge=1, le=24 * 3600)
+
+    @property
+    def grace(self) -> timedelta:
+        """How long people have to export such a chat after they were told."""
+        return timedelta(days=self.grace_days)
+
+
 class ModuleSettings(Settings):
     """The whole file."""
 
@@ -108,6 +120,7 @@ class ModuleSettings(Settings):
     grace_days: int = Field(default=30, ge=1, le=365)
     room_versions: tuple[Literal["9", "10", "11", "12"], ...] = Field(default=("10",), min_length=1)
     second_insured_by_practice: bool = False
+    insured_only_rooms: InsuredOnlySettings = InsuredOnlySettings()
     redaction_max_age_hours: int | None = Field(default=None, ge=1)
     search_timeout_ms: int = Field(default=200, ge=50, le=10_000)
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 TEXT_OF_CHANGE: Mapping[str, str] = {
+    "left-alone": "chat_left_alone",
     "practice-pauses": "chat_practice_pauses",
     "room-left": "chat_left",
 }

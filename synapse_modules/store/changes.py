@@ -21,6 +21,8 @@ class What(StrEnum):
     REACHABILITY_WITHDRAWN = "reachability-withdrawn"
     ROOM_LEFT = "room-left"
     """Somebody was taken out of a room that another server changed against the rules."""
+    LEFT_ALONE = "left-alone"
+    """Nobody but insured people is left in a chat; it will be emptied."""
     PRACTICE_PAUSES = "practice-pauses"
     """A practice that an insured person has a chat with takes no new chats any more; this one goes on."""
 

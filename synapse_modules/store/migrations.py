@@ -97,6 +97,13 @@ _ROOMS_TO_LEAVE = (
     "CREATE TABLE hek_room_left (room_id TEXT NOT NULL, user_id TEXT NOT NULL, PRIMARY KEY (room_id, user_id))",
 )
 _CHATS_IN_CHANGES = ("ALTER TABLE hek_change ADD COLUMN room_id TEXT",)
+_INSURED_ONLY_ROOMS = (
+    """CREATE TABLE hek_insured_only_room (
+        room_id TEXT NOT NULL PRIMARY KEY,
+        told_at BIGINT NOT NULL,
+        emptied_at BIGINT
+    )""",
+)
 
 MIGRATIONS: Sequence[Sequence[str]] = (
     _ACCOUNTS_ROOMS_AND_MACHINES,
@@ -106,6 +113,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     _UNREACHABLE_MARKS,
     _ROOMS_TO_LEAVE,
     _CHATS_IN_CHANGES,
+    _INSURED_ONLY_ROOMS,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 
