@@ -1,4 +1,4 @@
-"""Who may reach whom, by example and over all combinations."""
+"""Who may reach whom, by example and by property; the whole table stands in test_reach_table.py."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from synapse_modules.rules.reach import (
     check_invitation,
     check_invitation_from_elsewhere,
     check_join,
-    check_removal,
     is_hidden_from,
     plan_room,
 )
@@ -106,44 +105,10 @@ def test_no_planned_room_ever_brings_two_insured_people_together(
         assert AccountKind.ADMIN not in {member.kind for member in members}
 
 
-def test_who_is_invited_where_over_all_combinations() -> None:
-    allowed = {
-        (room.kind, inviter.user_id, invitee.user_id)
-        for room, inviter, invitee in product(ROOMS, EVERYBODY, EVERYBODY)
-        if check_invitation(inviter, invitee, room, HOUSE, USUAL) is None
-    }
-    chats = {
-        (kind, inviter.user_id, invitee.user_id)
-        for kind in (RoomKind.REQUEST, RoomKind.CARE)
-        for inviter, invitee in ((ERIKA, SOMMER), (SOMMER, ERIKA), (WINTER, ERIKA))
-    }
-    assert allowed == chats | {
-        (RoomKind.SUPPORT, ERIKA.user_id, HEK.user_id),
-        (RoomKind.SUPPORT, HEK.user_id, ERIKA.user_id),
-        (RoomKind.SERVICE, ERIKA.user_id, SERVICE.user_id),
-        (RoomKind.SERVICE, SERVICE.user_id, ERIKA.user_id),
-        (RoomKind.TEAM, HEK.user_id, BERG.user_id),
-    }
-
-
 def test_a_second_practice_is_not_invited() -> None:
     care = Room("!r:t", RoomKind.CARE, ERIKA.user_id)
     refused = check_invitation(ERIKA, SOMMER, care, HOUSE, replace(USUAL, practices=1))
     assert refused is Refusal.NOT_REACHABLE
-
-
-def test_who_joins_where_over_all_combinations() -> None:
-    allowed = {
-        (room.kind, user.user_id)
-        for room, user in product(ROOMS, EVERYBODY)
-        if check_join(user, room, HOUSE, is_invited=True) is None
-    }
-    assert allowed == {
-        *((kind, user.user_id) for kind in (RoomKind.REQUEST, RoomKind.CARE) for user in (ERIKA, SOMMER, WINTER)),
-        *((RoomKind.SUPPORT, user.user_id) for user in (ERIKA, HEK)),
-        *((RoomKind.SERVICE, user.user_id) for user in (ERIKA, SERVICE)),
-        *((RoomKind.TEAM, user.user_id) for user in (BERG, HEK)),
-    }
 
 
 @given(parties, rooms, st.booleans(), st.booleans())
@@ -170,16 +135,6 @@ def test_from_another_server_practices_ask_insured_people_who_let_them() -> None
     for inviter, invitee, admitted in product(EVERYBODY, EVERYBODY, (True, False)):
         allowed = check_invitation_from_elsewhere(inviter, invitee, admitted=admitted) is None
         assert allowed is (inviter in {SOMMER, WINTER} and invitee in {ERIKA, MAX} and admitted)
-
-
-def test_who_is_removed_where_over_all_combinations() -> None:
-    for room, remover, invited, ban in product(ROOMS, EVERYBODY, (True, False), (True, False)):
-        allowed = check_removal(remover, room, HOUSE, is_invited=invited, is_ban=ban) is None
-        if room.kind is RoomKind.TEAM:
-            assert allowed is (remover is HEK)
-        else:
-            assert allowed is (invited and not ban and remover not in {ADMIN, NOBODY})
-        assert check_removal(locked(remover), room, HOUSE, is_invited=invited, is_ban=ban) is Refusal.NO_RIGHTS
 
 
 @given(parties)
