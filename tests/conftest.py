@@ -1,4 +1,4 @@
-"""What tests of several components share: a database of each kind, and tools that a machine may lack."""
+"""What tests of several components share: databases, homeservers, and tools that a machine may lack."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 import asyncpg
 import pytest
 from aiohttp.test_utils import unused_port
+
+if TYPE_CHECKING:
+    from tests.synapse_modules.federation import Federation
 
 _START_TIMEOUT_S = 60
 
@@ -86,3 +89,13 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
     await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
     await connection.close()
     yield f"{server}/{name}"
+
+
+@pytest.fixture(scope="session")
+def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+    """Two homeservers that federate, and hostile ones; runs until all tests are done."""
+    # Synapse is not loaded for tests that need none.
+    from tests.synapse_modules.federation import running_federation
+
+    with running_federation(tmp_path_factory.mktemp("federation")) as running:
+        yield running

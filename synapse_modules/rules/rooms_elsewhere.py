@@ -133,8 +133,10 @@ def _is_encryption(content: Mapping[str, Any]) -> bool:
 # What keeps a room a chat; a practice that changes it has made another room of it.
 _MUST_HOLD: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "m.room.encryption": _is_encryption,
-    "m.room.join_rules": lambda content: content.get("join_rule") == "invite",
-    "m.room.history_visibility": lambda content: _text(content, "history_visibility") in {"invited", "joined"},
+    "m.room.join_rules": lambda content: content == {"join_rule": "invite"},
+    "m.room.history_visibility": lambda content: (
+        content.keys() == {"history_visibility"} and _text(content, "history_visibility") in {"invited", "joined"}
+    ),
     "m.room.tombstone": lambda _content: False,
 }
 _WITHOUT_WORDS = frozenset({_CREATE, "m.room.power_levels"})
@@ -168,15 +170,20 @@ class ForeignState:
 
 def may_be_entered(version: str, stripped: Iterable[ForeignState]) -> bool:
     """Whether a person may be invited into a room of another server, by what its server shows of it beforehand."""
-    by_key = {(event.type, event.state_key): event.content for event in stripped}
+    events = list(stripped)
+    by_key = {(event.type, event.state_key): event.content for event in events}
+    maker = next((event.sender for event in events if event.type == _CREATE), None)
     create, rules = by_key.get((_CREATE, "")), by_key.get(("m.room.join_rules", ""))
     return (
         version in _VERSIONS
         and create is not None
         and (_text(create, "type") in _ROOM_TYPES if create.get("type") is not None else True)
-        # A room that takes another's place, or has more masters than the one who made it.
-        and not create.keys() & {"predecessor", "additional_creators"}
-        and (rules is None or rules.get("join_rule") == "invite")
+        # No room that takes another's place or has more masters than the one who made it, and no words for the invited.
+        and create.keys() <= {"creator", "m.federate", "room_version", "type"}
+        and isinstance(create.get("m.federate", True), bool)
+        and create.get("creator", maker) == maker
+        and create.get("room_version", version) in _VERSIONS
+        and (rules is None or rules == {"join_rule": "invite"})
         and _is_encryption(by_key.get((_ENCRYPTION, ""), {}))
     )
 

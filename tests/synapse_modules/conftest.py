@@ -6,7 +6,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.synapse_modules.federation import Federation, running_federation
 from tests.synapse_modules.homeserver_under_test import Homeserver, running_homeserver
 from tests.synapse_modules.workers_under_test import HomeserverWithWorkers, running_homeserver_with_workers
 
@@ -15,13 +14,6 @@ from tests.synapse_modules.workers_under_test import HomeserverWithWorkers, runn
 def homeserver(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Homeserver]:
     """Runs until all tests are done."""
     with running_homeserver(tmp_path_factory.mktemp("homeserver")) as running:
-        yield running
-
-
-@pytest.fixture(scope="session")
-def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
-    """Two homeservers that federate, and hostile ones; runs until all tests are done."""
-    with running_federation(tmp_path_factory.mktemp("federation")) as running:
         yield running
 
 

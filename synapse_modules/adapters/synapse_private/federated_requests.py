@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -142,6 +143,10 @@ async def _within_reach(rules: RequestRules, origin: str, content: Mapping[str, 
     return {user_id: value for user_id, value in by_user.items() if user_id in reached}
 
 
+# Rooms of version 4 and later: a hash in URL-safe base64.
+_EVENT_ID = re.compile(r"\$[A-Za-z0-9_-]{43}")
+
+
 def _is_of(user_id: str, origin: str) -> bool:
     return user_id.startswith("@") and user_id.partition(":")[2] == origin
 
@@ -178,11 +183,24 @@ async def _of_member(rules: RequestRules, origin: str, content: Mapping[str, Any
 
 
 async def _of_members(rules: RequestRules, origin: str, content: Mapping[str, Any]) -> dict[str, Any]:
-    """Receipts, of those who are in their rooms; their thread and event are checked by Synapse."""
+    """Receipts, of those who are in their rooms, without anything that is no event id: clients show none of it."""
     kept: dict[str, Any] = {}
     for room_id, by_type in content.items():
         for kind, by_user in by_type.items():
             for user_id, receipt in by_user.items():
-                if _is_of(user_id, origin) and await rules.is_member(room_id, user_id):
+                if _is_of(user_id, origin) and await rules.is_member(room_id, user_id) and _is_receipt(kind, receipt):
                     kept.setdefault(room_id, {}).setdefault(kind, {})[user_id] = receipt
     return kept
+
+
+def _is_receipt(kind: str, receipt: Mapping[str, Any]) -> bool:
+    data = receipt["data"]
+    thread = data.get("thread_id", "main")
+    return (
+        kind == "m.read"
+        and receipt.keys() <= {"event_ids", "data"}
+        and all(_EVENT_ID.fullmatch(event_id) for event_id in receipt["event_ids"])
+        and data.keys() <= {"ts", "thread_id"}
+        and type(data.get("ts", 0)) is int
+        and (thread == "main" or _EVENT_ID.fullmatch(thread) is not None)
+    )

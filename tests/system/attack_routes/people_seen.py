@@ -1,0 +1,71 @@
+"""Alone: an insured person asks what is known of another one, and writes to her devices."""
+
+from __future__ import annotations
+
+import secrets
+from typing import Any
+from urllib.parse import quote
+
+from tests.system.attack_routes.people import Cast
+from tests.system.attack_routes.table import Control, route
+
+
+def _asks(name: str, method: str, path: str, body: Any = None, *, prefix: str = "/_matrix/client/v3") -> None:
+    """A question about the victim; ``{user}`` and ``{device}`` stand for hers."""
+
+    def filled(c: Cast, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {filled(c, key): filled(c, one) for key, one in value.items()}
+        if isinstance(value, list):
+            return [filled(c, one) for one in value]
+        if isinstance(value, str):
+            return value.replace("{user}", c.victim.user_id).replace("{device}", c.victim.device_id)
+        return value
+
+    @route(Control.ACQUAINTED, name=name)
+    async def asks(c: Cast) -> None:
+        address = path.replace("{user}", quote(c.victim.user_id, safe=""))
+        await c.asks(method, address, filled(c, body), prefix=prefix)
+
+
+_asks("profile", "GET", "/profile/{user}")
+_asks("name", "GET", "/profile/{user}/displayname")
+_asks("profile by the old interface", "GET", "/profile/{user}", prefix="/_matrix/client/r0")
+_asks("profile by the oldest interface", "GET", "/profile/{user}", prefix="/_matrix/client/api/v1")
+_asks("keys of devices", "POST", "/keys/query", {"device_keys": {"{user}": []}})
+_asks("keys of one device", "POST", "/keys/query", {"device_keys": {"{user}": ["{device}"]}})
+_asks("keys by the old interface", "POST", "/keys/query", {"device_keys": {"{user}": []}}, prefix="/_matrix/client/r0")
+_ONE_TIME = {"one_time_keys": {"{user}": {"{device}": "signed_curve25519"}}}
+_asks("one-time key", "POST", "/keys/claim", _ONE_TIME)
+_asks("one-time key by the old interface", "POST", "/keys/claim", _ONE_TIME, prefix="/_matrix/client/r0")
+
+
+def _writes(name: str, kind: str) -> None:
+    @route(Control.ACQUAINTED, name=name)
+    async def writes(c: Cast) -> None:
+        content = {"algorithm": "m.olm.v1.curve25519-aes-sha2", "sender_key": c.marker, "ciphertext": {}}
+        body = {"messages": {c.victim.user_id: {c.victim.device_id: content, "*": content}}}
+        await c.asks("PUT", f"/sendToDevice/{kind}/{secrets.token_hex(4)}", body)
+
+
+_writes("encrypted message to her device", "m.room.encrypted")
+_writes("request for a key", "m.room_key_request")
+_writes("request for a secret", "m.secret.request")
+_writes("request for verification", "m.key.verification.request")
+_writes("withheld key", "m.room_key.withheld")
+
+
+@route(Control.PERMITTED)
+async def search_by_name(c: Cast) -> None:
+    await _searched(c, "/_matrix/client/v3")
+
+
+@route(Control.PERMITTED)
+async def search_by_the_old_interface(c: Cast) -> None:
+    await _searched(c, "/_matrix/client/r0")
+
+
+async def _searched(c: Cast, prefix: str) -> None:
+    """The name is what she knows; that somebody has it is what she wants to learn."""
+    name = next(one for one in c.secrets if one.startswith("Name-"))
+    await c.asks("POST", "/user_directory/search", {"search_term": name, "limit": 10}, prefix=prefix)

@@ -1,0 +1,61 @@
+"""The table of routes: what one is, how it is judged, and how it gets into the table."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from tests.system.attack_routes.people import Cast
+
+Attempt = Callable[[Cast], Awaitable[object]]
+
+
+class Control(StrEnum):
+    """Between whom the same attempt succeeds, by the same judge: a route that nobody can walk shows nothing."""
+
+    PERMITTED = "an insured person and a practice that opted in"
+    ACQUAINTED = "an insured person and a practice that share a chat"
+    INSIDE = "the practice of the victim's chat"
+    LISTED = "a practice's server of the federation list and an insured person"
+    LISTED_ACQUAINTED = "the same two, who share a chat"
+    BARE = "the same two people on a Synapse without the module"
+
+
+@dataclass(frozen=True)
+class Route:
+    """One way by which an insured person tries to reach another.
+
+    Attributes:
+        name: subject and attempt.
+        control: between whom it succeeds.
+        home: the server of the outsider who takes part, by its name in the scene.
+        attempt: does it; what the attacker is answered on the way is kept by the cast.
+        open_because: the proof that it cannot be closed; empty if it is.
+    """
+
+    name: str
+    control: Control
+    home: str
+    attempt: Attempt
+    open_because: str = ""
+
+
+TABLE: list[Route] = []
+
+
+def route(
+    control: Control, *, homes: tuple[str, ...] = ("",), name: str = "", open_because: str = ""
+) -> Callable[[Attempt], Attempt]:
+    """Enters an attempt into the table, once for each home of the outsider."""
+
+    def enter(attempt: Attempt) -> Attempt:
+        subject = attempt.__module__.rpartition(".")[2]
+        for home in homes:
+            words = [subject, name or attempt.__name__, home]
+            full = "-".join(word.replace("_", " ") for word in words if word)
+            assert full not in {one.name for one in TABLE}, full
+            TABLE.append(Route(full, control, home or "insurer", attempt, open_because))
+        return attempt
+
+    return enter
