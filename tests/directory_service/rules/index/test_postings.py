@@ -14,7 +14,7 @@ STEPS = st.lists(st.tuples(st.sampled_from(KEYS), st.integers(0, 9)), max_size=6
 LOADED = st.lists(st.lists(st.lists(st.sampled_from(KEYS)).map(" ".join), max_size=6), max_size=3)
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(LOADED, STEPS)
 def test_slots_and_flags_are_what_was_added_last(
     monkeypatch: pytest.MonkeyPatch, loaded: list[list[str]], steps: list[tuple[str, int]]
