@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import secrets
 import time
 from datetime import UTC, datetime
 from typing import Any
 
 import aiohttp
 import pytest
+from joserfc.jwk import ECKey
 
-from messenger_core.service_auth.assertions import make_assertion
+from messenger_core.service_auth.assertions import make_assertion, sign_statement
 from messenger_core.service_auth.keys import generate_private_key, public_jwks
 from messenger_core.service_auth.token_grant import ASSERTION_TYPE, GRANT_TYPE
 from tests.synapse_modules.homeserver_under_test import PREFIX, SUPPORT, Homeserver, claims, new_kvnr, new_telematik_id
@@ -61,6 +64,70 @@ async def test_a_token_serves_its_scope_alone(homeserver: Homeserver) -> None:
     assert (status, content_type) == (403, "application/problem+json")
     for broken in ("", "nonsense", token[:-4] + "AAAA"):
         assert (await raw(homeserver, "GET", "/v1/changes", broken))[0] == 401
+
+
+def _statement(homeserver: Homeserver, **changed: Any) -> str:
+    now = int(datetime.now(UTC).timestamp())
+    claims = {
+        "iss": "bot",
+        "sub": "bot",
+        "aud": f"{homeserver.base}{PREFIX}/oauth2/token",
+        "iat": now,
+        "exp": now + 60,
+        "jti": secrets.token_urlsafe(16),
+    }
+    return sign_statement(homeserver.keys["bot"], claims | changed)
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "kind", "changed"),
+    [
+        (401, "invalid_client", "assertion-expired", {"iat": 1_000, "exp": 1_060}),
+        (401, "invalid_client", "assertion-invalid", {"exp": 2**40}),
+        (401, "invalid_client", "assertion-invalid", {"aud": "https://elsewhere.example"}),
+        (401, "invalid_client", "assertion-invalid", {"sub": "retention"}),
+        (401, "invalid_client", "assertion-invalid", {"iss": "nobody", "sub": "nobody"}),
+        (401, "invalid_client", "assertion-invalid", {"iss": "retention", "sub": "retention"}),
+        (401, "invalid_client", "assertion-invalid", {"jti": ""}),
+    ],
+)
+async def test_each_faulty_assertion_is_refused_with_its_type(
+    homeserver: Homeserver, status: int, error: str, kind: str, changed: dict[str, Any]
+) -> None:
+    found, answer = await ask_for_token(homeserver, _statement(homeserver, **changed), "insured:read")
+    assert (found, answer["error"], answer["type"]) == (status, error, f"urn:hek-messenger:problem:{kind}")
+
+
+async def test_a_replayed_assertion_and_a_foreign_scope_have_types_of_their_own(homeserver: Homeserver) -> None:
+    assertion = _statement(homeserver)
+    status, answer = await ask_for_token(homeserver, assertion, "membership:write")
+    assert (status, answer["type"]) == (400, "urn:hek-messenger:problem:invalid-scope")
+    assert (await ask_for_token(homeserver, assertion, "insured:read"))[0] == 200
+    status, answer = await ask_for_token(homeserver, assertion, "insured:read")
+    assert (status, answer["type"]) == (401, "urn:hek-messenger:problem:assertion-replayed")
+
+
+async def test_each_faulty_access_token_is_refused_with_its_type(homeserver: Homeserver) -> None:
+    now = int(datetime.now(UTC).timestamp())
+    claims = {"iss": homeserver.base, "aud": homeserver.base, "sub": "bot", "scope": "account:events", "jti": "1"}
+
+    def token(key: ECKey, issued: int, **changed: Any) -> str:
+        times = {"iat": issued, "exp": issued + 300}
+        return sign_statement(key, claims | times | changed, token_type="at+jwt")
+
+    own = homeserver.keys["homeserver-signing"]
+    for given, status, kind in (
+        (token(own, now), 200, None),
+        (token(own, now - 1000), 401, "token-expired"),
+        (token(generate_private_key(), now), 401, "invalid-token"),
+        (token(own, now, scope="insured:read"), 403, "insufficient-scope"),
+        ("", 401, "token-missing"),
+    ):
+        found, content_type, text = await raw(homeserver, "GET", "/v1/changes", given)
+        assert found == status, text
+        if kind is not None:
+            assert content_type == "application/problem+json"
+            assert json.loads(text)["type"] == f"urn:hek-messenger:problem:{kind}"
 
 
 async def test_unknown_paths_and_methods_are_problems(homeserver: Homeserver) -> None:

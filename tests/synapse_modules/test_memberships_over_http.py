@@ -117,3 +117,31 @@ async def test_faulty_bodies_are_refused_without_repeating_a_number(
     assert (status, answer["type"]) == (400, f"urn:hek-messenger:problem:{kind}")
     assert answer["errors"][0]["field"] == field
     assert "A123456789" not in str(answer)
+
+
+async def test_a_sign_in_that_names_another_insurer_locks_the_account_at_once(homeserver: Homeserver) -> None:
+    kvnr, elsewhere = new_kvnr(), {"urn:telematik:claims:organization": "109500969"}
+    person = await homeserver.sign_in(claims(kvnr))
+    with pytest.raises(SignInRefused, match="nicht bei der HEK versichert"):
+        await homeserver.sign_in(claims(kvnr, acr="gematik-ehealth-loa-substantial", **elsewhere))
+    assert (await homeserver.call(person, "GET", "/account/whoami"))[0] == 200, "a weak sign-in locks nobody"
+    for _ in range(2):
+        with pytest.raises(SignInRefused, match="nicht mehr öffnen oder exportieren") as refusal:
+            await homeserver.sign_in(claims(kvnr, **elsewhere))
+        assert "cannot be opened or exported any more" in str(refusal.value)
+        assert (await homeserver.call(person, "GET", "/account/whoami"))[0] == 401
+    _, told = await core_system(homeserver, "status", kvnr=kvnr)
+    assert told == {"stage": "locked", "on": None, "account": True}
+    with pytest.raises(SignInRefused, match="gesperrt"):
+        await homeserver.sign_in(claims(kvnr))
+    assert (await core_system(homeserver, "undo", kvnr=kvnr))[0] == 200
+    assert (await homeserver.call(person, "GET", "/account/whoami"))[0] == 200
+    assert await changes_of(homeserver, person.user_id) == ["account-made", "locked", "undone"]
+
+
+async def test_who_signs_in_while_her_account_is_being_removed_is_told_to_come_back(homeserver: Homeserver) -> None:
+    kvnr = new_kvnr()
+    person = await homeserver.sign_in(claims(kvnr))
+    homeserver.change_row("UPDATE hek_account SET state = 'deactivating' WHERE user_id = ?", person.user_id)
+    with pytest.raises(SignInRefused, match="wird gerade gelöscht"):
+        await homeserver.sign_in(claims(kvnr))
