@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
+from synapse.api.errors import Codes, SynapseError
 from synapse.module_api import ModuleApi, UserProfile, make_deferred_yieldable, run_in_background
 from twisted.internet import defer, reactor
 
 from messenger_core.account_kinds import AccountKind
+from messenger_core.catalogue import Catalogue
 from synapse_modules.adapters.directory_client import DirectoryClient, DirectoryFault
 from synapse_modules.adapters.parties import Parties
 from synapse_modules.adapters.synapse_private.people_search import PeopleSearch
@@ -41,12 +43,16 @@ class InsuredSearch:
         self._parties = parties
         self._house = house
         self._timeout_s = timeout_ms / 1000
+        self._texts = Catalogue.of("synapse_modules")
         api.register_spam_checker_callbacks(check_username_for_spam=self.check_username_for_spam)
 
     def wrap(self, search: PeopleSearch) -> PeopleSearch:
         """Puts this search in front of Synapse's."""
 
         async def wrapped(user_id: str, search_term: str, limit: int) -> Any:
+            # Synapse takes whatever a client wrote, and fails on it.
+            if not isinstance(search_term, str):
+                raise SynapseError(400, self._texts.line("search-not-readable"), Codes.BAD_JSON)
             account = await self._accounts.find(user_id)
             if account is None or account.state is not AccountState.LIVE:
                 return {"limited": False, "results": []}
@@ -62,8 +68,8 @@ class InsuredSearch:
         parties = await self._parties.of([found, requester_id])
         return is_hidden_from(parties[found], parties[requester_id])
 
-    async def _search(self, term: object, limit: int) -> dict[str, Any]:
-        wanted = term.strip()[:_LONGEST_TERM] if isinstance(term, str) else ""
+    async def _search(self, term: str, limit: int) -> dict[str, Any]:
+        wanted = term.strip()[:_LONGEST_TERM]
         if not wanted or limit < 1:
             return {"limited": False, "results": []}
         own = await self._own_accounts(wanted)
