@@ -1,4 +1,4 @@
-"""A Synapse module for tests: kills its own process, without any farewell, at a point that the test has named."""
+"""A Synapse module for tests: at a point that the test has named, it kills its own process or its database's."""
 
 from __future__ import annotations
 
@@ -14,19 +14,23 @@ from synapse.module_api import ModuleApi
 
 
 class KillSwitch:
-    """Reads its point from a file, ``package.module:Class.method before|after COUNT``, when the process starts."""
+    """Reads its point from a file, ``package.module:Class.method before|after COUNT VICTIM``, when the process starts.
+
+    The victim is ``homeserver``, or the process id of a PostgreSQL: then one of its connections is killed, upon which
+    the server ends all of them and recovers as after a crash.
+    """
 
     def __init__(self, config: dict[str, Any], _api: ModuleApi) -> None:
         point = Path(config["file"])
         if not point.exists():
             return
-        place, moment, count = point.read_text().split()
+        place, moment, count, victim = point.read_text().split()
         # Once: the process that comes next lives.
         point.unlink()
         module, _, name = place.partition(":")
         owner_name, _, method = name.partition(".")
         owner = getattr(importlib.import_module(module), owner_name)
-        setattr(owner, method, _deadly(getattr(owner, method), moment, int(count)))
+        setattr(owner, method, _deadly(getattr(owner, method), moment, int(count), victim))
 
     @staticmethod
     def parse_config(config: dict[str, Any]) -> dict[str, Any]:
@@ -34,7 +38,17 @@ class KillSwitch:
         return config
 
 
-def _deadly(work: Callable[..., Awaitable[Any]], moment: str, count: int) -> Callable[..., Awaitable[Any]]:
+def _kill(victim: str) -> None:
+    if victim == "homeserver":
+        os.kill(os.getpid(), signal.SIGKILL)
+    for child in Path(f"/proc/{victim}/task/{victim}/children").read_text().split():
+        if Path(f"/proc/{child}/cmdline").read_bytes().startswith(b"postgres: postgres synapse_"):
+            os.kill(int(child), signal.SIGKILL)
+            return
+    raise AssertionError("the database has no connection to this homeserver")
+
+
+def _deadly(work: Callable[..., Awaitable[Any]], moment: str, count: int, victim: str) -> Callable[..., Awaitable[Any]]:
     calls = 0
 
     @functools.wraps(work)
@@ -42,10 +56,10 @@ def _deadly(work: Callable[..., Awaitable[Any]], moment: str, count: int) -> Cal
         nonlocal calls
         calls += 1
         if calls == count and moment == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
+            _kill(victim)
         result = await work(*args, **kwargs)
         if calls == count and moment == "after":
-            os.kill(os.getpid(), signal.SIGKILL)
+            _kill(victim)
         return result
 
     return until_death

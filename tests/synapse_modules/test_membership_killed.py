@@ -11,11 +11,13 @@ from typing import Any
 from urllib.parse import quote
 
 import aiohttp
+import psycopg2
 import pytest
 import yaml
 
 from messenger_core.calendar_periods import berlin_day, to_milliseconds
 from messenger_core.service_auth.client import CallFailed
+from tests.conftest import running_postgresql
 from tests.synapse_modules.homeserver_under_test import (
     OPERATOR,
     SUPPORT,
@@ -26,6 +28,7 @@ from tests.synapse_modules.homeserver_under_test import (
     new_kvnr,
     running_homeserver,
 )
+from tests.synapse_modules.postgresql_under_test import HomeserverOnPostgresql, running_homeserver_on_postgresql
 
 SCOPE = "membership:write"
 _PRIVATE = "synapse_modules.adapters.synapse_private"
@@ -45,6 +48,18 @@ _POINTS = (
 )
 
 
+# One point of each stage: what a crash of the database may cut in two.
+_STAGES = (_POINTS[0], _POINTS[1], _POINTS[4], _POINTS[6], _POINTS[7])
+
+
+def answers(homeserver: HomeserverOnPostgresql) -> bool:
+    """Whether the database is back."""
+    try:
+        return homeserver.rows("SELECT 1") == [(1,)]
+    except psycopg2.OperationalError:
+        return False
+
+
 def today() -> str:
     return berlin_day(datetime.now(UTC)).isoformat()
 
@@ -54,20 +69,24 @@ def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Homeserver]:
     """A homeserver of its own that can be killed, since the others' must not be."""
     folder = tmp_path_factory.mktemp("mortal")
     with running_homeserver(folder) as homeserver:
-        settings = yaml.safe_load((folder / "homeserver.yaml").read_text())
-        switch = {"module": "tests.synapse_modules.kill_switch.KillSwitch", "config": {"file": str(folder / "point")}}
-        settings["modules"].append(switch)
-        (folder / "homeserver.yaml").write_text(yaml.safe_dump(settings))
+        _add_switch(folder)
         yield homeserver
 
 
-def restart(homeserver: Homeserver, point: str | None = None) -> None:
-    """Starts the homeserver again, with the point at which it dies if one is given."""
+def _add_switch(folder: Path) -> None:
+    settings = yaml.safe_load((folder / "homeserver.yaml").read_text())
+    switch = {"module": "tests.synapse_modules.kill_switch.KillSwitch", "config": {"file": str(folder / "point")}}
+    settings["modules"].append(switch)
+    (folder / "homeserver.yaml").write_text(yaml.safe_dump(settings))
+
+
+def restart(homeserver: Homeserver, point: str | None = None, victim: str = "homeserver") -> None:
+    """Starts the homeserver again, with the point at which it or its database dies if one is given."""
     assert homeserver.process is not None
     if homeserver.process.poll() is None:
         homeserver.stop()
     if point is not None:
-        Path(homeserver.folder, "point").write_text(point)
+        Path(homeserver.folder, "point").write_text(f"{point} {victim}")
     # A point that is reached right after the start may be reached before the test could see it run.
     with suppress(AssertionError):
         homeserver.start()
@@ -242,6 +261,33 @@ async def test_a_deactivation_that_is_killed_at_every_step_is_finished(mortal: H
     assert (await mortal.call(again, "GET", f"/rooms/{quote(room)}/messages?dir=b"))[0] == 403
     assert (await mortal.call(person, "GET", "/account/whoami"))[0] == 401
     assert changes(mortal, person) == ["account-made", "locked", "deactivated"]
+
+
+async def test_a_deactivation_whose_database_crashes_at_every_stage_is_finished(tmp_path: Path) -> None:
+    with (
+        running_postgresql() as server,
+        running_homeserver_on_postgresql(tmp_path, server) as homeserver,
+    ):
+        _add_switch(tmp_path)
+        kvnr = new_kvnr()
+        person, _, _ = await settled_person(homeserver, kvnr)
+        await end_and_wait_out_the_grace_time(homeserver, kvnr, person)
+
+        postmaster = homeserver.postmaster
+        log = Path(f"/proc/{postmaster}/fd/2").resolve()
+
+        def crashes() -> int:
+            return log.read_text().count("all server processes terminated; reinitializing")
+
+        for number, point in enumerate(_STAGES, start=1):
+            restart(homeserver, point, str(postmaster))
+            await homeserver.until(lambda: crashes() == number, 60)  # noqa: B023 - used at once
+            await homeserver.until(lambda: answers(homeserver), 60)
+            assert state(homeserver, person)[0] == "deactivating"
+        restart(homeserver)
+        await homeserver.until(lambda: state(homeserver, person)[0] == "deactivated", 60)
+        assert remaining(homeserver, person.user_id) == {}
+        assert changes(homeserver, person) == ["account-made", "locked", "deactivated"]
 
 
 async def test_an_account_that_an_administrator_deactivates_does_not_stay_live(mortal: Homeserver) -> None:

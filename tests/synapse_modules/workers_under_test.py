@@ -9,12 +9,11 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import psycopg2
 import yaml
 from aiohttp.test_utils import unused_port
 
@@ -25,6 +24,7 @@ from tests.synapse_modules.homeserver_under_test import (
     running_homeserver,
     wait_until_it_answers,
 )
+from tests.synapse_modules.postgresql_under_test import HomeserverOnPostgresql, new_database
 
 _WORKERS = ("worker1", "worker2")
 _START_TIMEOUT_S = 60
@@ -50,10 +50,9 @@ _EVERYTHING_ON: dict[str, Any] = {
 
 
 @dataclass
-class HomeserverWithWorkers(Homeserver):
+class HomeserverWithWorkers(HomeserverOnPostgresql):
     """The operations of the homeserver under test against its main process; ``views`` has all processes."""
 
-    database: str = ""
     worker_urls: tuple[str, ...] = ()
     redis: subprocess.Popen[bytes] | None = None
     worker_processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
@@ -63,18 +62,6 @@ class HomeserverWithWorkers(Homeserver):
         """The same operations against each process, by its name; only the client calls go there."""
         workers = {name: replace(self, calls_to=url) for name, url in zip(_WORKERS, self.worker_urls, strict=True)}
         return {"main": self, **workers}
-
-    # -- witnesses ----------------------------------------------------------------------------------------------------
-
-    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
-        with closing(psycopg2.connect(self.database)) as connection, connection.cursor() as cursor:
-            cursor.execute(query.replace("?", "%s"), values)
-            found: list[tuple[Any, ...]] = cursor.fetchall()
-            return found
-
-    def change_row(self, statement: str, *values: object) -> None:
-        with closing(psycopg2.connect(self.database)) as connection, connection, connection.cursor() as cursor:
-            cursor.execute(statement.replace("?", "%s"), values)
 
     # -- the processes ------------------------------------------------------------------------------------------------
 
@@ -152,16 +139,6 @@ def _add_module(path: Path, module: str) -> None:
     path.write_text(yaml.safe_dump(settings))
 
 
-def _new_database(server: str) -> str:
-    """An empty database on a PostgreSQL server, as Synapse wants it."""
-    name = f"synapse_{secrets.token_hex(6)}"
-    with closing(psycopg2.connect(f"{server}/postgres")) as connection:
-        connection.autocommit = True
-        with connection.cursor() as cursor:
-            cursor.execute(f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'")
-    return f"{server}/{name}"
-
-
 @contextmanager
 def running_homeserver_with_workers(
     folder: Path, postgresql_server: str, **more: Any
@@ -173,7 +150,7 @@ def running_homeserver_with_workers(
         postgresql_server: the address of a PostgreSQL (fixture ``postgresql_server``).
         more: settings beside the examples' (see ``running_homeserver``).
     """
-    database, redis_port = _new_database(postgresql_server), unused_port()
+    database, redis_port = new_database(postgresql_server), unused_port()
     worker_ports = tuple(unused_port() for _ in _WORKERS)
     more_synapse = {
         "database": {"name": "psycopg2", "args": {"dsn": database, "cp_min": 1, "cp_max": 5}},
