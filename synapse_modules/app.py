@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -51,11 +51,10 @@ from synapse_modules.adapters.synapse_private.features import end_start
 from synapse_modules.adapters.unreachable_marks import MarkBringer
 from synapse_modules.adapters.ways_in import WaysIn
 from synapse_modules.federation_wiring import open_federation
-from synapse_modules.rules.kvnr_vault import KvnrVault, SealBroken
 from synapse_modules.rules.reach import Refusal
 from synapse_modules.rules.unreachable_mark import marked
-from synapse_modules.rules.ways_in import open_ways
 from synapse_modules.settings import Configuration, ModuleSettings, load_configuration
+from synapse_modules.start_checks import fits_the_homeserver, has_its_keys, only_our_ways_in
 from synapse_modules.store.accounts import Accounts
 from synapse_modules.store.audit import AuditLog
 from synapse_modules.store.changes import Changes
@@ -64,11 +63,10 @@ from synapse_modules.store.deactivations import Deactivations
 from synapse_modules.store.delayed_events import DelayedEvents
 from synapse_modules.store.erasable_events import ErasableEvents
 from synapse_modules.store.insured_only_rooms import InsuredOnlyRooms
-from synapse_modules.store.interaction import Transaction
 from synapse_modules.store.memberships import Memberships
 from synapse_modules.store.reachability import Reachability
 from synapse_modules.store.rooms import Rooms
-from synapse_modules.store.sealed_kvnrs import SealedKvnrs, key_ids_in_use, seal_without_key_id
+from synapse_modules.store.sealed_kvnrs import SealedKvnrs
 from synapse_modules.store.statements import UsedStatements
 from synapse_modules.store.unreachable_marks import UnreachableMarks
 
@@ -102,58 +100,6 @@ class _Clients:
         return self._clients.get(client_id)
 
 
-def _fits_the_homeserver(settings: ModuleSettings, public_baseurl: str, providers: frozenset[str]) -> None:
-    """Checks what can only be compared when both files were read.
-
-    Raises:
-        ConfigError: with the key, its value and what is allowed.
-    """
-    if public_baseurl.rstrip("/") != settings.public_url:
-        raise ConfigError(
-            f"synapse_modules: public_url: '{settings.public_url}' is not allowed: "
-            f"it must be homeserver.yaml's public_baseurl, {public_baseurl}"
-        )
-    for key, idp_id in (
-        ("gesundheitsid_idp_id", settings.gesundheitsid_idp_id),
-        ("staff_idp_id", settings.staff_idp_id),
-    ):
-        if idp_id not in providers:
-            raise ConfigError(
-                f"synapse_modules: {key}: '{idp_id}' is not allowed: "
-                f"homeserver.yaml's oidc_providers are {', '.join(sorted(providers)) or 'none'}"
-            )
-
-
-def _only_our_ways_in(homeserver_settings: Mapping[str, Any]) -> None:
-    """Checks that nobody gets in past the module.
-
-    Raises:
-        ConfigError: one line for each setting of homeserver.yaml that opens another way.
-    """
-    if lines := open_ways(homeserver_settings):
-        raise ConfigError("\n".join(f"homeserver.yaml: {line}" for line in lines))
-
-
-def _has_its_keys(txn: Transaction, vault: KvnrVault) -> None:
-    """Checks that every KVNR can be read with the keys of the file.
-
-    Raises:
-        ConfigError: naming the key that is missing by its id.
-    """
-    missing = [wanted for wanted in key_ids_in_use(txn) if not vault.knows_key(wanted)]
-    oldest = seal_without_key_id(txn)
-    try:
-        if oldest is not None:
-            vault.open(oldest.sealed, oldest.user_id)
-    except SealBroken:
-        missing.append("of the first release")
-    if missing:
-        raise ConfigError(
-            f"synapse_modules: kvnr_encryption_key_file: the key {', '.join(missing)} is missing, with which KVNRs are "
-            "sealed; put it back, and take it out only after rotate-kvnr-keys"
-        )
-
-
 class HekMessenger:
     """The module: rooms, accounts, people search and the machine API."""
 
@@ -164,10 +110,10 @@ class HekMessenger:
         self._api = api
         try:
             synapse = SynapsePrivate(api)
-            _fits_the_homeserver(settings, api.public_baseurl, synapse.sign_in_providers)
-            _only_our_ways_in(synapse.ways_in.settings())
+            fits_the_homeserver(settings, api.public_baseurl, synapse.sign_in_providers)
+            only_our_ways_in(synapse.ways_in.settings())
             synapse.prepare_database(
-                is_main_process=api.worker_name is None, check=lambda txn: _has_its_keys(txn, config.vault)
+                is_main_process=api.worker_name is None, check=lambda txn: has_its_keys(txn, config.vault)
             )
         except ConfigError as fault:
             end_start(fault)

@@ -1,0 +1,66 @@
+"""What must fit before the homeserver serves anybody; a fault ends the start with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from synapse.config import ConfigError
+
+from synapse_modules.rules.kvnr_vault import KvnrVault, SealBroken
+from synapse_modules.rules.ways_in import open_ways
+from synapse_modules.settings import ModuleSettings
+from synapse_modules.store.interaction import Transaction
+from synapse_modules.store.sealed_kvnrs import key_ids_in_use, seal_without_key_id
+
+
+def fits_the_homeserver(settings: ModuleSettings, public_baseurl: str, providers: frozenset[str]) -> None:
+    """Checks what can only be compared when both files were read.
+
+    Raises:
+        ConfigError: with the key, its value and what is allowed.
+    """
+    if public_baseurl.rstrip("/") != settings.public_url:
+        raise ConfigError(
+            f"synapse_modules: public_url: '{settings.public_url}' is not allowed: "
+            f"it must be homeserver.yaml's public_baseurl, {public_baseurl}"
+        )
+    for key, idp_id in (
+        ("gesundheitsid_idp_id", settings.gesundheitsid_idp_id),
+        ("staff_idp_id", settings.staff_idp_id),
+    ):
+        if idp_id not in providers:
+            raise ConfigError(
+                f"synapse_modules: {key}: '{idp_id}' is not allowed: "
+                f"homeserver.yaml's oidc_providers are {', '.join(sorted(providers)) or 'none'}"
+            )
+
+
+def only_our_ways_in(homeserver_settings: Mapping[str, Any]) -> None:
+    """Checks that nobody gets in past the module.
+
+    Raises:
+        ConfigError: one line for each setting of homeserver.yaml that opens another way.
+    """
+    if lines := open_ways(homeserver_settings):
+        raise ConfigError("\n".join(f"homeserver.yaml: {line}" for line in lines))
+
+
+def has_its_keys(txn: Transaction, vault: KvnrVault) -> None:
+    """Checks that every KVNR can be read with the keys of the file.
+
+    Raises:
+        ConfigError: naming the key that is missing by its id.
+    """
+    missing = [wanted for wanted in key_ids_in_use(txn) if not vault.knows_key(wanted)]
+    oldest = seal_without_key_id(txn)
+    try:
+        if oldest is not None:
+            vault.open(oldest.sealed, oldest.user_id)
+    except SealBroken:
+        missing.append("of the first release")
+    if missing:
+        raise ConfigError(
+            f"synapse_modules: kvnr_encryption_key_file: the key {', '.join(missing)} is missing, with which KVNRs are "
+            "sealed; put it back, and take it out only after rotate-kvnr-keys"
+        )
