@@ -22,7 +22,7 @@ from synapse_modules.settings import Configuration
 from synapse_modules.store.migrations import migrate
 from synapse_modules.store.reachability import Reachability
 from tests.directory_service.bench import CONSENT, KEYS, PAUSE, SERVER_NAME, Directory
-from tests.synapse_modules.store.conftest import RealDatabase, opened_database
+from tests.synapse_modules.store.conftest import SYNAPSE_TABLES, RealDatabase, opened_database
 
 PRACTICES = [f"1-2001420{number:04}" for number in range(9)]
 PAGE = 2
@@ -48,7 +48,7 @@ class _Http:
 
 @pytest.fixture
 def database(tmp_path: Path) -> Any:
-    """The homeserver's database, with the module's tables alone."""
+    """The homeserver's database, still without the module's tables."""
     with opened_database(f"sqlite:///{tmp_path}/homeserver.db") as connection:
         yield RealDatabase(connection)
 
@@ -82,6 +82,7 @@ async def test_the_homeserver_follows_in_pages(
     directory: Directory, database: RealDatabase, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(directory_client, "_PAGE", PAGE)
+    await database.execute(*SYNAPSE_TABLES)
     await database.run("migrate", migrate)
     keys = {telematik_id: await directory.practice_joins(telematik_id) for telematik_id in PRACTICES}
     everybody = {f"@practice-{telematik_id[2:]}:{SERVER_NAME}" for telematik_id in PRACTICES}

@@ -17,7 +17,7 @@ import pytest
 from synapse_modules.store.interaction import Result, Transaction
 from synapse_modules.store.migrations import migrate
 
-_SYNAPSE_TABLES = (
+SYNAPSE_TABLES = (
     "CREATE TABLE users (name TEXT PRIMARY KEY, locked BOOLEAN NOT NULL DEFAULT FALSE,"
     " deactivated SMALLINT NOT NULL DEFAULT 0)",
     "CREATE TABLE user_external_ids (auth_provider TEXT, external_id TEXT, user_id TEXT)",
@@ -182,7 +182,7 @@ async def bare_database(database_url: str) -> Any:
     """A database with Synapse's tables alone."""
     with opened_database(database_url) as connection:
         database = RealDatabase(connection)
-        await database.execute(*_SYNAPSE_TABLES)
+        await database.execute(*SYNAPSE_TABLES)
         yield database
 
 
