@@ -48,29 +48,31 @@ async def test_a_practice_joins_gets_an_account_and_can_sign_in(directory: Direc
     }
 
 
-FAULTY_CLAIMS: list[tuple[dict[str, Any], str]] = [
-    ({"iss": "https://somebody.example"}, "not a verifier"),
-    ({"iss": None}, "issuer"),
-    ({"aud": "https://elsewhere.example"}, "audience"),
-    ({"aud": None}, "audience"),
-    ({"sub": "no telematik id"}, "Telematik-ID"),
-    ({"sub": None}, "subject"),
-    ({"cnf": {"jkt": OTHER_KEY.thumbprint()}}, "another key"),
-    ({"cnf": {}}, "another key"),
-    ({"cnf": "x"}, "another key"),
-    ({"cnf": None}, "another key"),
-    ({"jti": None}, "jti"),
-    ({"jti": ""}, "jti"),
-    ({"jti": "a\x00b"}, "jti"),
-    ({"iat": seconds_from_now(-700), "exp": seconds_from_now(-200)}, "expired"),
-    ({"iat": seconds_from_now(300), "exp": seconds_from_now(500)}, "future"),
-    ({"exp": seconds_from_now(700)}, "longer than 600"),
-    ({"exp": None}, "exp"),
-]
+def faulty_claims() -> list[tuple[dict[str, Any], str]]:
+    """Made when they are needed: they speak of the present moment."""
+    return [
+        ({"iss": "https://somebody.example"}, "not a verifier"),
+        ({"iss": None}, "issuer"),
+        ({"aud": "https://elsewhere.example"}, "audience"),
+        ({"aud": None}, "audience"),
+        ({"sub": "no telematik id"}, "Telematik-ID"),
+        ({"sub": None}, "subject"),
+        ({"cnf": {"jkt": OTHER_KEY.thumbprint()}}, "another key"),
+        ({"cnf": {}}, "another key"),
+        ({"cnf": "x"}, "another key"),
+        ({"cnf": None}, "another key"),
+        ({"jti": None}, "jti"),
+        ({"jti": ""}, "jti"),
+        ({"jti": "a\x00b"}, "jti"),
+        ({"iat": seconds_from_now(-700), "exp": seconds_from_now(-200)}, "expired"),
+        ({"iat": seconds_from_now(300), "exp": seconds_from_now(500)}, "future"),
+        ({"exp": seconds_from_now(700)}, "longer than 600"),
+        ({"exp": None}, "exp"),
+    ]
 
 
 async def test_a_faulty_statement_is_refused_with_the_reason(directory: Directory) -> None:
-    for claims, reason in FAULTY_CLAIMS:
+    for claims, reason in faulty_claims():
         status, answer = await directory.register(directory.statement(SOMMER, KEY, **claims), KEY)
         assert (status, answer["type"]) == (400, "urn:hek-messenger:problem:invalid-software-statement"), claims
         assert reason in answer["detail"], claims
