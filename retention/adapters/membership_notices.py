@@ -86,8 +86,8 @@ class MembershipNotices:
         membership = (await self._account.room(room_id)).members.get(known.user_id)
         if membership not in {"join", "invite"} and notice.ends_on is not None and known.invited_for != notice.ends_on:
             # Once a day that is named: who declines has answered.
+            await self._account.invite(room_id, known.user_id)
             await self._ends.invited(known.id, notice.ends_on)
-            await self._invite(known, room_id)
             membership = (await self._account.room(room_id)).members.get(known.user_id)
         if membership != "join":
             return False
@@ -96,10 +96,3 @@ class MembershipNotices:
         await self._account.send(room_id, message(self._wording.text(notice.kind.value, day=day)), key=key)
         await self._ends.told(known.id, notice)
         return True
-
-    async def _invite(self, known: EndOfPerson, room_id: str) -> None:
-        try:
-            await self._account.invite(room_id, known.user_id)
-        except SendFailed:
-            await self._ends.invited(known.id, known.invited_for)
-            raise
