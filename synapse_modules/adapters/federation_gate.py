@@ -22,6 +22,8 @@ from synapse_modules.rules.rooms_elsewhere import MEMBER, ForeignEvent, ForeignS
 from synapse_modules.store.rooms import Rooms
 from synapse_modules.store.rooms_to_leave import RoomsToLeave
 
+_TOO_MANY_REQUESTS = 429
+
 
 class FederationGate:
     """The rules that stand in front of Synapse (``synapse_private.federated_rooms.RoomRules``), and one callback."""
@@ -150,6 +152,11 @@ class FederationGate:
     def refused_knock(self) -> SynapseError:
         """Nobody knocks, and nobody is invited by an address."""
         return self._refusals.error(Refusal.NOT_INVITED)
+
+    def not_invited(self, answered: int | None) -> SynapseError:
+        """The invited side's server decides as ours does (AF_10061); what it wrote is not passed on."""
+        has_refused = answered is not None and 400 <= answered < 500 and answered != _TOO_MANY_REQUESTS
+        return self._refusals.error(Refusal.NOT_REACHABLE if has_refused else Refusal.NO_ANSWER_FROM_THERE)
 
     async def enter(self, room_id: str, version: str, user_id: str, state: Sequence[EventBase]) -> set[str]:
         """Which state of a room of another server is taken, by event id, before somebody of ours is in it.

@@ -19,6 +19,8 @@ class Refusals:
         """The error to be raised."""
         bad_request = isinstance(refusal, FormFault) or refusal is Refusal.ONE_INVITEE
         match refusal:
+            case Refusal.NO_ANSWER_FROM_THERE:
+                return SynapseError(502, self._texts.line(f"room-{refusal.value}"), Codes.UNKNOWN)
             case FormFault.NOT_READABLE:
                 code = Codes.BAD_JSON
             case FormFault.WRONG_VERSION:

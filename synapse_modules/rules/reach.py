@@ -29,6 +29,7 @@ class Refusal(StrEnum):
     NOT_LISTED = "not-listed"
     PROFILE_FIXED = "profile-fixed"
     NOT_A_CHAT = "not-a-chat"
+    NO_ANSWER_FROM_THERE = "no-answer-from-there"
 
 
 @dataclass(frozen=True, slots=True)

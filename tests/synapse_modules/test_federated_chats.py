@@ -95,6 +95,29 @@ async def test_the_invited_side_decides_about_practices_of_other_servers_too(fed
     assert (await practices.create_room(practice, person.user_id))[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("answered", "status", "errcode", "told"),
+    [(403, 403, "M_FORBIDDEN", "nicht erreichbar"), (500, 502, "M_UNKNOWN", "später noch einmal")],
+)
+async def test_an_invitation_that_the_other_server_does_not_take_leaves_no_room_behind(
+    federation: Federation, answered: int, status: int, errcode: str, told: str
+) -> None:
+    """Whoever it was that asked is told so in our words, and her client shows nothing."""
+    ours, hostile = federation.ours, federation.hostile
+    person, practice = await ours.new_person(), hostile.user(f"praxis-{answered}")
+    await ours.opt_in(practice, "Praxis")
+    hostile.refuses_invitations = (answered, "SECRET")
+    try:
+        got, answer = await ours.create_room(person, practice)
+    finally:
+        hostile.refuses_invitations = None
+    assert (got, answer["errcode"]) == (status, errcode)
+    assert told in answer["error"]
+    assert " / " in answer["error"]
+    assert "rooms" not in await sync(ours, person)
+    assert (await ours.create_room(person, practice))[0] == 200
+
+
 # -- Who is kept out --------------------------------------------------------------------------------------------------
 
 

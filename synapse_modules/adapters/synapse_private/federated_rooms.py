@@ -14,8 +14,10 @@ from synapse.events.utils import prune_event
 from synapse.federation.federation_base import FederationBase
 from synapse.federation.federation_client import FederationClient, SendJoinResult
 from synapse.federation.federation_server import FederationServer
+from synapse.handlers.federation import FederationHandler
 from synapse.handlers.federation_event import FederationEventHandler
 from synapse.server import HomeServer
+from synapse.util.retryutils import NotRetryingDestination
 
 from synapse_modules.adapters.synapse_private.features import Feature
 from synapse_modules.adapters.synapse_private.wrapping import Call, put_in_front
@@ -28,6 +30,7 @@ FEATURES = (
     Feature(FederationServer, "on_make_knock_request", ("origin", "room_id", "user_id")),
     Feature(FederationServer, "exchange_third_party_invite", ("sender_user_id", "target_user_id", "room_id")),
     Feature(FederationServer, "on_exchange_third_party_invite_request", ("event_dict",)),
+    Feature(FederationHandler, "send_invite", ("target_host", "event")),
     Feature(FederationEventHandler, "_check_event_auth", ("origin", "event", "context")),
     Feature(FederationEventHandler, "_process_received_pdu", ("origin", "event", "context", "backfilled")),
     Feature(FederationEventHandler, "_get_state_ids_after_missing_prev_event", ("destination", "room_id", "event_id")),
@@ -69,6 +72,14 @@ class RoomRules(Protocol):
 
     def refused_knock(self) -> SynapseError:
         """What a server is told whose user knocks, or invites an address."""
+        ...
+
+    def not_invited(self, answered: int | None) -> SynapseError:
+        """What somebody is told whose invitation another server did not take.
+
+        Args:
+            answered: the status that the server answered with; None if it did not answer.
+        """
         ...
 
 
@@ -149,6 +160,16 @@ class PrivateFederatedRooms:
         async def refuse(_call: Call) -> Any:
             raise rules.refused_knock()
 
+        async def invite(call: Call) -> Any:
+            try:
+                return await call.go_on()
+            except SynapseError as fault:
+                # Synapse would show what the other server wrote.
+                raise rules.not_invited(fault.code) from None
+            except NotRetryingDestination:
+                raise rules.not_invited(None) from None
+
+        put_in_front(self._hs.get_federation_handler(), "send_invite", invite)
         put_in_front(self._hs.get_federation_client(), "_do_send_join", remember)
         put_in_front(self._hs.get_federation_client(), "send_join", enter)
         server = self._hs.get_federation_server()

@@ -20,7 +20,18 @@ FEATURES = (
     Feature(
         RoomMemberHandler,
         "update_membership_locked",
-        ("requester", "target", "room_id", "action", "content", "third_party_signed", "new_room", "txn_id"),
+        (
+            "requester",
+            "target",
+            "room_id",
+            "action",
+            "content",
+            "third_party_signed",
+            "new_room",
+            "txn_id",
+            "prev_event_ids",
+            "depth",
+        ),
     ),
     Feature(RoomMemberHandler, "do_3pid_invite", ("room_id", "inviter", "medium", "address")),
     Feature(RoomCreationHandler, "upgrade_room", ("requester", "old_room_id")),
@@ -84,6 +95,14 @@ class PrivateMemberships:
         """Forgets a room that the user has left."""
         await self._hs.get_room_member_handler().forget(UserID.from_string(user_id), room_id)
 
+    async def _take_out_maker(self, invitation: Call) -> None:
+        """Ends a room whose one invitation failed: nobody is in it, and nobody's client shows it."""
+        maker = invitation.arguments["requester"].user
+        await invitation.go_on(
+            target=maker, action="leave", content={}, txn_id=None, new_room=False, prev_event_ids=None, depth=None
+        )
+        await self.forget(maker.to_string(), invitation.arguments["room_id"])
+
     def ask_first(self, judge: MembershipJudge) -> None:
         """Puts a judge in front of every change of a membership by somebody of this server.
 
@@ -109,7 +128,12 @@ class PrivateMemberships:
                 except SynapseError:
                     # Not in the leaver's power; the leaving itself is never held up.
                     continue
-            return await call.go_on(content=content)
+            try:
+                return await call.go_on(content=content)
+            except Exception:
+                if wanted.is_new_room and wanted.action == "invite":
+                    await self._take_out_maker(call)
+                raise
 
         async def refuse_address(_call: Call) -> Any:
             raise judge.refused_address()
