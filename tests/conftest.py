@@ -15,11 +15,27 @@ from typing import TYPE_CHECKING, NoReturn
 import asyncpg
 import pytest
 from aiohttp.test_utils import unused_port
+from xdist.scheduler import LoadScopeScheduling
 
 if TYPE_CHECKING:
+    from xdist.remote import Producer
+
     from tests.synapse_modules.federation import Federation
 
 _START_TIMEOUT_S = 60
+
+
+class _OneProcessForWhatIsShared(LoadScopeScheduling):  # type: ignore[misc]
+    """Shares the tests out by file, so that what a file sets up is set up once; largest first."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        # The system tests share one sandbox and build on each other's order.
+        return "tests/system" if nodeid.startswith("tests/system/") else nodeid.partition("::")[0]
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
+    """How several processes (``pytest -n 2``) share the tests."""
+    return _OneProcessForWhatIsShared(config, log)
 
 
 def lacking(what: str) -> NoReturn:
