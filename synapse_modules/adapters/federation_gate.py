@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Literal
 
 from synapse.api.errors import Codes, SynapseError
@@ -21,8 +22,6 @@ from synapse_modules.rules.reach import CHAT_WITH_PRACTICE, House, Refusal, Room
 from synapse_modules.rules.rooms_elsewhere import MEMBER, ForeignEvent, ForeignState, Verdict
 from synapse_modules.store.rooms import Rooms
 from synapse_modules.store.rooms_to_leave import RoomsToLeave
-
-_TOO_MANY_REQUESTS = 429
 
 
 class FederationGate:
@@ -155,8 +154,11 @@ class FederationGate:
 
     def not_invited(self, answered: int | None) -> SynapseError:
         """The invited side's server decides as ours does (AF_10061); what it wrote is not passed on."""
-        has_refused = answered is not None and 400 <= answered < 500 and answered != _TOO_MANY_REQUESTS
-        return self._refusals.error(Refusal.NOT_REACHABLE if has_refused else Refusal.NO_ANSWER_FROM_THERE)
+        return self._refusals.error(Refusal.NOT_REACHABLE if _has_refused(answered) else Refusal.NO_ANSWER_FROM_THERE)
+
+    def not_joined(self, answered: int | None) -> SynapseError:
+        """What the room's server wrote is not passed on either."""
+        return self._refusals.error(Refusal.NOT_INVITED if _has_refused(answered) else Refusal.NO_ANSWER_FROM_THERE)
 
     async def enter(self, room_id: str, version: str, user_id: str, state: Sequence[EventBase]) -> set[str]:
         """Which state of a room of another server is taken, by event id, before somebody of ours is in it.
@@ -183,6 +185,11 @@ class FederationGate:
             await self._to_leave.add(room_id, at=now_ms())
             raise self._refusals.error(Refusal.NOT_A_CHAT)
         return {event.event_id for event in state if verdicts.get(event.event_id, Verdict.TAKEN) is Verdict.TAKEN}
+
+
+def _has_refused(status: int | None) -> bool:
+    """Whether a server has said no, rather than nothing or that it cannot answer now."""
+    return status is not None and 400 <= status < 500 and status != HTTPStatus.TOO_MANY_REQUESTS
 
 
 def _stripped(shown: object) -> list[ForeignState]:

@@ -60,6 +60,10 @@ async def test_a_person_asks_a_practice_of_another_server_and_both_write(federat
     await ours.until_async(lambda: _shows(ours, person, room_id, sent["event_id"]))
 
 
+async def _enters(ours: Homeserver, who: SignedIn, room_id: str) -> bool:
+    return await ours.join(who, room_id) == 200
+
+
 async def _sends(ours: Homeserver, who: SignedIn, room_id: str) -> bool:
     return (await ours.send(who, room_id))[0] == 200
 
@@ -106,16 +110,34 @@ async def test_an_invitation_that_the_other_server_does_not_take_leaves_no_room_
     ours, hostile = federation.ours, federation.hostile
     person, practice = await ours.new_person(), hostile.user(f"praxis-{answered}")
     await ours.opt_in(practice, "Praxis")
-    hostile.refuses_invitations = (answered, "SECRET")
+    hostile.refuses = (answered, "SECRET")
     try:
         got, answer = await ours.create_room(person, practice)
     finally:
-        hostile.refuses_invitations = None
+        hostile.refuses = None
     assert (got, answer["errcode"]) == (status, errcode)
     assert told in answer["error"]
     assert " / " in answer["error"]
     assert "rooms" not in await sync(ours, person)
     assert (await ours.create_room(person, practice))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("answered", "status", "told"), [(403, 403, "wenn Sie eingeladen sind"), (500, 502, "später noch einmal")]
+)
+async def test_a_join_that_the_other_server_does_not_take_is_told_in_our_words(
+    federation: Federation, answered: int, status: int, told: str
+) -> None:
+    ours, hostile = federation.ours, federation.hostile
+    person, room = await ours.new_person(), hostile.open_room(hostile.user("praxis"))
+    assert (await room.invite(person.user_id))[0] == 200
+    hostile.refuses = (answered, "SECRET")
+    try:
+        got, answer = await ours.call(person, "POST", f"/rooms/{quote(room.room_id)}/join", {})
+    finally:
+        hostile.refuses = None
+    assert (got, told in answer["error"], " / " in answer["error"]) == (status, True, True)
+    await ours.until_async(lambda: _enters(ours, person, room.room_id))
 
 
 # -- Who is kept out --------------------------------------------------------------------------------------------------

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any, Protocol
 
 import attr
 from synapse.api.constants import EventTypes, RejectedReason
-from synapse.api.errors import SynapseError
+from synapse.api.errors import ProxiedRequestError, SynapseError
 from synapse.api.room_versions import RoomVersion
 from synapse.events import EventBase
 from synapse.events.utils import prune_event
@@ -31,6 +32,7 @@ FEATURES = (
     Feature(FederationServer, "exchange_third_party_invite", ("sender_user_id", "target_user_id", "room_id")),
     Feature(FederationServer, "on_exchange_third_party_invite_request", ("event_dict",)),
     Feature(FederationHandler, "send_invite", ("target_host", "event")),
+    Feature(FederationHandler, "do_invite_join", ("target_hosts", "room_id", "joinee")),
     Feature(FederationEventHandler, "_check_event_auth", ("origin", "event", "context")),
     Feature(FederationEventHandler, "_process_received_pdu", ("origin", "event", "context", "backfilled")),
     Feature(FederationEventHandler, "_get_state_ids_after_missing_prev_event", ("destination", "room_id", "event_id")),
@@ -80,6 +82,10 @@ class RoomRules(Protocol):
         Args:
             answered: the status that the server answered with; None if it did not answer.
         """
+        ...
+
+    def not_joined(self, answered: int | None) -> SynapseError:
+        """What somebody is told whom another server did not let into its room; ``answered`` as above."""
         ...
 
 
@@ -169,7 +175,18 @@ class PrivateFederatedRooms:
             except NotRetryingDestination:
                 raise rules.not_invited(None) from None
 
+        async def join(call: Call) -> Any:
+            try:
+                return await call.go_on()
+            except ProxiedRequestError as fault:
+                raise rules.not_joined(fault.code) from None
+            except SynapseError as fault:
+                if fault.code < HTTPStatus.INTERNAL_SERVER_ERROR:
+                    raise
+                raise rules.not_joined(None) from None
+
         put_in_front(self._hs.get_federation_handler(), "send_invite", invite)
+        put_in_front(self._hs.get_federation_handler(), "do_invite_join", join)
         put_in_front(self._hs.get_federation_client(), "_do_send_join", remember)
         put_in_front(self._hs.get_federation_client(), "send_join", enter)
         server = self._hs.get_federation_server()
