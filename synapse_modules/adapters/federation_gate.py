@@ -17,7 +17,7 @@ from synapse_modules.adapters.present import now_ms
 from synapse_modules.adapters.refusals import Refusals
 from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.rules import reach, rooms_elsewhere
-from synapse_modules.rules.messages import DELETION
+from synapse_modules.rules.messages import DELETION, Sent
 from synapse_modules.rules.reach import CHAT_WITH_PRACTICE, House, Refusal, Room
 from synapse_modules.rules.rooms_elsewhere import MEMBER, ForeignEvent, ForeignState, Verdict
 from synapse_modules.store.rooms import Rooms
@@ -58,18 +58,32 @@ class FederationGate:
 
         What is refused is refused for good: a second look must come to the same end.
         """
-        if await self._is_asking(event):
+        if await self._is_asking(event) or await self._is_early(event):
             return NOT_SPAM
         return NOT_SPAM if await self._judge(event) is Verdict.TAKEN else Codes.FORBIDDEN
+
+    async def is_refused(self, event: EventBase) -> bool:
+        """The same for what Synapse does not ask about."""
+        return await self.verdict(event) != NOT_SPAM
 
     async def _is_asking(self, event: EventBase) -> bool:
         """Whether it is an invitation into a room that is not known here yet: it is judged when all of it is read."""
         is_invitation = event.type == MEMBER and event.content.get("membership") == "invite"
         return is_invitation and await self._register.find(event.room_id) is None
 
+    async def _is_early(self, event: EventBase) -> bool:
+        """Whether it deletes what is not stored yet: it may just have come, and ``deletes_in_vain`` looks again."""
+        return event.type == DELETION and bool(event.redacts) and await self._deleted(event) is None
+
+    async def deletes_in_vain(self, event: EventBase) -> bool:
+        """Whether a deletion is refused, now that what came before it is stored."""
+        return await self._judge(event) is not Verdict.TAKEN
+
+    async def _deleted(self, event: EventBase) -> Sent | None:
+        return await self._rooms.sent(event.room_id, event.redacts) if event.redacts else None
+
     async def _judge(self, event: EventBase) -> Verdict:
         target = event.get_state_key() if event.type == MEMBER else None
-        deletes = event.redacts if event.type == DELETION else None
         foreign = ForeignEvent(
             type=event.type,
             state_key=event.get_state_key(),
@@ -79,7 +93,7 @@ class FederationGate:
             sender_kind=await self._kind(event.sender),
             target_kind=None if target is None else await self._kind(target),
             target_is_ours=target is not None and self._api.is_mine(target),
-            deletes=await self._rooms.sent(event.room_id, deletes) if deletes else None,
+            deletes=await self._deleted(event) if event.type == DELETION else None,
         )
         return rooms_elsewhere.judge_event(foreign, await self._register.find(event.room_id), now=now_ms())
 
