@@ -20,6 +20,7 @@ from xdist.scheduler import LoadScopeScheduling
 if TYPE_CHECKING:
     from xdist.remote import Producer
 
+    from tests.synapse_modules.certificate_authority import CertificateAuthority
     from tests.synapse_modules.federation import Federation
 
 _START_TIMEOUT_S = 60
@@ -108,10 +109,20 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
 
 
 @pytest.fixture(scope="session")
-def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+def loopback_authority() -> CertificateAuthority:
+    """Whom all homeservers of the tests trust that federate."""
+    from tests.synapse_modules.certificate_authority import CertificateAuthority
+
+    return CertificateAuthority("Loopback")
+
+
+@pytest.fixture(scope="session")
+def federation(
+    tmp_path_factory: pytest.TempPathFactory, loopback_authority: CertificateAuthority
+) -> Iterator[Federation]:
     """Two homeservers that federate, and hostile ones; runs until all tests are done."""
     # Synapse is not loaded for tests that need none.
     from tests.synapse_modules.federation import running_federation
 
-    with running_federation(tmp_path_factory.mktemp("federation")) as running:
+    with running_federation(tmp_path_factory.mktemp("federation"), loopback_authority) as running:
         yield running

@@ -15,6 +15,7 @@ from synapse.util.clock import Clock
 
 from synapse_modules.adapters.synapse_private import (
     accounts,
+    bell,
     deactivation,
     delayed_events,
     devices,
@@ -38,6 +39,7 @@ from synapse_modules.store.migrations import SCHEMA_VERSION, migrate, schema_ver
 
 _SUBJECTS = (
     accounts,
+    bell,
     deactivation,
     delayed_events,
     devices,
