@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NoReturn
 
 import asyncpg
+import hypothesis
 import pytest
 from aiohttp.test_utils import unused_port
 from xdist.scheduler import LoadScopeScheduling
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from tests.synapse_modules.federation import Federation
 
 _START_TIMEOUT_S = 60
+
+# A made-up example that takes long on a busy machine is no fault.
+hypothesis.settings.register_profile("any-machine", deadline=None)
+hypothesis.settings.load_profile("any-machine")
 
 
 class _OneProcessForWhatIsShared(LoadScopeScheduling):  # type: ignore[misc]
