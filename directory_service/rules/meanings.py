@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from directory_service.rules.folding import words
-from directory_service.rules.index.fit import PREFIX, errors_allowed, level_of
+from directory_service.rules.index.fit import NO_MATCH, PREFIX, errors_allowed, level_of
 from directory_service.rules.index.vocabulary import Lexicon, Vocabulary
 from directory_service.rules.specialties import SpecialtyTable
 
@@ -25,10 +25,12 @@ class Meaning:
     Attributes:
         word: as it was typed.
         codes: the specialties, best fitting first.
+        uncertain: those of them of which only some practices are meant, and nothing tells which.
     """
 
     word: str
     codes: tuple[str, ...]
+    uncertain: tuple[str, ...] = ()
 
 
 class Meanings:
@@ -55,7 +57,8 @@ class Meanings:
             for word in words(token):
                 codes = self.codes_of(word)
                 if any(not self._is_named(word, code) for code in codes):
-                    found[word] = Meaning(token, codes)
+                    uncertain = tuple(code for code in codes if self._is_uncertain(word, code))
+                    found[word] = Meaning(token, codes, uncertain)
         return tuple(found.values())
 
     def codes_of(self, word: str) -> tuple[str, ...]:
@@ -68,7 +71,7 @@ class Meanings:
         return known
 
     def _fitting(self, word: str) -> tuple[str, ...]:
-        errors = 0 if self._specialties.knows(word) else errors_allowed(word)
+        errors = self._errors(word)
         levels: dict[str, int] = {}
         for level, fitting in self._words.fitting(self._lexicon.asked(word, errors)):
             for number in self._words.postings.slots(fitting).tolist():
@@ -78,3 +81,13 @@ class Meanings:
     def _is_named(self, word: str, code: str) -> bool:
         """Whether the specialty's own name has the word, or one that begins with it: then there is nothing to tell."""
         return any(level_of(word, one, errors=0) <= PREFIX for one in words(self._specialties.display(code)))
+
+    def _is_uncertain(self, word: str, code: str) -> bool:
+        """Whether the word fits only what some practices of the specialty are."""
+        if not self._specialties.has_uncertain_words(code):
+            return False
+        certain, errors = self._specialties.certain_words(code), self._errors(word)
+        return all(level_of(word, one, errors=errors) == NO_MATCH for one in certain)
+
+    def _errors(self, word: str) -> int:
+        return 0 if self._specialties.knows(word) else errors_allowed(word)

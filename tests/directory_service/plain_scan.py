@@ -69,8 +69,8 @@ def _hit(practice: Practice, query: SearchQuery, specialties: SpecialtyTable) ->
         return None
     texts = [profile.name, city, postcode, *map(specialties.display, profile.specialties)]
     known = words(" ".join(texts))
-    codes = set(profile.specialties)
-    reasons = [_reason(word, known, bool(specialties.meant_by(word) & codes)) for word in query.words]
+    called = specialties.words_of(profile.specialties)
+    reasons = [_reason(word, known, any(one.startswith(word) for one in called)) for word in query.words]
     if None in reasons:
         return None
     worst = max((reason for reason in reasons if reason), key=_LEVELS.index, default=None)

@@ -1,5 +1,6 @@
 """What a word of a search means is told, and is what the index finds by it."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,6 +33,15 @@ def told(*texts: str) -> list[tuple[str, list[str]]]:
 
 def test_a_family_doctor_is_general_and_internal_medicine() -> None:
     assert told("Hausarzt Hamburg") == [("Hausarzt", ["Allgemeinmedizin", "Innere Medizin"])]
+
+
+@pytest.mark.parametrize(
+    ("word", "uncertain"),
+    [("Hausarzt", ("INNE",)), ("hausartz", ("INNE",)), ("Internist", ()), ("Kardiologin", ()), ("Haus", ("INNE",))],
+)
+def test_that_only_some_practices_of_a_specialty_are_meant_is_told(word: str, uncertain: tuple[str, ...]) -> None:
+    (meaning,) = MEANINGS.of([word])
+    assert meaning.uncertain == uncertain
 
 
 def test_what_is_typed_in_another_spelling_or_with_an_error_is_told_as_it_was_typed() -> None:
