@@ -76,7 +76,7 @@ def running_postgresql() -> Iterator[str]:
             user=user,
             cwd=folder,
         )
-        options = ["-h", "127.0.0.1", "-p", str(port), "-k", folder, "-c", "fsync=off"]
+        options = ["-h", "127.0.0.1", "-p", str(port), "-k", folder, "-c", "fsync=off", "-c", "max_wal_size=96MB"]
         log = Path(folder, "log")
         with log.open("wb") as output:
             server = subprocess.Popen([postgres, "-D", data, *options], stderr=output, user=user, cwd=folder)
@@ -107,10 +107,15 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
         return
     server = request.getfixturevalue("postgresql_server")
     name = f"test_{os.urandom(6).hex()}"
-    connection = await asyncpg.connect(f"{server}/postgres")
-    await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-    await connection.close()
+    await _execute(server, f"CREATE DATABASE {name} TEMPLATE template0")
     yield f"{server}/{name}"
+    await _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _execute(server: str, statement: str) -> None:
+    connection = await asyncpg.connect(f"{server}/postgres")
+    await connection.execute(statement)
+    await connection.close()
 
 
 @pytest.fixture(scope="session")
