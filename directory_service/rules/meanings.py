@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from directory_service.rules.fhir.terminology import PROFESSION_WORDS
 from directory_service.rules.folding import words
-from directory_service.rules.index.fit import NO_MATCH, PREFIX, errors_allowed, level_of
+from directory_service.rules.index.fit import INFIX, NO_MATCH, PREFIX, errors_allowed, level_of
 from directory_service.rules.index.vocabulary import Lexicon, Vocabulary
 from directory_service.rules.specialties import SpecialtyTable
 
@@ -55,6 +56,8 @@ class Meanings:
         found = {}
         for token in dict.fromkeys(token for text in texts for token in _TOKEN.findall(text)):
             for word in words(token):
+                if word in PROFESSION_WORDS:
+                    continue  # "Arzt" finds every doctor, as it says
                 codes = self.codes_of(word)
                 if any(not self._is_named(word, code) for code in codes):
                     uncertain = tuple(code for code in codes if self._is_uncertain(word, code))
@@ -83,11 +86,14 @@ class Meanings:
         return any(level_of(word, one, errors=0) <= PREFIX for one in words(self._specialties.display(code)))
 
     def _is_uncertain(self, word: str, code: str) -> bool:
-        """Whether the word fits only what some practices of the specialty are."""
-        if not self._specialties.has_uncertain_words(code):
+        """Whether the word names what only some practices of the specialty are."""
+        uncertain = self._specialties.uncertain_words(code)
+        if not uncertain:
             return False
-        certain, errors = self._specialties.certain_words(code), self._errors(word)
-        return all(level_of(word, one, errors=errors) == NO_MATCH for one in certain)
+        errors = self._errors(word)
+        certain = self._specialties.certain_words(code)
+        named = any(level_of(word, one, errors=errors) < INFIX for one in uncertain)
+        return named and all(level_of(word, one, errors=errors) == NO_MATCH for one in certain)
 
     def _errors(self, word: str) -> int:
         return 0 if self._specialties.knows(word) else errors_allowed(word)

@@ -102,9 +102,9 @@ class SpecialtyTable:
         """Those of a specialty's folded words that hold for each of its practices."""
         return self._words[code]
 
-    def has_uncertain_words(self, code: str) -> bool:
-        """Whether some of a specialty's words hold for some of its practices alone."""
-        return code in self._maybe
+    def uncertain_words(self, code: str) -> frozenset[str]:
+        """Those that hold for some of them alone."""
+        return self._maybe.get(code, frozenset())
 
     def knows(self, word: str) -> bool:
         """Whether a folded word is one of a specialty's name or synonyms; such a word is never a typing error."""

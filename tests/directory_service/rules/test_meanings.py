@@ -53,6 +53,10 @@ def test_a_specialty_by_its_own_name_and_other_words_need_no_word() -> None:
     assert told("Kardiologie", "Praxis Sommer, 20099") == []
 
 
+def test_a_doctor_is_any_doctor_and_stands_for_nothing_else() -> None:
+    assert told("Arzt/Ärztin", "Apotheke") == []
+
+
 @given(st.sampled_from(SAID).flatmap(lambda word: st.integers(1, len(word)).map(lambda end: word[:end])))
 def test_what_is_told_is_what_the_index_finds(word: str) -> None:
     found = INDEX.search(SearchQuery(words=(word,)), count=len(INDEX)).hits
