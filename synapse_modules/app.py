@@ -16,6 +16,7 @@ from messenger_core.log import fault_without_text
 from messenger_core.service_auth.token_grant import Client, TokenAuthority
 from messenger_core.settings import SettingsError
 from synapse_modules.adapters.account_calls import AccountCalls
+from synapse_modules.adapters.administrators import Administrators
 from synapse_modules.adapters.care_room_calls import CareRoomCalls
 from synapse_modules.adapters.deactivations import DeactivationWork
 from synapse_modules.adapters.device_gate import DeviceGate
@@ -130,8 +131,7 @@ class HekMessenger:
         directory = DirectoryClient(api, config)
 
         refusals = Refusals(Catalogue.of("synapse_modules"))
-        synapse.devices.close(DeviceGate(CommonRooms(database), refusals))
-
+        self._close_what_synapse_leaves_open(synapse, database, parties, refusals)
         self._close_what_locks_leave_open(synapse, accounts, database)
 
         RegistrationGate(api, accounts)
@@ -257,6 +257,14 @@ class HekMessenger:
         )
         look_every_ms = settings.insured_only_rooms.look_every_s * 1000
         self._api.looping_background_call(emptying.look, look_every_ms, desc="hek_insured_only_rooms")
+
+    def _close_what_synapse_leaves_open(
+        self, synapse: SynapsePrivate, database: SynapseDatabase, parties: Parties, refusals: Refusals
+    ) -> None:
+        common_rooms = CommonRooms(database)
+        synapse.devices.close(DeviceGate(common_rooms, refusals))
+        synapse.files.close(common_rooms)
+        synapse.administrators.are_only(Administrators(parties, refusals))
 
     def _close_what_locks_leave_open(
         self, synapse: SynapsePrivate, accounts: Accounts, database: SynapseDatabase

@@ -12,6 +12,7 @@ from typing import Any
 
 from messenger_core.account_kinds import AccountKind, RoomKind
 from synapse_modules.rules.messages import DELETION, Sent, check_deletion, check_message
+from synapse_modules.rules.power_levels import are_numbers_alone
 from synapse_modules.rules.reach import CHAT_WITH_PRACTICE, Room
 from synapse_modules.rules.room_state import WITHOUT_WORDS
 
@@ -24,7 +25,6 @@ _VERSIONS = frozenset({"9", "10", "11", "12"})
 _ROOM_TYPES = frozenset({"de.gematik.tim.roomtype.default.v1", "de.gematik.tim.roomtype.default.v2"})
 # What Matrix recommends (m.room.encryption); a room key that is used for longer is a weaker one.
 _LONGEST_ROTATION = {"rotation_period_ms": 604_800_000, "rotation_period_msgs": 100}
-_EMPTIED_BY_DELETION = frozenset({"m.room.encrypted", "m.reaction"})
 _PRESENT = frozenset({"join", "invite"})
 _INVITATION_KEYS = frozenset({"membership", "is_direct"})
 _JOIN_KEYS = _INVITATION_KEYS | {"displayname", "avatar_url"}
@@ -88,9 +88,6 @@ def judge_event(event: ForeignEvent, room: Room | None, *, now: int) -> Verdict:
         return Verdict.REFUSED
     if event.state_key is not None:
         return _judge_state(event)
-    if event.type in _EMPTIED_BY_DELETION and not event.content:
-        # What was deleted on its server comes without what it said.
-        return Verdict.TAKEN
     # A practice of another server may write as soon as it is in the room: it is the one that is asked.
     refusal = check_message(event.sender_kind, replace(room, kind=RoomKind.CARE), event.type, event.content)
     if refusal is None and event.type == DELETION:
@@ -118,9 +115,24 @@ def _judge_state(event: ForeignEvent) -> Verdict:
         return Verdict.REFUSED
     if event.type in _MUST_HOLD:
         return Verdict.TAKEN if _MUST_HOLD[event.type](event.content) else Verdict.BREAKS_ROOM
-    is_wordless = event.type in _WITHOUT_WORDS or dict(event.content) == WITHOUT_WORDS.get(event.type)
+    is_wordless = event.type == _CREATE or dict(event.content) == WITHOUT_WORDS.get(event.type)
     is_closed = event.type == "m.room.guest_access" and event.content.get("guest_access") == "forbidden"
     return Verdict.TAKEN if is_wordless or is_closed else Verdict.REFUSED
+
+
+def has_broken_room(event: ForeignEvent, room: Room | None, *, now: int) -> bool:
+    """Whether an event that was refused is why our people leave.
+
+    Synapse keeps the bare form of it alone. If that is as it must be, what was refused stood beside it; on its own
+    server it is the room's state, so that nothing that builds on it would count here.
+
+    Args:
+        event: the event in its bare form.
+        room: its room.
+        now: milliseconds since 1970.
+    """
+    verdict = judge_event(event, room, now=now)
+    return verdict is Verdict.BREAKS_ROOM or (verdict is Verdict.TAKEN and event.type in _MUST_HOLD)
 
 
 def _is_encryption(content: Mapping[str, Any]) -> bool:
@@ -141,9 +153,10 @@ _MUST_HOLD: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
     "m.room.history_visibility": lambda content: (
         content.keys() == {"history_visibility"} and _text(content, "history_visibility") in {"invited", "joined"}
     ),
+    # What is refused here holds there all the same, and a level for a word cannot be emptied: a redaction keeps it.
+    "m.room.power_levels": are_numbers_alone,
     "m.room.tombstone": lambda _content: False,
 }
-_WITHOUT_WORDS = frozenset({_CREATE, "m.room.power_levels"})
 
 
 def has_words(event_type: str, content: Mapping[str, Any]) -> bool:

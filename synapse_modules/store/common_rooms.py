@@ -105,3 +105,25 @@ class CommonRooms:
 
         is_askable = room_id.isprintable() and user_id.isprintable()
         return is_askable and await self._database.run("hek_is_joined", work)
+
+    async def have_met(self, user_id: str, owner: str) -> bool:
+        """Whether two users have ever been in a room together: what was written there stays theirs to read."""
+        return await self._met(owner, "theirs.user_id = ?", user_id)
+
+    async def server_has_met(self, server_name: str, owner: str) -> bool:
+        """Whether somebody of another server has ever been in a room with a user."""
+        # A server name has no letter that means something to LIKE; what has one is no server name.
+        is_name = not set("%_\\") & set(server_name)
+        return is_name and await self._met(owner, "theirs.user_id LIKE ?", f"%:{server_name}")
+
+    async def _met(self, owner: str, whom: str, value: str) -> bool:
+        def work(txn: Transaction) -> bool:
+            txn.execute(
+                "SELECT 1 FROM room_memberships mine"  # noqa: S608 - one of the two conditions above
+                " JOIN room_memberships theirs ON theirs.room_id = mine.room_id AND theirs.membership = 'join'"
+                f" WHERE mine.user_id = ? AND mine.membership = 'join' AND {whom} LIMIT 1",
+                (owner, value),
+            )
+            return txn.fetchone() is not None
+
+        return await self._database.run("hek_have_met", work)

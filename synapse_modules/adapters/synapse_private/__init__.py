@@ -15,13 +15,14 @@ from synapse.util.clock import Clock
 
 from synapse_modules.adapters.synapse_private import (
     accounts,
-    bell,
+    administrators,
     deactivation,
     delayed_events,
     devices,
     federated_requests,
     federated_rooms,
     federation,
+    files,
     history,
     lock_profiles,
     lock_pushers,
@@ -39,13 +40,14 @@ from synapse_modules.store.migrations import SCHEMA_VERSION, migrate, schema_ver
 
 _SUBJECTS = (
     accounts,
-    bell,
+    administrators,
     deactivation,
     delayed_events,
     devices,
     federated_requests,
     federated_rooms,
     federation,
+    files,
     history,
     lock_profiles,
     lock_pushers,
@@ -66,12 +68,14 @@ class SynapsePrivate:
         check_features(feature for subject in _SUBJECTS for feature in subject.FEATURES)
         self._hs = api._hs
         self.accounts = accounts.PrivateAccounts(self._hs)
+        self.administrators = administrators.PrivateAdministrators(self._hs)
         self.deactivation = deactivation.PrivateDeactivation(self._hs)
         self.delayed_events = delayed_events.LockedDelayedEvents(self._hs, self.accounts)
         self.devices = devices.PrivateDevices(self._hs)
         self.federated_requests = federated_requests.PrivateFederatedRequests(self._hs)
         self.federated_rooms = federated_rooms.PrivateFederatedRooms(self._hs)
         self.federation = federation.PrivateFederation(self._hs)
+        self.files = files.PrivateFiles(self._hs)
         self.history = history.PrivateHistory(self._hs)
         self.lock_profiles = lock_profiles.LockedProfiles(self._hs, self.accounts)
         self.lock_pushers = lock_pushers.LockedPushers(self._hs, self.accounts)

@@ -20,8 +20,9 @@ FEATURES = (
     Feature(E2eKeysHandler, "upload_signatures_for_device_keys", ("user_id", "signatures")),
     Feature(DeviceMessageHandler, "send_device_message", ("requester", "message_type", "messages")),
     Feature(ProfileHandler, "check_profile_query_allowed", ("target_user", "requester")),
-    Feature(ProfileHandler, "dispatch_set_profile_field", ("by_admin",)),
+    Feature(ProfileHandler, "dispatch_set_profile_field", ("target_user", "requester", "by_admin")),
     Feature(ProfileHandler, "set_displayname", ("target_user", "requester")),
+    Feature(ProfileHandler, "set_avatar_url", ("target_user", "requester")),
 )
 
 
@@ -97,16 +98,18 @@ class PrivateDevices:
                 raise SynapseError(403, "Profile isn't available", Codes.FORBIDDEN)
             await call.go_on(requester=None)
 
-        async def set_field(call: Call) -> None:
-            if not call.arguments["by_admin"]:
-                raise rules.profile_fixed()
-            await call.go_on()
-
-        async def set_name(call: Call) -> Any:
-            # The module acts as the person herself; an administrator who gives somebody a name acts as himself.
+        async def set_as_its_owner(call: Call) -> Any:
+            # The module acts as the person herself; an administrator who gives somebody a name or a picture acts as
+            # himself.
             if call.arguments["requester"].user != call.arguments["target_user"]:
                 raise rules.profile_fixed()
             return await call.go_on()
+
+        async def set_field(call: Call) -> Any:
+            # What a sign-in says of the name is set in this way, too.
+            if not call.arguments["by_admin"]:
+                raise rules.profile_fixed()
+            return await set_as_its_owner(call)
 
         put_in_front(keys, "query_devices", query)
         put_in_front(keys, "claim_one_time_keys", claim)
@@ -114,7 +117,8 @@ class PrivateDevices:
         put_in_front(messages, "send_device_message", send)
         put_in_front(profiles, "check_profile_query_allowed", see_profile)
         put_in_front(profiles, "dispatch_set_profile_field", set_field)
-        put_in_front(profiles, "set_displayname", set_name)
+        put_in_front(profiles, "set_displayname", set_as_its_owner)
+        put_in_front(profiles, "set_avatar_url", set_as_its_owner)
 
 
 def _not_readable() -> SynapseError:

@@ -16,6 +16,7 @@ from synapse_modules.rules.rooms_elsewhere import (
     ForeignEvent,
     ForeignState,
     Verdict,
+    has_broken_room,
     has_words,
     is_chat,
     is_plain_invitation,
@@ -102,6 +103,14 @@ STATES: list[tuple[str, Any, str]] = [
     ("m.room.history_visibility", {"history_visibility": ["invited"]}, "breaks-room"),
     ("m.room.tombstone", {"body": "moved", "replacement_room": "!b:a"}, "breaks-room"),
     ("m.room.power_levels", {"users": {PRAXIS: 100}}, "taken"),
+    ("m.room.power_levels", {"events": {"m.room.name": 50, "im.vector.modular.widgets": 50}, "invite": 50}, "taken"),
+    ("m.room.power_levels", {"notifications": {"room": 50}, "users_default": 0}, "taken"),
+    ("m.room.power_levels", {"events": {"in.clear": 50}}, "breaks-room"),
+    ("m.room.power_levels", {"notifications": {"in clear": 50}}, "breaks-room"),
+    ("m.room.power_levels", {"in clear": 50}, "breaks-room"),
+    ("m.room.power_levels", {"invite": "in clear"}, "breaks-room"),
+    ("m.room.power_levels", {"users": {PRAXIS: "in clear"}}, "breaks-room"),
+    ("m.room.power_levels", {"users": ["in clear"]}, "breaks-room"),
     ("m.room.guest_access", {"guest_access": "forbidden"}, "taken"),
     ("m.room.guest_access", {"guest_access": "can_join"}, "refused"),
     ("m.room.name", {"name": "in clear"}, "refused"),
@@ -126,6 +135,18 @@ def test_what_state_counts(kind: str, content: Any, expected: str) -> None:
     assert judge(event(kind, content, "", sender=STRANGER)) == "refused"
 
 
+@pytest.mark.parametrize(("kind", "content", "expected"), STATES)
+def test_a_room_is_broken_by_what_must_hold_even_if_only_the_bare_event_is_left(
+    kind: str, content: Any, expected: str
+) -> None:
+    must_hold = {"encryption", "join_rules", "history_visibility", "power_levels", "tombstone"}
+    refused = event(kind, content, "")
+    room = Room("!r:a", RoomKind.CARE, PERSON)
+    is_broken = has_broken_room(refused, room, now=0)
+    assert is_broken is (expected == "breaks-room" or kind.removeprefix("m.room.") in must_hold)
+    assert not has_broken_room(event(kind, content, "", sender=STRANGER), room, now=0)
+
+
 def test_messages_are_ciphertext_reactions_and_deletions_of_ones_own() -> None:
     own, others = Sent(PRAXIS, is_state=False, sent_at=0), Sent(PERSON, is_state=False, sent_at=0)
     assert judge(event("m.room.encrypted", CIPHERTEXT)) == "taken"
@@ -135,12 +156,6 @@ def test_messages_are_ciphertext_reactions_and_deletions_of_ones_own() -> None:
     assert judge(event("m.room.redaction", {"reason": "in clear"}, deletes=own)) == "refused"
     for target in (others, None, Sent(PRAXIS, is_state=True, sent_at=0)):
         assert judge(event("m.room.redaction", {}, deletes=target)) == "refused"
-
-
-def test_what_was_deleted_on_its_server_comes_empty() -> None:
-    assert judge(event("m.room.encrypted", {})) == judge(event("m.reaction", {})) == "taken"
-    assert judge(event("org.example.words", {})) == "refused"
-    assert judge(event("m.room.encrypted", {}, sender=GUEST)) == "refused"
 
 
 @pytest.mark.parametrize("kind", [RoomKind.SUPPORT, RoomKind.TEAM, RoomKind.SERVICE, None])

@@ -1,0 +1,57 @@
+"""Synapse's files: whoever knows an id would get one; here it takes to have met who put it there."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from synapse.media._base import respond_404
+from synapse.media.media_repository import MediaRepository
+from synapse.module_api import Requester
+from synapse.server import HomeServer
+
+from synapse_modules.adapters.synapse_private.features import Feature
+from synapse_modules.adapters.synapse_private.wrapping import Call, put_in_front
+
+FEATURES = (Feature(MediaRepository, "get_local_media_info", ("request", "media_id")),)
+
+
+class FileRules(Protocol):
+    """What is asked before somebody is given a file."""
+
+    async def have_met(self, user_id: str, owner: str) -> bool:
+        """Whether two users have ever been in a room together."""
+        ...
+
+    async def server_has_met(self, server_name: str, owner: str) -> bool:
+        """Whether somebody of another server has ever been in a room with a user of ours."""
+        ...
+
+
+class PrivateFiles:
+    """What the public module API has no callback for."""
+
+    def __init__(self, hs: HomeServer) -> None:
+        self._hs = hs
+
+    def close(self, rules: FileRules) -> None:
+        """Gives a file to its owner and to those whom she has met; for others it is as if there were none."""
+
+        async def give(call: Call) -> Any:
+            info = await call.go_on()
+            request = call.arguments["request"]
+            if info is None or await self._may_have(rules, request.requester, info.user_id):
+                return info
+            respond_404(request)
+            return None
+
+        # Other workers serve no files.
+        if self._hs.config.media.can_load_media_repo:
+            put_in_front(self._hs.get_media_repository(), "get_local_media_info", give)
+
+    async def _may_have(self, rules: FileRules, asking: Requester | str | None, owner: str | None) -> bool:
+        if owner is None or asking is None:
+            return False
+        # Of another server Synapse notes the name.
+        if isinstance(asking, str):
+            return await rules.server_has_met(asking, owner)
+        return asking.user.to_string() == owner or await rules.have_met(asking.user.to_string(), owner)
