@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import secrets
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -87,6 +89,10 @@ class HostileRoom:
             wanted.append(("m.room.member", state_key))
             if content.get("membership") in {"join", "invite", "knock"}:
                 wanted.append(("m.room.join_rules", ""))
+            if "join_authorised_via_users_server" in content:
+                wanted.append(("m.room.member", content["join_authorised_via_users_server"]))
+            if "third_party_invite" in content:
+                wanted.append(("m.room.third_party_invite", content["third_party_invite"]["signed"]["token"]))
         return list(dict.fromkeys(self.state[key] for key in wanted if key in self.state))
 
     def make(
@@ -176,8 +182,8 @@ class HostileServer:
         self.received_requests: list[str] = []
         self.withheld: set[str] = set()
         """Events that it does not give when it is asked for what lies between; it still says what state they led to."""
-        self.refuses: tuple[int, str] | None = None
-        """The status and text with which it answers invitations and joins; None if it takes them all."""
+        self.refuses_invitations: tuple[int, str] | None = None
+        """A status and a text; None if it takes every invitation."""
         self._trust = trust
         self.app = web.Application(middlewares=[self._note])
         self._add_routes(self.app.router)
@@ -237,14 +243,19 @@ class HostileServer:
     async def transaction(
         self, *, pdus: Iterable[Pdu] = (), edus: Iterable[Mapping[str, Any]] = ()
     ) -> tuple[int, dict[str, Any]]:
-        """Sends events and ephemeral ones as one transaction."""
+        """Sends events and ephemeral ones as one transaction; while another is being worked through, it comes again."""
         body = {
             "origin": self.server_name,
             "origin_server_ts": int(time.time() * 1000),
             "pdus": list(pdus),
             "edus": list(edus),
         }
-        return await self.request("PUT", f"{_V1}/send/{secrets.token_hex(8)}", body)
+        path = f"{_V1}/send/{secrets.token_hex(8)}"
+        status, answer = await self.request("PUT", path, body)
+        while status == HTTPStatus.TOO_MANY_REQUESTS:
+            await asyncio.sleep(0.05)
+            status, answer = await self.request("PUT", path, body)
+        return status, answer
 
     def open_room(
         self, creator: str, state: Mapping[str, Mapping[str, Any]] | None = None, *, version: str = "10", **create: Any
@@ -298,9 +309,6 @@ class HostileServer:
     @web.middleware
     async def _note(self, request: web.Request, handler: Any) -> web.StreamResponse:
         self.received_requests.append(f"{request.method} {request.path}")
-        if self.refuses is not None and {"invite", "make_join"} & set(request.path.split("/")):
-            status, text = self.refuses
-            return web.json_response({"errcode": "M_FORBIDDEN", "error": text}, status=status)
         response: web.StreamResponse = await handler(request)
         return response
 
@@ -363,6 +371,9 @@ class HostileServer:
         return web.json_response({"pdus": {}})
 
     async def _invited(self, request: web.Request) -> web.Response:
+        if self.refuses_invitations is not None:
+            status, text = self.refuses_invitations
+            return web.json_response({"errcode": "M_FORBIDDEN", "error": text}, status=status)
         body = await request.json()
         pdu = body["event"]
         self.received_pdus.append(pdu)

@@ -130,27 +130,28 @@ async def sync(ours: Homeserver, who: SignedIn) -> dict[str, Any]:
     return answer
 
 
-def federation_listener(address: str, port: int, *, tls: bool = True) -> dict[str, object]:
-    """A listener of Synapse's for other servers."""
+def _federation_listener(address: str, port: int) -> dict[str, object]:
     resources = [{"names": ["federation"], "compress": False}]
-    return {"port": port, "bind_addresses": [address], "type": "http", "tls": tls, "resources": resources}
+    return {"port": port, "bind_addresses": [address], "type": "http", "tls": True, "resources": resources}
 
 
-def over_tls(folder: Path, authority: CertificateAuthority, address: str) -> dict[str, object]:
-    """Settings of a Synapse whose certificate is the authority's, as are those that it trusts."""
+_SWITCHED_ON = {
+    # What Synapse has switched off until an operator wants it.
+    "max_event_delay_duration": "1d",
+    "server_notices": {"system_mxid_localpart": "notices", "system_mxid_display_name": "Notices"},
+}
+
+
+def _over_tls(folder: Path, authority: CertificateAuthority, address: str) -> dict[str, object]:
     certificate, key = authority.write_server(folder, address)
     return {
         "tls_certificate_path": str(certificate),
         "tls_private_key_path": str(key),
         "federation_custom_ca_list": [str(authority.write(folder))],
         "ip_range_blacklist": [],
+        "rc_federation": {"sleep_limit": 10_000, "reject_limit": 10_000, "concurrent": 100},
         "federation": {"client_timeout": "10s", "destination_min_retry_interval": "1s"},
     }
-
-
-def following(lists: ListPublisher, roots: Path) -> dict[str, object]:
-    """Settings of our module that follow a publisher's list."""
-    return {"list_url": lists.url, "list_roots_file": str(roots), "seconds_between_misses": 1}
 
 
 @contextmanager
@@ -160,13 +161,14 @@ def running_practices(folder: Path, authority: CertificateAuthority) -> Iterator
     address, port = "127.0.0.3", unused_port()
     more: Mapping[str, object] = {
         "server_name": f"{address}:{port}",
-        **over_tls(folder, authority, address),
+        **_SWITCHED_ON,
+        **_over_tls(folder, authority, address),
         **bare_homeserver.unlimited(),
     }
     homeserver = bare_homeserver.make_homeserver(folder, more)
     file = folder / "homeserver.yaml"
     settings = yaml.safe_load(file.read_text())
-    settings["listeners"].append(federation_listener(address, port))
+    settings["listeners"].append(_federation_listener(address, port))
     file.write_text(yaml.safe_dump(settings))
     homeserver.start()
     try:
@@ -176,14 +178,9 @@ def running_practices(folder: Path, authority: CertificateAuthority) -> Iterator
 
 
 @contextmanager
-def running_federation(folder: Path, authority: CertificateAuthority | None = None) -> Iterator[Federation]:
-    """Starts everything; what a test changes must not matter to the others.
-
-    Args:
-        folder: where everything of it lies.
-        authority: whom all servers trust; one of their own if nobody else is to take part.
-    """
-    authority = authority or CertificateAuthority("Loopback")
+def running_federation(folder: Path) -> Iterator[Federation]:
+    """Starts everything; what a test changes must not matter to the others."""
+    authority = CertificateAuthority("Loopback")
     own_folder = folder / "ours"
     own_folder.mkdir()
     port, list_port = unused_port(), unused_port()
@@ -204,9 +201,15 @@ def running_federation(folder: Path, authority: CertificateAuthority | None = No
             running_homeserver(
                 own_folder,
                 server_name=server_name,
-                more_module={"federation": following(lists, list_root.write(of_list))},
-                more_synapse=over_tls(own_folder, authority, "127.0.0.2"),
-                more_listeners=[federation_listener("127.0.0.2", port)],
+                more_module={
+                    "federation": {
+                        "list_url": lists.url,
+                        "list_roots_file": str(list_root.write(of_list)),
+                        "seconds_between_misses": 1,
+                    }
+                },
+                more_synapse=_SWITCHED_ON | _over_tls(own_folder, authority, "127.0.0.2"),
+                more_listeners=[_federation_listener("127.0.0.2", port)],
             )
         )
         yield Federation(ours, practices, hostile, insurer, stranger, lists)

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import asyncio
+from collections.abc import Iterator, Mapping
+from concurrent.futures import Future
 
 import pytest
 
 from tests.synapse_modules.federation import Federation
 from tests.system.attack_routes import TABLE
-from tests.system.attack_routes.judge import signs_of_attack, signs_of_control
-from tests.system.attack_routes.table import Control, Route
+from tests.system.attack_routes.table import Route
+from tests.system.attack_routes.trials import Trial, trying
 
 _MOST_OPEN = 5
 
 
+@pytest.fixture(scope="module")
+def trials(request: pytest.FixtureRequest, federation: Federation) -> Iterator[Mapping[str, Future[Trial]]]:
+    """Every route that this run asks for is being tried, several at once."""
+    asked = {item.name for item in request.session.items}
+    with trying(federation, [route for route in TABLE if f"test_route[{route.name}]" in asked]) as running:
+        yield running
+
+
 @pytest.mark.parametrize("route", TABLE, ids=[route.name for route in TABLE])
-async def test_route(federation: Federation, route: Route) -> None:
-    attempted, permitted = (
-        await asyncio.gather(signs_of_attack(federation, route), signs_of_control(federation, route))
-        if route.control is Control.BARE
-        else (
-            await signs_of_attack(federation, route),
-            # People of one server sign in one after the other: the provider admits whomever the test names.
-            await signs_of_control(federation, route),
-        )
-    )
-    assert permitted, "nobody at all gets through: the attempt shows nothing"
-    assert bool(attempted) is bool(route.open_because), attempted
+def test_route(trials: Mapping[str, Future[Trial]], route: Route) -> None:
+    trial = trials[route.name].result()
+    assert trial.permitted, "nobody at all gets through: the attempt shows nothing"
+    assert bool(trial.attempted) is bool(route.open_because), trial.attempted
 
 
 def test_the_table_is_long_and_what_is_open_is_proved() -> None:

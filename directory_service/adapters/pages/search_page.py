@@ -42,11 +42,10 @@ _LONGEST_TYPED = 100
 
 @dataclass(frozen=True, slots=True)
 class MeaningView:
-    """What a word was taken for: each specialty with its code, and the names of those that it may not hold for."""
+    """What a word was taken for: each specialty with its code."""
 
     word: str
     specialties: tuple[tuple[str, str], ...]
-    uncertain: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +125,7 @@ class SearchPage:
             ),
             order=wording.text(_order(query)),
             meanings=tuple(
-                MeaningView(
-                    meaning.word,
-                    tuple((code, wording.specialty(code)) for code in meaning.codes),
-                    wording.joined(meaning.uncertain, wording.specialty),
-                )
+                MeaningView(meaning.word, tuple((code, wording.specialty(code)) for code in meaning.codes))
                 for meaning in self._meanings.of([form.what])
             ),
             unknown_hours=page.unknown_hours,

@@ -3,14 +3,35 @@
 from __future__ import annotations
 
 from tests.system.attack_routes import (
+    addresses,
     administrators,
+    delayed,
+    existence,
     federation,
     invitations,
     joins,
+    moments,
+    notices,
     others_chats,
     people_seen,
     practices,
+    rooms_before,
 )
 from tests.system.attack_routes.table import TABLE
 
-__all__ = ["TABLE", "administrators", "federation", "invitations", "joins", "others_chats", "people_seen", "practices"]
+__all__ = [
+    "TABLE",
+    "addresses",
+    "administrators",
+    "delayed",
+    "existence",
+    "federation",
+    "invitations",
+    "joins",
+    "moments",
+    "notices",
+    "others_chats",
+    "people_seen",
+    "practices",
+    "rooms_before",
+]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from urllib.parse import quote
 
-from tests.synapse_modules.homeserver_under_test import SignedIn
+from tests.synapse_modules.homeserver_under_test import CIPHERTEXT, SignedIn
 from tests.system.attack_routes.people import Cast, call
 from tests.system.attack_routes.table import Control, route
 
@@ -101,6 +101,76 @@ async def gives_the_victim_a_name(c: Cast) -> None:
     await c.admin("PUT", f"/v2/users/{quote(c.victim.user_id)}", {"displayname": c.marker})
 
 
+@route(Control.BARE)
+async def gives_the_victim_a_picture(c: Cast) -> None:
+    """Its address is words."""
+    await c.chat_of(c.victim, await c.practice())
+    await c.admin("PUT", f"/v2/users/{quote(c.victim.user_id)}", {"avatar_url": f"mxc://example/{c.marker}"})
+
+
+@route(Control.BARE)
+async def gives_the_victims_practice_a_name(c: Cast) -> None:
+    practice = await c.practice()
+    await c.chat_of(c.victim, practice)
+    await c.admin("PUT", f"/v2/users/{quote(practice.user_id)}", {"displayname": c.marker})
+
+
+@route(Control.BARE)
+async def gives_the_victims_practice_a_picture(c: Cast) -> None:
+    practice = await c.practice()
+    await c.chat_of(c.victim, practice)
+    await c.admin("PUT", f"/v2/users/{quote(practice.user_id)}", {"avatar_url": f"mxc://example/{c.marker}"})
+
+
+@route(Control.BARE)
+async def gives_the_victims_practice_a_field(c: Cast) -> None:
+    practice = await c.practice()
+    await c.chat_of(c.victim, practice)
+    key, address = "org.example.words", f"/profile/{quote(practice.user_id)}"
+    await c.asks("PUT", f"{address}/{key}", {key: c.marker}, who=await c.scene.operator())
+    await c.looks_up(address)
+
+
+@route(Control.BARE)
+async def deletes_what_the_practice_wrote_with_words(c: Cast) -> None:
+    practice = await c.practice()
+    room = await c.chat_of(c.victim, practice)
+    await c.sends(room, "m.room.encrypted", CIPHERTEXT, who=practice)
+    path, body = f"/v1/user/{quote(practice.user_id)}/redact", {"rooms": [room], "reason": c.marker}
+    _, started = await c.admin("POST", path, body)
+
+    async def is_done() -> bool:
+        _, answer = await c.admin("GET", f"/v1/user/redact_status/{started.get('redact_id', '')}")
+        return answer.get("status") not in {"active", "scheduled"}
+
+    await c.scene.federation.ours.until_async(is_done)
+
+
+@route(Control.BARE)
+async def upgrades_the_attackers_chat(c: Cast) -> None:
+    """He is let in, replaces the room and asks both into the new one."""
+    operator, practice = await c.scene.operator(), await c.practice()
+    room = await c.opens(operator.user_id, c.attacker.user_id, who=practice) or await c.chat_of(c.attacker, practice)
+    await c.enters(operator, room)
+    _, answer = await c.asks("POST", f"/rooms/{quote(room)}/upgrade", {"new_version": "11"}, who=operator)
+    new = str(answer.get("replacement_room", room))
+    for who in (c.attacker, c.victim):
+        await c.invites(new, who.user_id, who=operator)
+        await c.enters(who, new)
+
+
+@route(Control.BARE)
+async def takes_over_the_victims_chat(c: Cast) -> None:
+    """He is made its master, lets himself in, and opens its doors to the attacker."""
+    operator = await c.scene.operator()
+    room = await c.chat_of(c.victim, await c.practice())
+    await c.admin("POST", f"/v1/rooms/{quote(room)}/make_room_admin", {"user_id": operator.user_id})
+    await c.enters(operator, room)
+    await c.sets(room, "m.room.join_rules", {"join_rule": "public"}, who=operator)
+    await c.invites(room, c.attacker.user_id, who=operator)
+    await c.enters(c.attacker, room)
+
+
 async def _is_made_administrator(c: Cast) -> None:
     await c.admin("PUT", f"/v1/users/{quote(c.attacker.user_id)}/admin", {"admin": True})
 
@@ -137,3 +207,32 @@ async def makes_the_attacker_one_who_makes_the_victim_join(c: Cast) -> None:
 async def makes_the_attacker_one_who_opens_a_public_room(c: Cast) -> None:
     await _is_made_administrator(c)
     await c.enters(c.victim, await c.opens(preset="public_chat"))
+
+
+@route(Control.BARE)
+async def makes_the_attacker_one_by_the_newer_call(c: Cast) -> None:
+    await c.admin("PUT", f"/v2/users/{quote(c.attacker.user_id)}", {"admin": True})
+    await c.opens(c.victim.user_id)
+
+
+def _reads_as_one(name: str, path: str) -> None:
+    """What she is shown then; ``{user}``, ``{room}`` and ``{event}`` are the victim's."""
+
+    @route(Control.BARE, name=f"makes the attacker one who reads {name}")
+    async def reads(c: Cast) -> None:
+        room = await c.victims_chat()
+        member, _ = await c.victim_writes(room)
+        await _is_made_administrator(c)
+        address = path
+        for placeholder, value in {"{user}": c.victim.user_id, "{room}": room, "{event}": member}.items():
+            address = address.replace(placeholder, quote(value, safe=""))
+        await c.asks("GET", address, prefix="/_synapse/admin")
+
+
+_reads_as_one("the account", "/v2/users/{user}")
+_reads_as_one("the list of accounts", "/v2/users?from=0&limit=1000&user_id={user}")
+_reads_as_one("the devices", "/v2/users/{user}/devices")
+_reads_as_one("the messages of a chat", "/v1/rooms/{room}/messages?dir=b&limit=100")
+_reads_as_one("the state of a chat", "/v1/rooms/{room}/state")
+_reads_as_one("what surrounds an event", "/v1/rooms/{room}/context/{event}")
+_reads_as_one("an event", "/v1/fetch_event/{event}")

@@ -7,6 +7,9 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import quote
 
+from synapse.api.room_versions import KNOWN_ROOM_VERSIONS
+from synapse.crypto.event_signing import add_hashes_and_signatures
+
 from tests.clients.hostile_server import HostileRoom, care_state
 from tests.synapse_modules.homeserver_under_test import CIPHERTEXT
 from tests.system.attack_routes.people import Cast
@@ -228,6 +231,19 @@ async def walks_through_doors_that_the_practice_opens(c: Cast) -> None:
 
 
 @route(Control.BARE, homes=ELSEWHERE)
+async def walks_in_through_a_space_that_the_practice_names(c: Cast) -> None:
+    room = await c.hostile_chat()
+    allow = [{"type": "m.room_membership", "room_id": f"!space:{c.home.server_name}"}]
+    await room.send("m.room.join_rules", {"join_rule": "restricted", "allow": allow}, state_key="")
+    content = {"membership": "join", "join_authorised_via_users_server": room.creator}
+    at_practice = room.take_from(c.home, "m.room.member", content, sender=c.outsider, state_key=c.outsider)
+    joined = room.events[at_practice]
+    add_hashes_and_signatures(KNOWN_ROOM_VERSIONS[room.version], joined, c.hostile.server_name, c.hostile.signing_key)
+    await c.hostile.transaction(pdus=[joined])
+    await c.settles(room)
+
+
+@route(Control.BARE, homes=ELSEWHERE)
 async def writes_into_a_room_where_he_was_before_the_victim(c: Cast) -> None:
     room = c.hostile.open_room(c.hostile.user("praxis"))
     await _brings_in(c, room)
@@ -243,9 +259,7 @@ async def writes_into_a_room_where_he_was_before_the_victim(c: Cast) -> None:
 # -- A willing practice of the hostile server passes words on in clear ------------------------------------------------
 
 
-def _passes_on(
-    name: str, kind: str, content: Mapping[str, Any], state_key: str | None = None, *, open_because: str = ""
-) -> None:
+def _passes_on(name: str, kind: str, content: Mapping[str, Any], state_key: str | None = None) -> None:
     """What the practice sends into its chat with the victim; ``{words}`` stands for the attacker's words."""
 
     def worded(c: Cast, value: Any) -> Any:
@@ -255,7 +269,7 @@ def _passes_on(
             return [worded(c, one) for one in value]
         return value.replace("{words}", c.marker) if isinstance(value, str) else value
 
-    @route(Control.BARE, name=f"passes on words as {name}", open_because=open_because)
+    @route(Control.BARE, name=f"passes on words as {name}")
     async def passes_on(c: Cast) -> None:
         room = await c.hostile_chat()
         key = room.creator if state_key == "{creator}" else worded(c, state_key)
@@ -276,19 +290,12 @@ _passes_on("an alias", "m.room.canonical_alias", {"alias": "#{words}:example"}, 
 _passes_on("a state of its own", "org.example.words", _WORDS, "")
 _passes_on("the key of a state", "org.example.words", {}, "{words}")
 _passes_on("a part of a space", "m.space.child", {"via": ["{words}"]}, "!x:example")
+_passes_on("a space that it belongs to", "m.space.parent", {"via": ["{words}"]}, "!x:example")
 _passes_on("a tombstone", "m.room.tombstone", {"replacement_room": "!x:example"} | _WORDS, "")
 _passes_on("a note in its membership", "m.room.member", {"membership": "join", "note": "{words}"}, "{creator}")
 _passes_on("a setting of the encryption", "m.room.encryption", {"algorithm": "m.megolm.v1.aes-sha2"} | _WORDS, "")
-_passes_on(
-    "a level of power",
-    "m.room.power_levels",
-    {"events": {"{words}": 1}},
-    "",
-    open_because="A level may be set for any type of event. What is refused here holds on the practice's own server "
-    "all the same, so that both sides would judge later events differently (synapse/event_auth.py, "
-    "check_state_dependent_auth_rules), and it cannot be emptied: a redaction keeps these names "
-    "(synapse/events/utils.py, prune_event). Clients show none of them.",
-)
+_passes_on("a level of power", "m.room.power_levels", {"events": {"{words}": 1}}, "")
+_passes_on("a key beside the levels of power", "m.room.power_levels", {"note": "{words}"}, "")
 _passes_on("a rule to join", "m.room.join_rules", {"join_rule": "invite"} | _WORDS, "")
 _passes_on("a rule for the history", "m.room.history_visibility", {"history_visibility": "joined"} | _WORDS, "")
 

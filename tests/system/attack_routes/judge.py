@@ -11,38 +11,56 @@ from tests.system.attack_routes.people import BareScene, Cast, Scene, SceneOfOur
 from tests.system.attack_routes.table import Control, Route
 
 TOLD, WORDS, FACE, ROOM = "told of her", "words shown", "person shown", "common room"
+MOMENT = "seen at this moment"
+_IN_A_COMMON_ROOM = frozenset({TOLD, WORDS, MOMENT})
+"""What an attempt adds between people who see each other already."""
 
 
-async def signs_of_attack(federation: Federation, route: Route, *, on_bare: bool = False) -> set[str]:
-    """By what an insured person is reached by another one; nothing if she is not."""
-    scene = BareScene(federation) if on_bare else SceneOfOurs(federation)
-    return await _happens(route, await _cast(scene, route.home))
+class Judge:
+    """Has routes walked on the homeservers that are up; several may be walked at once."""
 
+    def __init__(self, federation: Federation) -> None:
+        self._federation = federation
+        self._ours, self._bare = SceneOfOurs(federation), BareScene(federation)
 
-async def signs_of_control(federation: Federation, route: Route) -> set[str]:
-    """The same attempt between parties who may."""
-    match route.control:
-        case Control.BARE:
-            return await signs_of_attack(federation, route, on_bare=True)
-        case Control.PERMITTED:
-            return await _happens(route, await _cast(SceneOfOurs(federation), route.home, victim="practice"))
-        case Control.ACQUAINTED:
-            cast = await _cast(SceneOfOurs(federation), route.home, victim="practice")
-            await cast.chat_of(cast.attacker, cast.victim)
-            # They are seen by each other already: what counts is what the attempt adds.
-            return await _happens(route, cast) & {TOLD, WORDS}
-        case Control.INSIDE:
-            cast = await _cast(SceneOfOurs(federation), route.home, attacker="practice")
-            cast.chat = await cast.chat_of(cast.victim, cast.attacker)
-            return await _happens(route, cast) & {TOLD, WORDS}
-        case Control.LISTED:
-            return await _happens(route, await _cast(SceneOfOurs(federation), "hostile"))
-        case Control.LISTED_ACQUAINTED:
-            cast = await _cast(SceneOfOurs(federation), "hostile")
-            await cast.scene.opt_in(cast.outsider)
-            assert await cast.opens(cast.outsider, who=cast.victim), cast.answers
-            cast.answers.clear()
-            return await _happens(route, cast) & {TOLD, WORDS}
+    async def attack(self, route: Route, scene: Scene | None = None) -> set[str]:
+        """By what an insured person is reached by another one; nothing if she is not.
+
+        Args:
+            route: what is tried.
+            scene: where, if not on our homeserver.
+        """
+        return await _happens(route, await _cast(scene or self._ours, route.home))
+
+    async def control(self, route: Route) -> set[str]:
+        """The same attempt between parties who may."""
+        match route.control:
+            case Control.BARE:
+                return await self.attack(route, self._bare)
+            case Control.PERMITTED:
+                return await _happens(route, await _cast(self._ours, route.home, victim="practice"))
+            case Control.LISTED:
+                return await _happens(route, await _cast(self._ours, "hostile"))
+            case _:
+                return await _happens(route, await self._in_a_common_room(route)) & _IN_A_COMMON_ROOM
+
+    async def _in_a_common_room(self, route: Route) -> Cast:
+        match route.control:
+            case Control.ACQUAINTED:
+                cast = await _cast(self._ours, route.home, victim="practice")
+                await cast.chat_of(cast.attacker, cast.victim)
+            case Control.INSIDE:
+                cast = await _cast(self._ours, route.home, attacker="practice")
+                cast.chat = await cast.chat_of(cast.victim, cast.attacker)
+            case _:
+                cast = await _cast(self._ours, "hostile")
+                await cast.scene.opt_in(cast.outsider)
+                cast.chat = await cast.opens(cast.outsider, who=cast.victim)
+                if route.control is Control.LISTED_INSIDE:
+                    await cast.home.join(cast.chat, cast.outsider)
+        assert not cast.answers or cast.chat, cast.answers
+        cast.answers.clear()
+        return cast
 
 
 async def _cast(scene: Scene, home: str, *, attacker: str = "person", victim: str = "person") -> Cast:
@@ -69,7 +87,7 @@ async def _cast(scene: Scene, home: str, *, attacker: str = "person", victim: st
 async def _happens(route: Route, cast: Cast) -> set[str]:
     await route.attempt(cast)
     before = await look(cast.scene, cast.victim, cast.since)
-    signs = _signs(cast, before)
+    signs = _signs(cast, before | {"on the way": cast.shown})
     # She is as trusting as can be: whatever she is invited to, she accepts.
     for room_id in _rooms(before, "invite"):
         await cast.enters(cast.victim, room_id)
@@ -79,7 +97,7 @@ async def _happens(route: Route, cast: Cast) -> set[str]:
     if hers & await rooms_of(cast.scene, cast.attacker):
         signs.add(ROOM)
     answered = json.dumps(cast.answers)
-    if any(secret in answered for secret in cast.secrets):
+    if cast.has_learned or any(secret in answered for secret in cast.secrets):
         signs.add(TOLD)
     return signs
 
@@ -89,6 +107,15 @@ def _rooms(seen: dict[str, Any], membership: str) -> set[str]:
 
 
 def _signs(cast: Cast, seen: dict[str, Any]) -> set[str]:
-    shown = json.dumps(seen)
-    signs = {FACE} if any(face in shown for face in cast.faces) else set()
-    return signs | ({WORDS} if cast.marker in shown else set())
+    def shows(part: object, *looked_for: str) -> bool:
+        shown = json.dumps(part)
+        return any(one in shown for one in looked_for)
+
+    rooms = seen["sync"].get("rooms", {}).get("join", {}).values()
+    moments = [seen["sync"].get("presence"), *(room.get("ephemeral") for room in rooms)]
+    signs = {
+        FACE: shows(seen, *cast.faces),
+        WORDS: shows(seen, cast.marker),
+        MOMENT: shows(moments, *cast.faces),
+    }
+    return {sign for sign, is_there in signs.items() if is_there}

@@ -2,26 +2,34 @@
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Awaitable, Callable
+from typing import Any
 from urllib.parse import quote
 
 from tests.synapse_modules.homeserver_under_test import CIPHERTEXT
 from tests.system.attack_routes.people import Cast
 from tests.system.attack_routes.table import Control, route
 
+_V1 = "/_matrix/client/v1"
 
-def _reads(name: str, path: str, *, prefix: str = "/_matrix/client/v3") -> None:
-    """A question; ``{room}``, ``{user}`` and ``{member}``, the victim's member event, stand for hers."""
 
+async def _filled(c: Cast, room: str, path: str, body: object) -> tuple[str, Any]:
+    """Path and body of a question; ``{room}``, ``{user}``, ``{member}`` and ``{message}`` stand for the victim's."""
+    member, message = await c.victim_writes(room)
+    said = json.dumps(body)
+    for name, value in {"room": room, "user": c.victim.user_id, "member": member, "message": message}.items():
+        path = path.replace(f"{{{name}}}", quote(value, safe=""))
+        said = said.replace(f"{{{name}}}", value)
+    return path, json.loads(said)
+
+
+def _reads(name: str, path: str, *, prefix: str = "/_matrix/client/v3", body: object = None) -> None:
     @route(Control.INSIDE, name=name)
     async def reads(c: Cast) -> None:
-        room = await c.victims_chat()
-        _, answer = await c.asks("GET", f"/rooms/{quote(room)}/messages?dir=b&limit=100", who=c.victim)
-        c.answers.clear()
-        member = next(one["event_id"] for one in answer["chunk"] if one.get("state_key") == c.victim.user_id)
-        address = path.replace("{room}", quote(room, safe="")).replace("{member}", quote(member, safe=""))
-        await c.asks("GET", address.replace("{user}", quote(c.victim.user_id, safe="")), prefix=prefix)
+        address, said = await _filled(c, await c.victims_chat(), path, body)
+        await c.asks("GET" if body is None else "POST", address, said, prefix=prefix)
 
 
 _reads("state", "/rooms/{room}/state")
@@ -35,7 +43,36 @@ _reads("event and what surrounds it", "/rooms/{room}/context/{member}")
 _reads("first synchronisation", "/rooms/{room}/initialSync", prefix="/_matrix/client/r0")
 _reads("messages by the old interface", "/rooms/{room}/messages?dir=b&limit=100", prefix="/_matrix/client/r0")
 _reads("messages by the oldest interface", "/rooms/{room}/messages?dir=b&limit=100", prefix="/_matrix/client/api/v1")
+_reads("what answers an event", "/rooms/{room}/relations/{message}", prefix=_V1)
+_reads("threads", "/rooms/{room}/threads", prefix=_V1)
+_reads("event of a moment", "/rooms/{room}/timestamp_to_event?ts=9999999999999&dir=b", prefix=_V1)
+_SUBSCRIBED = {"required_state": [["*", "*"]], "timeline_limit": 20}
+_reads(
+    "subscription of a sliding synchronisation",
+    "/org.matrix.simplified_msc3575/sync",
+    prefix="/_matrix/client/unstable",
+    body={"lists": {}, "room_subscriptions": {"{room}": _SUBSCRIBED}},
+)
 _reads("peek", "/events?room_id={room}&timeout=0&from=s0_0_0_0_0_0_0_0_0_0_0", prefix="/_matrix/client/r0")
+
+
+def _fetches(name: str, method: str, path: str, body: object = None) -> None:
+    """A question of another server's; the placeholders are those above."""
+
+    @route(Control.LISTED_INSIDE, homes=("insurer", "stranger"), name=f"{name} from elsewhere")
+    async def fetches(c: Cast) -> None:
+        room = await c.victims_chat()
+        address, said = await _filled(c, room, path, body)
+        await c.remote(method, address, said)
+
+
+_fetches("state", "GET", "/v1/state/{room}?event_id={message}")
+_fetches("messages", "GET", "/v1/backfill/{room}?v={message}&limit=50")
+_fetches("event", "GET", "/v1/event/{member}")
+_fetches("what an event rests on", "GET", "/v1/event_auth/{room}/{message}")
+_fetches("event of a moment", "GET", "/v1/timestamp_to_event/{room}?ts=9999999999999&dir=b")
+_MISSED = {"earliest_events": [], "latest_events": ["{message}"], "limit": 20, "min_depth": 0}
+_fetches("missed events", "POST", "/v1/get_missing_events/{room}", _MISSED)
 
 
 def _writes(attempt: Callable[[Cast, str], Awaitable[object]]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import secrets
 import sqlite3
@@ -48,6 +49,10 @@ class Scene(Protocol):
         """Makes a practice of another server reachable for insured people."""
         ...
 
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        """What stands in its database."""
+        ...
+
 
 class SceneOfOurs:
     """Synapse with the module."""
@@ -56,9 +61,12 @@ class SceneOfOurs:
         self.federation = federation
         self._ours = federation.ours
         self.base, self.server_name = self._ours.base, self._ours.server_name
+        # The provider admits whomever the test names, so that people sign in one after the other.
+        self._at_the_provider = asyncio.Lock()
 
     async def person(self, name: str) -> SignedIn:
-        return await self._ours.new_person(name)
+        async with self._at_the_provider:
+            return await self._ours.new_person(name)
 
     async def practice(self, name: str) -> SignedIn:
         return await self._ours.practice_device(await self._ours.new_practice(name))
@@ -71,6 +79,9 @@ class SceneOfOurs:
 
     async def opt_in(self, user_id: str) -> None:
         await self._ours.opt_in(user_id, "Praxis")
+
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        return self._ours.rows(query, *values)
 
 
 class BareScene:
@@ -102,6 +113,10 @@ class BareScene:
     async def opt_in(self, user_id: str) -> None:
         """Everybody is."""
 
+    def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
+        with closing(sqlite3.connect(self._bare.process.database, timeout=20)) as connection:
+            return connection.execute(query, values).fetchall()
+
 
 @dataclass
 class Cast:
@@ -115,7 +130,11 @@ class Cast:
         outsider: a person of that server; insured there, unless it is a control.
         marker: the words that the attacker wants the victim to read.
         faces: user ids in which the victim would recognise the attacker.
+        secrets: by which the attacker's side would know that it was told of the victim.
+        chat: a chat of the victim's that is there already.
         answers: what the attacker's side was answered.
+        has_learned: whether it learned something of her that stands in no answer, such as that there is somebody.
+        shown: what the victim's client asked for on the way, and shows.
         since: where the victim's client stood before.
     """
 
@@ -129,6 +148,8 @@ class Cast:
     chat: str = ""
     faces: set[str] = field(default_factory=set)
     answers: list[object] = field(default_factory=list)
+    has_learned: bool = False
+    shown: list[object] = field(default_factory=list)
     since: str = ""
 
     # -- Calls --------------------------------------------------------------------------------------------------------
@@ -140,6 +161,10 @@ class Cast:
         answer = await call(self.scene, who or self.attacker, method, path, body, prefix=prefix)
         self.answers.append(answer)
         return answer
+
+    async def looks_up(self, path: str, body: object | None = None) -> None:
+        """The victim's client asks for something that it shows."""
+        self.shown.append(await call(self.scene, self.victim, "GET" if body is None else "POST", path, body))
 
     async def admin(self, method: str, path: str, body: object | None = None) -> Answer:
         """An administrator calls, by mistake or since somebody talked him into it."""
@@ -200,6 +225,19 @@ class Cast:
         """A chat of the victim's: with the attacker, if that is a practice of a control, otherwise with a practice."""
         return self.chat or await self.chat_of(self.victim, await self.practice())
 
+    async def victim_writes(self, room_id: str) -> tuple[str, str]:
+        """The victim's member event, and a message of hers in a room; what answers that message is her secret."""
+        ciphertext = secrets.token_hex(16)
+        _, first = await self.sends(room_id, "m.room.encrypted", CIPHERTEXT, who=self.victim)
+        relation = {"rel_type": "m.thread", "event_id": first.get("event_id", "")}
+        content = CIPHERTEXT | {"ciphertext": ciphertext, "m.relates_to": relation}
+        _, second = await self.sends(room_id, "m.room.encrypted", content, who=self.victim)
+        member = f"/rooms/{quote(room_id)}/state/m.room.member/{quote(self.victim.user_id)}?format=event"
+        _, event = await self.asks("GET", member, who=self.victim)
+        self.secrets |= {ciphertext, second.get("event_id", ciphertext)}
+        self.answers.clear()
+        return event.get("event_id", ""), first.get("event_id", "")
+
     # -- The hostile practice -----------------------------------------------------------------------------------------
 
     @property
@@ -220,10 +258,14 @@ class Cast:
         last, _ = await room.send("m.room.encrypted", CIPHERTEXT)
 
         async def is_through() -> bool:
-            seen = await look(self.scene, self.victim)
-            return last in json.dumps(seen) or room.room_id not in seen["sync"].get("rooms", {}).get("join", {})
+            path = f"/rooms/{quote(room.room_id)}/messages?dir=b&limit=10"
+            _, newest = await call(self.scene, self.victim, "GET", path)
+            if last in json.dumps(newest):
+                return True
+            _, joined = await call(self.scene, self.victim, "GET", "/joined_rooms")
+            return room.room_id not in joined["joined_rooms"]
 
-        await self.scene.federation.ours.until_async(is_through)
+        await self.scene.federation.ours.until_async(is_through, within_s=60)
 
 
 async def call(

@@ -55,6 +55,28 @@ _writes("request for verification", "m.key.verification.request")
 _writes("withheld key", "m.room_key.withheld")
 
 
+async def _put_a_file(c: Cast) -> str:
+    """A file that the victim has put there for her chat; what is in it is her secret. Its media id."""
+    await c.victims_chat()
+    secret = secrets.token_hex(16)
+    path = f"/upload?filename={secret[:8]}.bin"
+    _, answer = await c.asks("POST", path, {"file": secret}, who=c.victim, prefix="/_matrix/media/v3")
+    c.answers.clear()
+    c.secrets.add(secret)
+    return str(answer["content_uri"]).rpartition("/")[2]
+
+
+@route(Control.INSIDE)
+async def file_whose_id_is_known(c: Cast) -> None:
+    path = f"/media/download/{c.scene.server_name}/{await _put_a_file(c)}"
+    await c.asks("GET", path, prefix="/_matrix/client/v1")
+
+
+@route(Control.LISTED_INSIDE, homes=("insurer", "stranger"))
+async def file_whose_id_is_known_elsewhere(c: Cast) -> None:
+    await c.remote("GET", f"/v1/media/download/{await _put_a_file(c)}")
+
+
 @route(Control.PERMITTED)
 async def search_by_name(c: Cast) -> None:
     await _searched(c, "/_matrix/client/v3")

@@ -6,7 +6,7 @@ import secrets
 from urllib.parse import quote
 
 from tests.synapse_modules.homeserver_under_test import CIPHERTEXT, MEGOLM
-from tests.system.attack_routes.people import Cast
+from tests.system.attack_routes.people import Cast, publish_keys
 from tests.system.attack_routes.table import Control, route
 
 
@@ -112,6 +112,33 @@ async def upgrades_the_attackers_chat(c: Cast) -> None:
         await c.enters(who, new)
 
 
+@route(Control.BARE)
+async def lets_both_in_through_a_space(c: Cast) -> None:
+    """Whoever is in the space may enter the room that belongs to it."""
+    practice = await c.practice()
+    space = await c.opens(who=practice, preset="public_chat", creation_content={"type": "m.space"}, initial_state=[])
+    room = await c.opens(c.attacker.user_id, who=practice)
+    allow = [{"type": "m.room_membership", "room_id": space}]
+    await c.sets(room, "m.room.join_rules", {"join_rule": "restricted", "allow": allow}, who=practice)
+    for kind, at, child in (("m.space.child", space, room), ("m.space.parent", room, space)):
+        await c.sets(at, kind, {"via": [c.scene.server_name]}, key=child, who=practice)
+    for who in (c.attacker, c.victim):
+        await c.enters(who, space)
+        await c.enters(who, room)
+
+
+@route(Control.BARE)
+async def lets_the_victim_in_from_her_own_chat(c: Cast) -> None:
+    """Whoever is in her chat may enter the attacker's."""
+    practice = await c.practice()
+    hers = await c.chat_of(c.victim, practice)
+    room = await c.opens(c.attacker.user_id, who=practice)
+    await c.enters(c.attacker, room)
+    allow = [{"type": "m.room_membership", "room_id": hers}]
+    await c.sets(room, "m.room.join_rules", {"join_rule": "restricted", "allow": allow}, who=practice)
+    await c.enters(c.victim, room)
+
+
 # -- Words in clear, in the victim's own chat with the practice -------------------------------------------------------
 
 
@@ -189,6 +216,43 @@ async def passes_on_words_in_its_own_name(c: Cast) -> None:
 
 
 @route(Control.BARE)
+async def passes_on_words_in_a_field_of_its_profile(c: Cast) -> None:
+    """Her client shows the profile of whom she talks to."""
+    practice = await c.practice()
+    await c.chat_of(c.victim, practice)
+    key = "org.example.words"
+    await c.asks("PUT", f"/profile/{quote(practice.user_id)}/{key}", {key: c.marker}, who=practice)
+    await c.looks_up(f"/profile/{quote(practice.user_id)}")
+
+
+@route(Control.BARE)
+async def passes_on_words_to_all_devices(c: Cast) -> None:
+    practice = await c.practice()
+    await c.chat_of(c.victim, practice)
+    body = {"messages": {c.victim.user_id: {"*": {"body": c.marker}}}}
+    await c.asks("PUT", f"/sendToDevice/org.example.words/{secrets.token_hex(4)}", body, who=practice)
+
+
+@route(Control.BARE)
+async def passes_on_words_as_the_name_of_a_device(c: Cast) -> None:
+    """Her client shows whose devices read along."""
+    practice = await c.practice()
+    await publish_keys(c.scene, practice)
+    await c.chat_of(c.victim, practice)
+    await c.asks("PUT", f"/devices/{practice.device_id}", {"display_name": c.marker}, who=practice)
+    await c.looks_up("/keys/query", {"device_keys": {practice.user_id: []}})
+
+
+@route(Control.BARE)
+async def passes_on_words_in_a_relation(c: Cast) -> None:
+    practice = await c.practice()
+    room = await c.chat_of(c.victim, practice)
+    _, sent = await c.sends(room, "m.room.encrypted", CIPHERTEXT, who=practice)
+    relation = {"rel_type": c.marker, "event_id": sent["event_id"]}
+    await c.sends(room, "m.room.encrypted", CIPHERTEXT | {"m.relates_to": relation}, who=practice)
+
+
+@route(Control.BARE)
 async def passes_on_words_to_a_device(c: Cast) -> None:
     practice = await c.practice()
     await c.chat_of(c.victim, practice)
@@ -224,5 +288,7 @@ for _kind, _key in (
     ("m.room.pinned_events", "pinned"),
     ("de.gematik.tim.room.name", "name"),
     ("org.example.words", "body"),
+    ("m.space.parent", "via"),
+    ("m.space.child", "via"),
 ):
     _state_with_words(_kind, _key)

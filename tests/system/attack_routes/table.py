@@ -19,6 +19,7 @@ class Control(StrEnum):
     INSIDE = "the practice of the victim's chat"
     LISTED = "a practice's server of the federation list and an insured person"
     LISTED_ACQUAINTED = "the same two, who share a chat"
+    LISTED_INSIDE = "the same two, in the victim's chat"
     BARE = "the same two people on a Synapse without the module"
 
 
