@@ -22,6 +22,7 @@ from synapse_modules.adapters.present import now
 from synapse_modules.settings import Configuration
 from synapse_modules.store.reachability import Delta
 
+_SEARCH = "directory:search"
 _RENEW_BEFORE_S = 30
 _WAIT_S = 25
 _PAGE = 5_000
@@ -103,13 +104,18 @@ class DirectoryClient:
             raise DirectoryFault("the delta is of another issuer or of another time")
         return Delta(delta.full, delta.since, delta.version, tuple(delta.add), tuple(delta.remove), delta.more)
 
+    @property
+    def may_search(self) -> bool:
+        """Whether a token for the search is at hand."""
+        return self._known_token(_SEARCH) is not None
+
     async def prepare_search(self) -> None:
-        """Makes sure that a token for the search is at hand.
+        """Fetches a token for the search if none is at hand.
 
         Raises:
             DirectoryFault: if none is given.
         """
-        await self._token("directory:search")
+        await self._token(_SEARCH)
 
     async def people_search(self, term: str, limit: int) -> SearchAnswer:
         """Practices that insured people may reach.
@@ -117,15 +123,14 @@ class DirectoryClient:
         Raises:
             DirectoryFault: if there is no answer.
         """
-        scope = "directory:search"
-        headers = {b"Authorization": [b"Bearer " + (await self._token(scope)).encode()]}
+        headers = {b"Authorization": [b"Bearer " + (await self._token(_SEARCH)).encode()]}
         try:
             answer = await self._http.post_json_get_json(
                 self._settings.url + "/people-search", {"term": term, "limit": limit}, headers
             )
             return SearchAnswer.model_validate(answer)
         except Exception as fault:  # noqa: BLE001 - whatever went wrong, there is no answer
-            raise self._fault(scope, fault) from None
+            raise self._fault(_SEARCH, fault) from None
 
     async def sign_in_code(self, user_id: str) -> SignInCode:
         """A code with which the practice of an account signs in to its page.
@@ -156,10 +161,13 @@ class DirectoryClient:
             return DirectoryFault(f"{scope}: answered with {fault.code}")
         return DirectoryFault(f"{scope}: {type(fault).__name__}")
 
-    async def _token(self, scope: str) -> str:
+    def _known_token(self, scope: str) -> str | None:
         known = self._tokens.get(scope)
-        if known is not None and time.monotonic() < known.usable_until:
-            return known.value
+        return known.value if known is not None and time.monotonic() < known.usable_until else None
+
+    async def _token(self, scope: str) -> str:
+        if known := self._known_token(scope):
+            return known
         endpoint = f"{self._settings.url}/oauth2/token"
         form = {
             "grant_type": GRANT_TYPE,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from synapse.api.errors import Codes, SynapseError
 from synapse.module_api import ModuleApi, UserProfile, make_deferred_yieldable, run_in_background
+from synapse.util.async_helpers import ObservableDeferred
 from twisted.internet import defer, reactor
 
 from messenger_core.account_kinds import AccountKind
 from messenger_core.catalogue import Catalogue
-from synapse_modules.adapters.directory_client import DirectoryClient, DirectoryFault
+from synapse_modules.adapters.directory_client import DirectoryClient, DirectoryFault, SearchAnswer
 from synapse_modules.adapters.parties import Parties
 from synapse_modules.adapters.synapse_private.people_search import PeopleSearch
 from synapse_modules.rules.membership import AccountState
@@ -43,6 +45,7 @@ class InsuredSearch:
         self._parties = parties
         self._house = house
         self._timeout_s = timeout_ms / 1000
+        self._preparing: ObservableDeferred[None] | None = None
         self._texts = Catalogue.of("synapse_modules")
         api.register_spam_checker_callbacks(check_username_for_spam=self.check_username_for_spam)
 
@@ -74,13 +77,36 @@ class InsuredSearch:
             return {"limited": False, "results": []}
         own = await self._own_accounts(wanted)
         try:
-            await _within(_TOKEN_TIMEOUT_S, self._client.prepare_search)
-            answer = await _within(self._timeout_s, lambda: self._client.people_search(wanted, limit))
+            answer = await _within(self._timeout_s, lambda: self._ask(wanted, limit))
         except (DirectoryFault, defer.TimeoutError):
             # Nothing is made up: the answer says that there may be more.
             return {"limited": True, "results": own[:limit]}
         found = own + [{"user_id": one.user_id, "display_name": one.display_name} for one in answer.results]
         return {"limited": answer.limited or len(found) > limit, "results": found[:limit]}
+
+    async def _ask(self, term: str, limit: int) -> SearchAnswer:
+        if not self._client.may_search:
+            await self._prepared()
+        return await self._client.people_search(term, limit)
+
+    async def _prepared(self) -> None:
+        """Waits for an access token, which is fetched once for all who wait.
+
+        Whoever waits no longer does not end the fetching, so that a later search finds the token.
+        """
+        if self._preparing is None:
+            fetching = self._api.run_as_background_process("hek_search_token", self._prepare)
+            self._preparing = ObservableDeferred(fetching)
+            fetching.addBoth(self._is_prepared)
+        await make_deferred_yieldable(self._preparing.observe())
+
+    async def _prepare(self) -> None:
+        # Without a token the search itself says so.
+        with suppress(DirectoryFault, defer.TimeoutError):
+            await _within(_TOKEN_TIMEOUT_S, self._client.prepare_search)
+
+    def _is_prepared(self, _outcome: object) -> None:
+        self._preparing = None
 
     async def _own_accounts(self, term: str) -> list[dict[str, str]]:
         folded, found = term.casefold(), []

@@ -133,6 +133,9 @@ class Directory:
         self.reachable: set[str] = set()
         self.names: dict[str, str] = {}
         self.is_down = False
+        self.hangs_for_s = 0
+        """How long it takes to answer a request for a token."""
+        self.asked_for_tokens = 0
         self.searched: list[str] = []
         self.codes: dict[str, str] = {}
         self._version = 1
@@ -142,11 +145,20 @@ class Directory:
             "homeserver", homeserver_keys, frozenset({"reachability:read", "directory:search", "practice:sign-in"})
         )
         self.app = new_application()
+        self.app.middlewares.append(self._hang)
         authority = TokenAuthority(self.url, f"{self.url}/oauth2/token", generate_private_key())
         routes = GuardedRoutes(self.app, authority, self, _Replays())
         routes.add("GET", "/reachable", "reachability:read", self._reachable)
         routes.add("POST", "/people-search", "directory:search", self._search)
         routes.add("POST", "/practice-sign-in-codes", "practice:sign-in", self._code)
+
+    @web.middleware
+    async def _hang(self, request: web.Request, handler: Any) -> web.StreamResponse:
+        if request.path == "/oauth2/token":
+            self.asked_for_tokens += 1
+            await asyncio.sleep(self.hangs_for_s)
+        response: web.StreamResponse = await handler(request)
+        return response
 
     async def find_client(self, client_id: str) -> Client | None:
         return self._client if client_id == "homeserver" else None

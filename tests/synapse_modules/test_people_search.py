@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
-from tests.synapse_modules.homeserver_under_test import SERVICE, SUPPORT, Homeserver, SignedIn
+import pytest
+
+from tests.synapse_modules.homeserver_under_test import SERVICE, SUPPORT, Homeserver, SignedIn, running_homeserver
 
 
 async def search(homeserver: Homeserver, who: SignedIn, term: str) -> dict[str, Any]:
@@ -38,6 +44,33 @@ async def test_without_the_directory_the_answer_is_honest(homeserver: Homeserver
     finally:
         homeserver.directory.is_down = False
     assert (await search(homeserver, person, "hek"))["limited"] is False
+
+
+@pytest.fixture
+def homeserver_in_a_hurry(tmp_path: Path) -> Iterator[Homeserver]:
+    """It answers as fast as an operator's does; no other test's may, on a busy machine."""
+    with running_homeserver(tmp_path, more_module={"search_timeout_ms": 200}) as running:
+        yield running
+
+
+async def test_a_directory_that_hangs_costs_a_search_its_time_and_no_more(homeserver_in_a_hurry: Homeserver) -> None:
+    """Also if the token for the search is missing; it is asked for once for all, and found by a later search."""
+    homeserver, directory = homeserver_in_a_hurry, homeserver_in_a_hurry.directory
+    person, practice = await homeserver.new_person(), await homeserver.new_practice("Praxis Eilig")
+    directory.hangs_for_s, before = 30, directory.asked_for_tokens
+    try:
+        began = time.monotonic()
+        answers = await asyncio.gather(*(search(homeserver, person, "eilig") for _ in range(3)))
+        assert time.monotonic() - began < 2, "the budget is 0.2 s"
+        assert answers == [{"limited": True, "results": []}] * 3
+        assert directory.asked_for_tokens == before + 1
+    finally:
+        directory.hangs_for_s = 0
+
+    async def is_found() -> bool:
+        return [one["user_id"] for one in (await search(homeserver, person, "eilig"))["results"]] == [practice.user_id]
+
+    await homeserver.until_async(is_found)
 
 
 async def test_nobody_finds_an_insured_person(homeserver: Homeserver) -> None:
