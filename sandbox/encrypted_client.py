@@ -17,7 +17,7 @@ from sandbox.headless_sign_in import SignedIn
 
 ENCRYPTION = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
 _SYNC_WAIT_MS = 10_000
-_WAIT_S = 45.0
+_WAIT_S = 120.0
 _Found = TypeVar("_Found")
 
 

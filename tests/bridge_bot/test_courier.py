@@ -23,9 +23,9 @@ async def test_a_lane_that_is_refused_holds_no_other_one_up_and_goes_on_later(sc
     try:
         for room, person in ((HERS, ERIKA), (theirs, MAX)):
             await scene.receive(room, person, {"msgtype": "m.text", "body": "1"})
-        await asyncio.wait_for(_until_said(scene, theirs, "Ihr Anliegen: Krankengeld"), 20)
+        await asyncio.wait_for(_until_said(scene, theirs, "Ihr Anliegen: Krankengeld"), 60)
         scene.account.refusing.clear()
-        await asyncio.wait_for(_until_said(scene, HERS, "Ihr Anliegen: Krankengeld"), 20)
+        await asyncio.wait_for(_until_said(scene, HERS, "Ihr Anliegen: Krankengeld"), 60)
     finally:
         working.cancel()
         with suppress(asyncio.CancelledError):

@@ -84,7 +84,7 @@ class HomeserverWithWorkers(HomeserverOnPostgresql):
         for process in self.worker_processes:
             process.send_signal(how)
         for process in self.worker_processes:
-            process.wait(20)
+            process.wait(60)
         self.worker_processes.clear()
         super().stop(how)
 
@@ -106,7 +106,7 @@ def _running_redis(folder: Path, port: int) -> Iterator[subprocess.Popen[bytes]]
         yield process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 def _example(name: str) -> dict[str, Any]:

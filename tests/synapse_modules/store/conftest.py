@@ -91,7 +91,7 @@ class _Postgresql:
         self.rowcount = 0
 
     def _wait(self, work: Any) -> Any:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     def execute(self, sql: str, parameters: Sequence[Any] = ()) -> None:
         assert "%" not in sql, "psycopg2 would take it for a placeholder"
@@ -158,13 +158,13 @@ def _postgresql(url: str) -> Iterator[_Postgresql]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    connection = asyncio.run_coroutine_threadsafe(asyncpg.connect(url), loop).result(20)
+    connection = asyncio.run_coroutine_threadsafe(asyncpg.connect(url), loop).result(60)
     try:
         yield _Postgresql(loop, connection)
     finally:
-        asyncio.run_coroutine_threadsafe(connection.close(), loop).result(20)
+        asyncio.run_coroutine_threadsafe(connection.close(), loop).result(60)
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         loop.close()
 
 
