@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from importlib import resources
 from typing import Literal
@@ -63,6 +63,19 @@ class Visit:
     language: Language
     form: MultiDictProxy[str]
     session: Session | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class KeptForm:
+    """A form of a page that stays filled when the language is changed.
+
+    Attributes:
+        id: its id on the page.
+        action: where the language button sends it; nothing is stored there.
+    """
+
+    id: str
+    action: str
 
 
 class PageFault(Exception):  # noqa: N818 - reads as what it is
@@ -158,7 +171,7 @@ class Frame:
         *,
         title: str,
         status: int = 200,
-        again: Iterable[tuple[str, str]] = (),
+        kept_form: KeptForm | None = None,
         **values: object,
     ) -> web.Response:
         """One page.
@@ -168,7 +181,7 @@ class Frame:
             template: its file.
             title: a key of the catalogue.
             status: the HTTP status.
-            again: what the form sent, for the same page in the other language.
+            kept_form: the form that the language button sends along; without one the page is opened anew.
             values: what the template needs.
         """
         text = self._templates.get_template(template).render(
@@ -176,7 +189,7 @@ class Frame:
             visit=visit,
             title=title,
             files=self._addresses,
-            again=list(again),
+            kept_form=kept_form,
             other="de" if visit.language == "en" else "en",
             **values,
         )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from aiohttp import web
 
-from directory_service.adapters.pages.frame import PRACTICE_PATH, Frame, Visit, redirect
+from directory_service.adapters.pages.frame import PRACTICE_PATH, Frame, KeptForm, Visit, redirect
 from directory_service.adapters.pages.practice_form import Body, faults_by_place, read_profile_form
 from directory_service.adapters.pages.practice_sign_in import SIGN_OUT_PATH, PracticeSignIn
 from directory_service.adapters.pages.wording import SPOKEN, Wording
@@ -25,6 +25,7 @@ from messenger_core.problem import Problem, parse_body
 PROFILE_PATH = f"{PRACTICE_PATH}/profil"
 VISIBILITY_PATH = f"{PRACTICE_PATH}/sichtbarkeit"
 LEAVING_PATH = f"{PRACTICE_PATH}/austritt"
+LANGUAGE_PATH = f"{PRACTICE_PATH}/sprache"
 CONSENT_TEXT = "2026-11"
 """The version of the text ``practice-page-consent-text``; a changed text has another."""
 _DONE = ("profile", "visible", "paused")
@@ -65,6 +66,7 @@ class PracticePage:
             (PROFILE_PATH, self._write_profile),
             (VISIBILITY_PATH, self._choose_visibility),
             (LEAVING_PATH, self._leave),
+            (LANGUAGE_PATH, self._change_language),
         ):
             self._frame.add_form(app, path, "practice", handler)
 
@@ -87,6 +89,13 @@ class PracticePage:
         except Problem as problem:
             return self._page(visit, practice, faults=_faults(problem, body), body=body)
         return redirect(f"{PRACTICE_PATH}?done=profile")
+
+    async def _change_language(self, request: web.Request) -> web.Response:
+        """The form as it was filled, in the language that was chosen; nothing is stored."""
+        came = await self._sign_in.visit(request)
+        if came.practice is None:
+            return self._sign_in.welcome(came.visit, status=403)
+        return self._page(came.visit, came.practice, body=read_profile_form(came.visit.form, came.practice), done="not")
 
     async def _choose_visibility(self, request: web.Request) -> web.Response:
         came = await self._sign_in.visit(request)
@@ -147,6 +156,7 @@ class PracticePage:
             consent_day=wording.day(consent.at.astimezone(BERLIN).date()) if consent else "",
             consent_text=CONSENT_TEXT,
             # After a fault the version that was read stays: what somebody else wrote since is not overwritten.
+            kept_form=None if practice.state is PracticeState.WITHDRAWN else KeptForm("profile", LANGUAGE_PATH),
             etag=visit.form.get("etag") or etag(practice),
             faults=faults or Faults(),
             done=done,

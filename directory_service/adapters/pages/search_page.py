@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from directory_service.adapters.pages.frame import SEARCH_PATH, Frame, Visit
+from directory_service.adapters.pages.frame import LANGUAGE_FIELD, SEARCH_PATH, Frame, KeptForm, Visit
 from directory_service.adapters.pages.patient_sign_in import SIGN_IN_PATH, SIGN_OUT_PATH, PatientSignIn
 from directory_service.adapters.pages.place_finder import PlaceFinder
 from directory_service.adapters.pages.result_view import ResultView, result_view
@@ -37,6 +37,7 @@ from directory_service.rules.specialties import SpecialtyTable
 
 SUGGESTIONS_PATH = f"{SEARCH_PATH}/vorschlaege"
 _PER_PAGE = 10
+_FORM = KeptForm("search", SEARCH_PATH)
 _LONGEST_TYPED = 100
 
 
@@ -107,6 +108,8 @@ class SearchPage:
         if visit.session is None:
             return self._welcome(visit, 403)
         form = read_search(visit.form, self._own_places)
+        if LANGUAGE_FIELD in visit.form and "sent" not in visit.form:
+            return self._page(visit, form)  # what was typed was not sent yet
         now = datetime.now(UTC)
         try:
             query = as_query(form, self._places, now)
@@ -147,7 +150,7 @@ class SearchPage:
             "page_search.html",
             title="search-page-results-title" if found else "search-page-title",
             status=422 if fault else 200,
-            again=form.fields() if found or fault else (),
+            kept_form=_FORM,
             form=form,
             found=found,
             fault=fault,

@@ -71,6 +71,27 @@ async def test_saving_what_is_shown_changes_no_word(directory: Directory) -> Non
     assert (await directory.as_practice(key, "GET", "/owner/practice"))[1] == before
 
 
+async def test_changing_the_language_keeps_what_was_entered_and_saves_nothing(directory: Directory) -> None:
+    key = await directory.practice_joins(profile=FULL_PROFILE)
+    async with chromium(java_script_enabled=False) as context:
+        page = await context.new_page()
+        await sign_in_practice(page, directory)
+        await page.get_by_label("Straße und Hausnummer").fill("Neuer Weg 2")
+        await page.get_by_label("Türkisch").check()
+        await page.get_by_label("Montag, 2. Zeitraum, bis").fill("19:00")
+        await page.get_by_role("button", name="English").click()
+        await page.get_by_text("What you changed is not saved yet.").wait_for()
+        assert await page.get_by_label("Street and number").input_value() == "Neuer Weg 2"
+        assert await page.get_by_label("Turkish").is_checked()
+        assert await page.get_by_label("Monday, stretch 2, to").input_value() == "19:00"
+        stored = (await directory.as_practice(key, "GET", "/owner/practice"))[1]
+        assert (stored["address"]["line"], "tr" in stored["languages"]) == ("Lange Reihe 1", False)
+        await page.get_by_label("Street and number").press("Enter")
+        await page.get_by_text("Your details are saved.").wait_for()
+    stored = (await directory.as_practice(key, "GET", "/owner/practice"))[1]
+    assert (stored["address"]["line"], "tr" in stored["languages"]) == ("Neuer Weg 2", True)
+
+
 async def test_a_practice_becomes_visible_pauses_and_leaves_by_hand(directory: Directory) -> None:
     key = await directory.practice_joins(profile=None, opts_in=False)
     async with chromium() as context:

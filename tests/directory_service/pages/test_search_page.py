@@ -115,6 +115,11 @@ async def test_without_scripts_everything_but_suggestions_works(directory: Direc
     await fill(directory)
     async with chromium(java_script_enabled=False) as context:
         page = await signed_in(context, directory)
+        await page.get_by_label(LABELS["de"][0]).fill("Müller")
+        await page.get_by_role("button", name="English").click()
+        assert await page.get_by_label(LABELS["en"][0]).input_value() == "Müller"
+        assert await page.locator(".results").count() == 0
+        await page.get_by_role("button", name="Deutsch").click()
         await search(page, "Müller", "Lübeck")
         assert await names(page) == ["Praxis Dr. Müller-Lüdenscheidt"]
         await page.get_by_role("button", name="English").click()
