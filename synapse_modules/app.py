@@ -55,7 +55,7 @@ from synapse_modules.federation_wiring import open_federation
 from synapse_modules.rules.reach import Refusal
 from synapse_modules.rules.unreachable_mark import marked
 from synapse_modules.settings import Configuration, ModuleSettings, load_configuration
-from synapse_modules.start_checks import fits_the_homeserver, has_its_keys, only_our_ways_in
+from synapse_modules.start_checks import fits_the_homeserver, has_its_keys, holds_the_rules
 from synapse_modules.store.accounts import Accounts
 from synapse_modules.store.audit import AuditLog
 from synapse_modules.store.changes import Changes
@@ -112,7 +112,7 @@ class HekMessenger:
         try:
             synapse = SynapsePrivate(api)
             fits_the_homeserver(settings, api.public_baseurl, synapse.sign_in_providers)
-            only_our_ways_in(synapse.ways_in.settings())
+            holds_the_rules(synapse.settings.ways_in(), synapse.settings.needed())
             synapse.prepare_database(
                 is_main_process=api.worker_name is None, check=lambda txn: has_its_keys(txn, config.vault)
             )

@@ -7,6 +7,7 @@ from typing import Any
 
 from synapse.config import ConfigError
 
+from synapse_modules.rules.homeserver_settings import unmet_needs
 from synapse_modules.rules.kvnr_vault import KvnrVault, SealBroken
 from synapse_modules.rules.ways_in import open_ways
 from synapse_modules.settings import ModuleSettings
@@ -36,13 +37,17 @@ def fits_the_homeserver(settings: ModuleSettings, public_baseurl: str, providers
             )
 
 
-def only_our_ways_in(homeserver_settings: Mapping[str, Any]) -> None:
-    """Checks that nobody gets in past the module.
+def holds_the_rules(ways_in: Mapping[str, Any], needed: Mapping[str, Any]) -> None:
+    """Checks that nobody gets in past the module, and that no setting of Synapse's opens what no module is asked about.
+
+    Args:
+        ways_in: what homeserver.yaml says for each key of ``ways_in.OTHER_WAYS``.
+        needed: what it says for each key of ``homeserver_settings.NEEDS``.
 
     Raises:
-        ConfigError: one line for each setting of homeserver.yaml that opens another way.
+        ConfigError: one line for each setting with which a rule would not hold.
     """
-    if lines := open_ways(homeserver_settings):
+    if lines := open_ways(ways_in) + unmet_needs(needed):
         raise ConfigError("\n".join(f"homeserver.yaml: {line}" for line in lines))
 
 

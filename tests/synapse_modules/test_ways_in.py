@@ -98,6 +98,17 @@ async def test_an_account_without_a_kind_gets_no_device(homeserver: Homeserver) 
     assert (status, answer["errcode"]) == (403, "M_FORBIDDEN")
 
 
+def refused_start(homeserver: Homeserver, folder: Path, changed: dict[str, Any]) -> str:
+    """What a homeserver says that does not start with changed settings."""
+    settings = yaml.safe_load((homeserver.folder / "homeserver.yaml").read_text())
+    settings |= changed | {"database": {"name": "sqlite3", "args": {"database": str(folder / "homeserver.db")}}}
+    (folder / "homeserver.yaml").write_text(yaml.safe_dump(settings))
+    command = [sys.executable, "-m", "synapse.app.homeserver", "-c", str(folder / "homeserver.yaml")]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode != 0
+    return done.stderr
+
+
 @pytest.mark.parametrize(
     ("setting", "key"),
     [
@@ -108,13 +119,8 @@ async def test_an_account_without_a_kind_gets_no_device(homeserver: Homeserver) 
 def test_a_homeserver_with_another_way_in_does_not_start(
     homeserver: Homeserver, tmp_path: Path, setting: dict[str, Any], key: str
 ) -> None:
-    settings = yaml.safe_load((homeserver.folder / "homeserver.yaml").read_text())
-    settings |= setting | {"database": {"name": "sqlite3", "args": {"database": str(tmp_path / "homeserver.db")}}}
-    (tmp_path / "homeserver.yaml").write_text(yaml.safe_dump(settings))
-    command = [sys.executable, "-m", "synapse.app.homeserver", "-c", str(tmp_path / "homeserver.yaml")]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode != 0
-    last = done.stderr.strip().splitlines()[-1]
+    said = refused_start(homeserver, tmp_path, setting)
+    last = said.strip().splitlines()[-1]
     assert last.startswith(f"homeserver.yaml: {key}: ")
     assert "without GesundheitsID" in last
-    assert "not to be repeated" not in done.stderr
+    assert "not to be repeated" not in said

@@ -24,6 +24,7 @@ from synapse_modules.adapters.synapse_private import (
     federation,
     files,
     history,
+    homeserver_settings,
     lock_profiles,
     lock_pushers,
     lock_sessions,
@@ -49,6 +50,7 @@ _SUBJECTS = (
     federation,
     files,
     history,
+    homeserver_settings,
     lock_profiles,
     lock_pushers,
     lock_sessions,
@@ -84,6 +86,7 @@ class SynapsePrivate:
         self.open_id = openid.PrivateOpenId(self._hs)
         self.people_search = people_search.PrivatePeopleSearch(self._hs)
         self.room_list = room_list.PrivateRoomList(self._hs)
+        self.settings = homeserver_settings.PrivateSettings(self._hs)
         self.ways_in = ways_in.PrivateWaysIn(self._hs)
         self.well_known = well_known.PrivateWellKnown()
 

@@ -1,0 +1,55 @@
+"""Synapse's own settings, as its configuration was read."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from synapse.server import HomeServer
+
+from synapse_modules.adapters.synapse_private.features import Feature
+
+FEATURES: tuple[Feature, ...] = ()
+
+
+class PrivateSettings:
+    """What the public module API does not say of the homeserver's configuration, by the key in its file."""
+
+    def __init__(self, hs: HomeServer) -> None:
+        self._config = hs.config
+
+    def ways_in(self) -> dict[str, Any]:
+        """What it says of every way in that is not ours (``rules.ways_in.OTHER_WAYS``)."""
+        config = self._config
+        return {
+            "enable_registration": config.registration.enable_registration,
+            "registration_shared_secret": config.registration.registration_shared_secret,
+            "allow_guest_access": config.registration.allow_guest_access,
+            "password_config.enabled": config.auth.password_enabled_for_login
+            or config.auth.password_enabled_for_reauth,
+            "login_via_existing_session.enabled": config.auth.login_via_existing_enabled,
+            "jwt_config.enabled": config.jwt.jwt_enabled,
+            "cas_config.enabled": bool(config.cas.cas_enabled),
+            "saml2_config.enabled": config.saml2.saml2_enabled,
+            "app_service_config_files": config.appservice.app_service_config_files,
+            "matrix_authentication_service.enabled": config.mas.enabled,
+        }
+
+    def needed(self) -> dict[str, Any]:
+        """What it says of everything that a rule leans on (``rules.homeserver_settings.NEEDS``)."""
+        config = self._config
+        period_ms = config.server.redaction_retention_period
+        searches = config.ratelimiting.rc_user_directory
+        return {
+            "allow_device_name_lookup_over_federation": config.federation.allow_device_name_lookup_over_federation,
+            "auto_join_rooms": config.registration.auto_join_rooms,
+            "enable_authenticated_media": config.media.enable_authenticated_media,
+            "push.include_content": config.push.push_include_content,
+            "rc_user_directory.burst_count": searches.burst_count,
+            "rc_user_directory.per_second": searches.per_second,
+            "redaction_retention_period": None if period_ms is None else timedelta(milliseconds=period_ms),
+            "require_auth_for_profile_requests": config.server.require_auth_for_profile_requests,
+            "retention.enabled": config.retention.retention_enabled,
+            "url_preview_enabled": config.media.url_preview_enabled,
+            "user_directory.enabled": config.userdirectory.user_directory_search_enabled,
+        }

@@ -1,0 +1,41 @@
+"""A homeserver whose own settings do not keep closed what no module is asked about does not start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from synapse_modules.rules.homeserver_settings import NEEDS
+from tests.synapse_modules.homeserver_under_test import Homeserver
+from tests.synapse_modules.test_ways_in import refused_start
+
+_NONE_FITS = {
+    "allow_device_name_lookup_over_federation": True,
+    "auto_join_rooms": ["#everybody:hek.test"],
+    "enable_authenticated_media": False,
+    # Synapse itself wants both or neither.
+    "limit_profile_requests_to_users_who_share_rooms": False,
+    "push": {"include_content": True},
+    "rc_user_directory": {"per_second": 0.016, "burst_count": 5},
+    "redaction_retention_period": "90d",
+    "require_auth_for_profile_requests": False,
+    "retention": {"enabled": True},
+    "user_directory": {"enabled": False},
+}
+
+
+def test_each_setting_that_a_rule_leans_on_is_named_in_a_line_of_its_own(
+    homeserver: Homeserver, tmp_path: Path
+) -> None:
+    """All at once, so that an operator does not start again and again."""
+    said = refused_start(homeserver, tmp_path, _NONE_FITS).strip().splitlines()
+    lines = [line.removeprefix("homeserver.yaml: ") for line in said if line.startswith("homeserver.yaml: ")]
+    assert [line.partition(":")[0] for line in lines] == [
+        key
+        for key in NEEDS
+        # It takes packages of Synapse's that are not installed here.
+        if key != "url_preview_enabled"
+    ]
+    assert said[-1] == f"homeserver.yaml: {lines[-1]}"
+    assert "redaction_retention_period: 90 days, 0:00:00 is not allowed: it must be set and at most 7 days" in str(
+        lines
+    )
