@@ -156,3 +156,36 @@ async def test_malformed_messages_to_devices_are_never_the_servers_fault(
     body = {"messages": messages if not isinstance(messages, dict) else {person.user_id: [], **messages}}
     status, answer = await homeserver.call(person, "PUT", "/sendToDevice/m.room.encrypted/1", body)
     assert (status, answer["errcode"]) == (400, "M_BAD_JSON")
+
+
+@pytest.mark.parametrize("kind", ["m.read", "m.read.private"])
+async def test_a_receipt_is_of_an_event_and_says_nothing(homeserver: Homeserver, kind: str) -> None:
+    """Neither a made-up event, nor a thread, nor anything beside it reaches the other side."""
+    person, device, _, room = await homeserver.care_room()
+    _, sent = await homeserver.send(device, room)
+    path = f"/rooms/{quote(room)}/receipt/{kind}/"
+    attempts = [
+        (quote("$words in clear", safe=""), {}),
+        (quote(sent["event_id"], safe=""), {"thread_id": "words in clear"}),
+        (quote(sent["event_id"], safe=""), {"thread_id": "$words in clear"}),
+    ]
+    for event_id, body in attempts:
+        status, answer = await homeserver.call(person, "POST", path + event_id, body)
+        assert status in {200, 400}, answer
+    _, synced = await homeserver.call(device, "GET", f"/sync?timeout={secrets.randbelow(10**9)}")
+    assert not synced["rooms"]["join"][room]["ephemeral"]["events"]
+    status, _ = await homeserver.call(person, "POST", path + attempts[1][0], {"org.example": "words in clear"})
+    assert status == 200
+    _, synced = await homeserver.call(device, "GET", f"/sync?timeout={secrets.randbelow(10**9)}")
+    assert "words in clear" not in str(synced)
+    assert (person.user_id in str(synced["rooms"]["join"][room]["ephemeral"])) is (kind == "m.read")
+
+
+async def test_typing_says_no_more_than_that(homeserver: Homeserver) -> None:
+    person, device, _, room = await homeserver.care_room()
+    path = f"/rooms/{quote(room)}/typing/{person.user_id}"
+    body = {"typing": True, "timeout": 30_000, "org.example": "words in clear"}
+    assert (await homeserver.call(person, "PUT", path, body))[0] == 200
+    _, synced = await homeserver.call(device, "GET", f"/sync?timeout={secrets.randbelow(10**9)}")
+    [typing] = [event for event in synced["rooms"]["join"][room]["ephemeral"]["events"] if event["type"] == "m.typing"]
+    assert typing["content"] == {"user_ids": [person.user_id]}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from urllib.parse import quote
+
 from tests.synapse_modules.homeserver_under_test import claims, new_kvnr
 from tests.synapse_modules.workers_under_test import HomeserverWithWorkers
 
@@ -22,3 +24,14 @@ async def test_the_machine_api_answers_on_every_process(workers: HomeserverWithW
     for view in workers.views.values():
         answer = await view.machine("core-system", "membership:write", "POST", "/v1/memberships/status", {"kvnr": kvnr})
         assert answer == (200, {"stage": "insured", "on": None, "account": True})
+
+
+async def test_who_is_there_says_nothing_beside_it(workers: HomeserverWithWorkers) -> None:
+    """Where the operator has switched presence on."""
+    person, device, _, _ = await workers.care_room()
+    for name, view in workers.views.items():
+        path, said = f"/presence/{quote(person.user_id)}/status", {"presence": "online", "status_msg": f"in {name}"}
+        assert (await view.call(person, "PUT", path, said))[0] == 200
+        status, seen = await workers.call(device, "GET", path)
+        assert (status, seen["presence"]) == (200, "online")
+        assert "status_msg" not in seen

@@ -1,4 +1,4 @@
-"""Synapse's devices, their keys and messages, and profiles: nobody reaches those whom no room connects to."""
+"""Synapse's devices, their keys and messages, profiles and presence: nobody reaches whom no room connects to."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any, Protocol
 from synapse.api.errors import Codes, NotFoundError, SynapseError
 from synapse.handlers.devicemessage import DeviceMessageHandler
 from synapse.handlers.e2e_keys import E2eKeysHandler
+from synapse.handlers.presence import BasePresenceHandler
 from synapse.handlers.profile import ProfileHandler
 from synapse.server import HomeServer
 
@@ -15,6 +16,7 @@ from synapse_modules.adapters.synapse_private.features import Feature
 from synapse_modules.adapters.synapse_private.wrapping import Call, put_in_front
 
 FEATURES = (
+    Feature(BasePresenceHandler, "set_state", ("state",)),
     Feature(E2eKeysHandler, "query_devices", ("query_body", "from_user_id")),
     Feature(E2eKeysHandler, "claim_one_time_keys", ("query", "user")),
     Feature(E2eKeysHandler, "upload_signatures_for_device_keys", ("user_id", "signatures")),
@@ -111,6 +113,7 @@ class PrivateDevices:
                 raise rules.profile_fixed()
             return await set_as_its_owner(call)
 
+        put_in_front(self._hs.get_presence_handler(), "set_state", _be_present)
         put_in_front(keys, "query_devices", query)
         put_in_front(keys, "claim_one_time_keys", claim)
         put_in_front(keys, "upload_signatures_for_device_keys", sign)
@@ -119,6 +122,12 @@ class PrivateDevices:
         put_in_front(profiles, "dispatch_set_profile_field", set_field)
         put_in_front(profiles, "set_displayname", set_as_its_owner)
         put_in_front(profiles, "set_avatar_url", set_as_its_owner)
+
+
+async def _be_present(call: Call) -> None:
+    """Whether somebody is there those may know who share a room; what she writes beside it would stand in clear."""
+    state = {key: value for key, value in call.arguments["state"].items() if key != "status_msg"}
+    await call.go_on(state=state)
 
 
 def _not_readable() -> SynapseError:

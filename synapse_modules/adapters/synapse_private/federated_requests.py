@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
 from synapse.api.constants import EduTypes
@@ -94,22 +94,12 @@ class PrivateFederatedRequests:
 
     def _close_ephemeral(self, rules: RequestRules) -> None:
         async def receive(call: Call) -> None:
-            origin, content = call.arguments["origin"], call.arguments["content"]
+            look = TAKEN_EDUS.get(call.arguments["edu_type"])
+            if look is None:
+                # Presence of people elsewhere, and whatever else there may be, is not shown to anybody here.
+                return
             try:
-                match call.arguments["edu_type"]:
-                    case EduTypes.DIRECT_TO_DEVICE:
-                        kept = await _for_devices(rules, origin, content)
-                    case EduTypes.TYPING:
-                        kept = await _of_member(rules, origin, content)
-                    case EduTypes.RECEIPT:
-                        kept = await _of_members(rules, origin, content)
-                    case EduTypes.DEVICE_LIST_UPDATE:
-                        kept = _device_update(origin, content)
-                    case EduTypes.SIGNING_KEY_UPDATE | EduTypes.UNSTABLE_SIGNING_KEY_UPDATE:
-                        kept = dict(content) if _is_of(content["user_id"], origin) else None
-                    case _:
-                        # Presence of people elsewhere, and whatever else there may be, is not shown to anybody here.
-                        return
+                kept = await look(rules, call.arguments["origin"], call.arguments["content"])
             except (KeyError, TypeError, AttributeError, ValueError):
                 # Whatever it was meant to be. A fault would make Synapse refuse what else came with it, for ever.
                 return
@@ -164,7 +154,7 @@ async def _for_devices(rules: RequestRules, origin: str, content: Mapping[str, A
     return {**content, "messages": kept} if any(kept.values()) else None
 
 
-def _device_update(origin: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
+async def _of_device(_rules: RequestRules, origin: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
     """A changed device, without its name: that is its owner's own text, and other people have no use for it."""
     is_readable = (
         _is_of(content["user_id"], origin)
@@ -173,6 +163,11 @@ def _device_update(origin: str, content: Mapping[str, Any]) -> dict[str, Any] | 
         and all(type(one) is int for one in content.get("prev_id", []))
     )
     return {key: value for key, value in content.items() if key != "device_display_name"} if is_readable else None
+
+
+async def _of_keys(_rules: RequestRules, origin: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Changed keys by which somebody vouches for her devices."""
+    return dict(content) if _is_of(content["user_id"], origin) else None
 
 
 async def _of_member(rules: RequestRules, origin: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
@@ -204,3 +199,14 @@ def _is_receipt(kind: str, receipt: Mapping[str, Any]) -> bool:
         and type(data.get("ts", 0)) is int
         and (thread == "main" or _EVENT_ID.fullmatch(thread) is not None)
     )
+
+
+TAKEN_EDUS: Mapping[str, Callable[[RequestRules, str, Mapping[str, Any]], Awaitable[dict[str, Any] | None]]] = {
+    EduTypes.DEVICE_LIST_UPDATE: _of_device,
+    EduTypes.DIRECT_TO_DEVICE: _for_devices,
+    EduTypes.RECEIPT: _of_members,
+    EduTypes.SIGNING_KEY_UPDATE: _of_keys,
+    EduTypes.TYPING: _of_member,
+    EduTypes.UNSTABLE_SIGNING_KEY_UPDATE: _of_keys,
+}
+"""What is taken of the moment from other servers, with what is looked at; every other type is dropped."""
