@@ -1,0 +1,96 @@
+"""Who is in which room while the rules' cost is measured: made once, under our rules, for all homeservers compared."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from tests.synapse_modules.homeserver_under_test import SUPPORT, Homeserver, SignedIn
+
+_AT_ONCE = 5
+INVITATIONS = 5
+"""How many invitations of a kind are pending at once, before they are declined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Invitation:
+    """An invitation that can be made, declined and made again."""
+
+    room_id: str
+    inviter: SignedIn
+    invitee: SignedIn
+
+    @property
+    def path(self) -> str:
+        """The room's, in Matrix's client interface."""
+        return f"/rooms/{quote(self.room_id)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What is measured, by the names of the figures.
+
+    Attributes:
+        writer: is in all rooms that are written to.
+        rooms: the rooms that are written to.
+        invitations: those that are made in one turn.
+    """
+
+    writer: SignedIn
+    rooms: Mapping[str, str]
+    invitations: Mapping[str, Sequence[Invitation]]
+
+
+async def make_scene(homeserver: Homeserver, members: int) -> Scene:
+    """Makes two team rooms, the only kind that may have many members, and chats that a practice has declined.
+
+    Args:
+        homeserver: ours.
+        members: of the larger team room; the smaller one has 10.
+    """
+    writer = await homeserver.own_account(SUPPORT, "bot")
+    # One after the other: sign-in is a browser's way, whose provider says one person's claims at a time.
+    agents = [await homeserver.new_agent(f"a{number}") for number in range(members - 1)]
+    guests = [await homeserver.new_agent(f"guest{number}") for number in range(INVITATIONS)]
+    small = await _team_room(homeserver, writer, agents[:9])
+    large = await _team_room(homeserver, writer, agents)
+    return Scene(
+        writer,
+        {"send_10": small, f"send_{members}": large},
+        {
+            "invite": [Invitation(small, writer, guest) for guest in guests],
+            f"invite_{members}": [Invitation(large, writer, guest) for guest in guests],
+            "invite_chat": await _declined_chats(homeserver),
+        },
+    )
+
+
+async def _team_room(homeserver: Homeserver, writer: SignedIn, agents: Sequence[SignedIn]) -> str:
+    invited = [agent.user_id for agent in agents]
+    status, made = await homeserver.create_room(writer, *invited, preset="private_chat", is_direct=False)
+    assert status == 200, made
+    room_id, gate = str(made["room_id"]), asyncio.Semaphore(_AT_ONCE)
+
+    async def enter(agent: SignedIn) -> None:
+        async with gate:
+            assert await homeserver.join(agent, room_id) == 200
+
+    await asyncio.gather(*map(enter, agents))
+    return room_id
+
+
+async def _declined_chats(homeserver: Homeserver) -> list[Invitation]:
+    """An insured person can ask the practice anew in each of them: what our rules have the most to look up for."""
+    person, practice = await homeserver.new_person(), await homeserver.new_practice("Praxis")
+    device = await homeserver.practice_device(practice)
+    chats = []
+    for _ in range(INVITATIONS):
+        status, made = await homeserver.create_room(person, practice.user_id)
+        assert status == 200, made
+        chat = Invitation(made["room_id"], person, device)
+        status, answer = await homeserver.call(device, "POST", f"{chat.path}/leave", {})
+        assert status == 200, answer
+        chats.append(chat)
+    return chats
