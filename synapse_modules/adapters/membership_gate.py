@@ -6,7 +6,7 @@ from collections import Counter
 from typing import Any, Literal
 
 from synapse.api.errors import SynapseError
-from synapse.module_api import NOT_SPAM, ModuleApi
+from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
 
 from messenger_core.account_kinds import AccountKind
 from synapse_modules.adapters.parties import Parties
@@ -41,7 +41,6 @@ class MembershipGate:
         refusals: Refusals,
         second_insured_by_practice: bool,
     ) -> None:
-        self._api = api
         self._house = house
         self._rooms = rooms
         self._register = register
@@ -50,7 +49,7 @@ class MembershipGate:
         self._age = age
         self._refusals = refusals
         self._second_insured = second_insured_by_practice
-        api.register_spam_checker_callbacks(user_may_invite=self.user_may_invite)
+        api.register_spam_checker_callbacks(federated_user_may_invite=self.federated_user_may_invite)
 
     async def judge(self, change: MembershipChange) -> dict[str, Any]:
         """What of the content is kept.
@@ -102,18 +101,18 @@ class MembershipGate:
         """No room is replaced by another."""
         return self._refusals.error(Refusal.STATE_FIXED)
 
-    async def user_may_invite(self, inviter: str, invitee: str, _room_id: str) -> Literal["NOT_SPAM"]:
-        """Called for invitations from other servers; those of this server were judged already.
+    async def federated_user_may_invite(self, event: EventBase) -> Literal["NOT_SPAM"]:
+        """Called for invitations from other servers, also if this one knows nobody there.
 
         Raises:
             SynapseError: if it is refused.
         """
-        if not self._api.is_mine(inviter):
-            parties = await self._parties.of([inviter, invitee])
-            admitted = await self._permissions.admits(parties[inviter], parties[invitee])
-            refusal = reach.check_invitation_from_elsewhere(parties[inviter], parties[invitee], admitted=admitted)
-            if refusal is not None:
-                raise self._refusals.error(refusal)
+        inviter, invitee = event.sender, event.get_state_key() or ""
+        parties = await self._parties.of([inviter, invitee])
+        admitted = await self._permissions.admits(parties[inviter], parties[invitee])
+        refusal = reach.check_invitation_from_elsewhere(parties[inviter], parties[invitee], admitted=admitted)
+        if refusal is not None:
+            raise self._refusals.error(refusal)
         return NOT_SPAM
 
     async def _invitation(self, change: MembershipChange) -> Refusal | None:
