@@ -39,7 +39,7 @@ from tests.synapse_modules.homeserver_under_test import SignedIn
 
 _GOAL = 1.05
 _NAMES = ("bare", "ours", "peer")
-_WARM_UP_ROUNDS, _FEWEST_ROUNDS = 2, 3
+_WARM_UP_ROUNDS, _FEWEST_ROUNDS = 1, 3
 _REST_S, _AT_REST_S, _LONGEST_REST_S = 0.01, 0.0005, 2.0
 _DRAWS = 500
 _CIPHERTEXT = {

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from tests.synapse_modules.homeserver_under_test import SUPPORT, Homeserver, SignedIn
 
 _AT_ONCE = 5
-INVITATIONS = 5
+INVITATIONS = 3
 """How many invitations of a kind are pending at once, before they are declined."""
 
 

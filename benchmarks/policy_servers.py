@@ -8,10 +8,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 from aiohttp import web
@@ -20,8 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from benchmarks.policy_scene import Scene, make_scene
-from tests import bare_homeserver
-from tests.bare_homeserver import make_homeserver, unlimited
+from tests.bare_homeserver import Homeserver, make_homeserver, unlimited
 from tests.synapse_modules.certificate_authority import CertificateAuthority
 from tests.synapse_modules.federation_lists import PATH, ListSigner, entry
 from tests.synapse_modules.homeserver_under_test import SERVER_NAME, running_homeserver
@@ -91,64 +90,54 @@ def _trust(port: int) -> web.Application:
     return app
 
 
-@contextmanager
-def _running(name: str, homeserver: bare_homeserver.Homeserver, database: Path) -> Iterator[Side]:
-    shutil.copyfile(database, homeserver.database)
-    homeserver.start()
-    try:
-        assert homeserver.process is not None
-        yield Side(name, homeserver.url, homeserver.process.pid)
-    finally:
-        homeserver.stop()
-
-
-@contextmanager
-def _bare(folder: Path, settings: Mapping[str, object], database: Path) -> Iterator[Side]:
-    """Stock Synapse."""
-    with _running("bare", make_homeserver(folder, settings), database) as side:
-        yield side
-
-
-@contextmanager
-def _peer(folder: Path, settings: Mapping[str, object], database: Path) -> Iterator[Side]:
+def _peer(folder: Path, settings: Mapping[str, object], trust_port: int) -> Homeserver:
     """Stock Synapse with synapse-invite-checker, installed for this run alone, without a Synapse of its own."""
     packages = folder / "packages"
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--target", str(packages)]
     subprocess.run([*command, PEER, *_PEER_NEEDS], check=True, capture_output=True)  # noqa: S603 - our own
     (folder / "peer_shim.py").write_text(_SHIM.format(folder=str(packages)))
-    port = unused_port()
+    trust = f"http://127.0.0.1:{trust_port}"
     module = {
         "module": "peer_shim.Shimmed",
         "config": {
             "tim-type": "pro",
-            "federation_list_url": f"http://127.0.0.1:{port}{PATH}",
+            "federation_list_url": trust + PATH,
             "federation_list_require_mtls": False,
-            "gematik_ca_baseurl": f"http://127.0.0.1:{port}",
+            "gematik_ca_baseurl": trust,
             "default_permissions": {"defaultSetting": "allow all"},
         },
     }
     # It asks on loopback, which Synapse's client refuses otherwise.
-    homeserver = make_homeserver(folder, {**settings, "modules": [module], "ip_range_blacklist": []})
-    with serving(_trust(port), port), _running("peer", homeserver, database) as side:
-        yield side
+    return make_homeserver(folder, {**settings, "modules": [module], "ip_range_blacklist": []})
 
 
 @contextmanager
 def all_sides(folder: Path, members: int) -> Iterator[tuple[Scene, list[Side]]]:
     """Makes the scene, and runs the three side by side: bare Synapse first, then ours, then the peer."""
-    homes = {name: folder / name for name in ("ours", "bare", "peer")}
+    homes, trust_port = {name: folder / name for name in ("bare", "ours", "peer")}, unused_port()
     for home in homes.values():
         home.mkdir()
-    with ExitStack() as stack:
-        homeserver = stack.enter_context(running_homeserver(homes["ours"], more_synapse=unlimited()))
-        scene = asyncio.run(make_scene(homeserver, members))
-        homeserver.stop()
-        ours: dict[str, Any] = yaml.safe_load((homes["ours"] / "homeserver.yaml").read_text())
-        settings = {key: value for key, value in ours.items() if key not in _OF_OURS}
-        database = homes["ours"] / "homeserver.db"
-        bare = stack.enter_context(_bare(homes["bare"], settings, database))
-        peer = stack.enter_context(_peer(homes["peer"], settings, database))
-        # Last, so that the copies were made of a database that nobody writes to.
-        homeserver.start()
-        assert homeserver.process is not None
-        yield scene, [bare, Side("ours", homeserver.base, homeserver.process.pid), peer]
+    with ExitStack() as stack, ThreadPoolExecutor() as pool:
+        stack.enter_context(serving(_trust(trust_port), trust_port))
+        ours = stack.enter_context(running_homeserver(homes["ours"], more_synapse=unlimited()))
+        all_settings: dict[str, object] = yaml.safe_load((homes["ours"] / "homeserver.yaml").read_text())
+        settings = {key: value for key, value in all_settings.items() if key not in _OF_OURS}
+        making = [
+            pool.submit(make_homeserver, homes["bare"], settings),
+            pool.submit(_peer, homes["peer"], settings, trust_port),
+        ]
+        scene = asyncio.run(make_scene(ours, members))
+        ours.stop()
+        others = [one.result() for one in making]
+        for one in others:
+            shutil.copyfile(homes["ours"] / "homeserver.db", one.database)
+        # Only now, so that the copies were made of a database that nobody writes to.
+        starting = [pool.submit(one.start) for one in others]
+        ours.start()
+        for one, started in zip(others, starting, strict=True):
+            started.result()
+            stack.callback(one.stop)
+        bare, peer = others
+        addresses = {"bare": bare.url, "ours": ours.base, "peer": peer.url}
+        processes = {"bare": bare.process, "ours": ours.process, "peer": peer.process}
+        yield scene, [Side(name, addresses[name], one.pid) for name, one in processes.items() if one is not None]
