@@ -18,6 +18,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from directory_service.adapters.account_locks import AccountLocks
 from directory_service.adapters.client_registry import DirectoryClients
 from directory_service.adapters.fhir_interface import fhir_search, fhir_wording
+from directory_service.adapters.fhir_refusals import outcomes
 from directory_service.adapters.homeserver_api import HomeserverApi
 from directory_service.adapters.import_command import ImportCommand, ImportRequest
 from directory_service.adapters.listing_feed import FollowedWatches, ListingFeed
@@ -104,6 +105,7 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
             watches = FollowedWatches(practices=changes.version, reachable=reachable.version)
             feed = ReachabilityFeed(reachable, watches.reachable)
             app = new_application(lambda: answers(engine))
+            app.middlewares.insert(0, outcomes)
             routes = GuardedRoutes(
                 app,
                 TokenAuthority(settings.public_url, settings.public_url + TOKEN_PATH, key),
@@ -132,7 +134,7 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
                 chains=Chains(ParameterTable(specialties)),
                 texts=texts,
                 base=settings.public_url,
-            ).add_to(app, routes)
+            ).add_to(routes)
             held = Held(Indexer(specialties, read_postcodes()), PracticeIndex(specialties.knows))
             HomeserverApi(feed=feed, held=held, specialties=specialties, issuer=settings.public_url, key=key).add_to(
                 routes

@@ -65,18 +65,20 @@ def open_federation(
     events.ask_about_others(gate.verdict)
     synapse.federated_rooms.ask_first(gate)
     synapse.federated_requests.close(FederationRequests(CommonRooms(database)))
-    api.register_web_resource(
-        PATH,
-        TimInformation(
-            api,
-            servers=servers,
-            parties=parties,
-            open_id=synapse.open_id,
-            insurer_ik=config.settings.insurer_ik,
-            clock=synapse.clock,
-        ),
-    )
     servers.start()
+    if api.worker_name is None:
+        # Synapse looks OpenID tokens up on its main process alone.
+        api.register_web_resource(
+            PATH,
+            TimInformation(
+                api,
+                servers=servers,
+                parties=parties,
+                open_id=synapse.open_id,
+                insurer_ik=config.settings.insurer_ik,
+                clock=synapse.clock,
+            ),
+        )
     if api.should_run_background_tasks():
         leaving = LeavingRooms(api, to_leave, parties)
         api.looping_background_call(leaving.leave_what_is_noted, ROUND_MS, desc="hek_leaving_rooms")

@@ -14,6 +14,7 @@ from urllib.error import URLError
 import yaml
 from aiohttp.test_utils import unused_port
 from joserfc.jwk import ECKey
+from signedjson.key import generate_signing_key, write_signing_keys
 
 from messenger_core.service_auth.keys import generate_private_key, public_jwks, write_private_key
 
@@ -115,9 +116,9 @@ def make_homeserver(
     (folder / "key_login.py").write_text(_LOGIN_MODULE)
     settings = _settings(folder, public_url or url, port, key) | dict(more_settings or {})
     (folder / "homeserver.yaml").write_text(yaml.safe_dump(settings))
-    homeserver = Homeserver(url, key, key_file, folder)
-    subprocess.run([*homeserver.command, "--generate-keys"], check=True, cwd=folder, capture_output=True)
-    return homeserver
+    with (folder / "signing.key").open("w") as file:
+        write_signing_keys(file, [generate_signing_key("a_test")])
+    return Homeserver(url, key, key_file, folder)
 
 
 def _settings(folder: Path, url: str, port: int, key: ECKey) -> dict[str, object]:

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, NoReturn
 
 import asyncpg
+import hypothesis
 import pytest
 from aiohttp.test_utils import unused_port
 from xdist.scheduler import LoadScopeScheduling
@@ -20,9 +21,14 @@ from xdist.scheduler import LoadScopeScheduling
 if TYPE_CHECKING:
     from xdist.remote import Producer
 
+    from tests.synapse_modules.certificate_authority import CertificateAuthority
     from tests.synapse_modules.federation import Federation
 
 _START_TIMEOUT_S = 60
+
+# A made-up example that takes long on a busy machine is no fault.
+hypothesis.settings.register_profile("any-machine", deadline=None)
+hypothesis.settings.load_profile("any-machine")
 
 
 class _OneProcessForWhatIsShared(LoadScopeScheduling):  # type: ignore[misc]
@@ -70,7 +76,7 @@ def running_postgresql() -> Iterator[str]:
             user=user,
             cwd=folder,
         )
-        options = ["-h", "127.0.0.1", "-p", str(port), "-k", folder, "-c", "fsync=off"]
+        options = ["-h", "127.0.0.1", "-p", str(port), "-k", folder, "-c", "fsync=off", "-c", "max_wal_size=96MB"]
         log = Path(folder, "log")
         with log.open("wb") as output:
             server = subprocess.Popen([postgres, "-D", data, *options], stderr=output, user=user, cwd=folder)
@@ -101,17 +107,32 @@ async def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncI
         return
     server = request.getfixturevalue("postgresql_server")
     name = f"test_{os.urandom(6).hex()}"
-    connection = await asyncpg.connect(f"{server}/postgres")
-    await connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-    await connection.close()
+    await _execute(server, f"CREATE DATABASE {name} TEMPLATE template0")
     yield f"{server}/{name}"
+    await _execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def _execute(server: str, statement: str) -> None:
+    connection = await asyncpg.connect(f"{server}/postgres")
+    await connection.execute(statement)
+    await connection.close()
 
 
 @pytest.fixture(scope="session")
-def federation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Federation]:
+def loopback_authority() -> CertificateAuthority:
+    """Whom all homeservers of the tests trust that federate."""
+    from tests.synapse_modules.certificate_authority import CertificateAuthority
+
+    return CertificateAuthority("Loopback")
+
+
+@pytest.fixture(scope="session")
+def federation(
+    tmp_path_factory: pytest.TempPathFactory, loopback_authority: CertificateAuthority
+) -> Iterator[Federation]:
     """Two homeservers that federate, and hostile ones; runs until all tests are done."""
     # Synapse is not loaded for tests that need none.
     from tests.synapse_modules.federation import running_federation
 
-    with running_federation(tmp_path_factory.mktemp("federation")) as running:
+    with running_federation(tmp_path_factory.mktemp("federation"), loopback_authority) as running:
         yield running

@@ -129,7 +129,7 @@ class FhirInterface:
         self._path = PATHS[audience]
         self._base = search.tokens.directory + self._path
         chains = Chains(search.table)
-        self._queries, self._named = QueryReader(chains), NamedQueryReader(chains)
+        self._queries, self._named_queries = QueryReader(chains), NamedQueryReader(chains)
         self._started = datetime.now(UTC)
 
     def add_to(self, app: web.Application) -> None:
@@ -219,7 +219,7 @@ class FhirInterface:
 
     def _understood(self, kind: Kind, parameters: Sequence[tuple[str, str]], now: datetime, *, lenient: bool) -> Asked:
         if is_named(parameters):
-            return self._named.read(kind, parameters, now, lenient=lenient)
+            return self._named_queries.read(kind, parameters, now, lenient=lenient)
         return self._queries.read(kind, parameters, lenient=lenient)
 
     def _ignored(self, asked: Asked) -> dict[str, Any]:
@@ -229,18 +229,17 @@ class FhirInterface:
 
     def _meanings(self, asked: Asked) -> list[dict[str, Any]]:
         """What words of the search were taken to mean, so that nothing is widened in silence."""
-        return [
-            operation_outcome(
-                "informational",
-                self._search.texts.line(
-                    "search-meaning",
-                    word=meaning.word,
-                    specialties=", ".join(map(self._search.specialties.display, meaning.codes)),
-                ),
-                severity="information",
-            )
-            for meaning in self._search.meanings.of(text.verbatim for group in asked.texts for text in group)
-        ]
+        told = []
+        for meaning in self._search.meanings.of(text.verbatim for group in asked.texts for text in group):
+            text = self._search.texts.line("search-meaning", word=meaning.word, specialties=self._named(meaning.codes))
+            if meaning.uncertain:
+                named = self._named(meaning.uncertain)
+                text += " " + self._search.texts.line("search-uncertain", word=meaning.word, specialties=named)
+            told.append(operation_outcome("informational", text, severity="information"))
+        return told
+
+    def _named(self, codes: Sequence[str]) -> str:
+        return ", ".join(map(self._search.specialties.display, codes))
 
     def _refusal(self, refusal: _Refused) -> web.Response:
         text = self._search.texts.line(refusal.text, **refusal.values)

@@ -1,7 +1,7 @@
 """What a practice's software reads and writes of its own practice as FHIR R4, after gematik's owner interface.
 
-It is the same profile that ``/owner/practice`` has, with the same rules and versions. Every answer is FHIR: a refusal
-is an ``OperationOutcome`` that names each faulty element.
+It is the same profile that ``/owner/practice`` has, with the same rules and versions. A refusal names each faulty
+element (``fhir_refusals``).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from directory_service.adapters.client_registry import PRACTICE_SCOPE
 from directory_service.adapters.practice_accounts import TRIES, changed_too_often
 from directory_service.adapters.practice_owner import PracticeOwner
 from directory_service.adapters.preconditions import Precondition, etag, read_precondition
-from directory_service.rules.fhir.capability import MEDIA_TYPE
+from directory_service.rules.fhir.capability import JSON_TYPES, MEDIA_TYPE
 from directory_service.rules.fhir.chains import Chains
 from directory_service.rules.fhir.fragments import resource
 from directory_service.rules.fhir.items import KINDS, Item, Kind, endpoint_id, items
@@ -36,24 +36,13 @@ from directory_service.rules.reading.own_resources import (
     with_entry_point,
     with_location,
 )
-from messenger_core import problem
 from messenger_core.catalogue import Catalogue
-from messenger_core.http_service import GuardedRoutes, Handler
+from messenger_core.http_service import GuardedRoutes
 from messenger_core.problem import Problem
 from messenger_core.service_auth.token_grant import Caller
 
 _MOST = 100
 _WRITTEN: tuple[Kind, ...] = ("HealthcareService", "PractitionerRole", "Location", "Endpoint")
-_ISSUES = {
-    400: "invalid",
-    401: "login",
-    403: "forbidden",
-    404: "not-found",
-    409: "conflict",
-    412: "conflict",
-    422: "invalid",
-    428: "required",
-}
 _Change = Callable[[Practice, Reading], Profile]
 
 
@@ -71,9 +60,8 @@ class OwnerFhirApi:
         self._texts = texts
         self._base = f"{base}/owner"
 
-    def add_to(self, app: web.Application, routes: GuardedRoutes) -> None:
+    def add_to(self, routes: GuardedRoutes) -> None:
         """Adds the routes."""
-        app.middlewares.append(outcomes)
         for kind in KINDS:
             routes.add("GET", f"/owner/{kind}", PRACTICE_SCOPE, partial(self._search, kind))
             routes.add("GET", f"/owner/{kind}/{{resource_id}}", PRACTICE_SCOPE, partial(self._read, kind))
@@ -200,34 +188,6 @@ class OwnerFhirApi:
         return Problem(400, "invalid-query", text)
 
 
-@web.middleware
-async def outcomes(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Answers with an ``OperationOutcome`` where the owner speaks FHIR, whoever refused."""
-    if request.path.split("/")[1:3] not in [["owner", kind] for kind in KINDS]:
-        return await handler(request)
-    try:
-        answer = await handler(request)
-    except Problem as refusal:
-        return _fhir(_outcome(refusal.body()), refusal.status)
-    if answer.content_type != problem.CONTENT_TYPE or not isinstance(answer, web.Response):
-        return answer
-    assert isinstance(answer.body, bytes)
-    refused = _fhir(_outcome(orjson.loads(answer.body)), answer.status)
-    refused.headers.update({name: value for name, value in answer.headers.items() if name == "WWW-Authenticate"})
-    return refused
-
-
-def _outcome(refusal: Resource) -> Resource:
-    """A problem (RFC 9457) as FHIR says it."""
-    code = _ISSUES.get(refusal["status"], "transient")
-    issues = [
-        {"severity": "error", "code": code, "diagnostics": fault["detail"], "expression": [fault["field"]]}
-        for fault in refusal.get("errors", [])
-    ]
-    said = {"severity": "error", "code": code, "details": {"text": refusal["detail"]}, "diagnostics": refusal["detail"]}
-    return {"resourceType": "OperationOutcome", "issue": issues or [said]}
-
-
 def _own_item(kind: Kind, practice: Practice, resource_id: str) -> Item:
     for item in items(kind, practice):
         if item.resource_id == resource_id:
@@ -240,6 +200,9 @@ def _not_own() -> Problem:
 
 
 async def _body(request: web.Request) -> object:
+    # Without a header aiohttp takes a body for octets, as many a client says of any body.
+    if request.content_type not in {*JSON_TYPES, "application/octet-stream"}:
+        raise Problem(415, "unsupported-media-type", "A resource is taken as JSON only (application/fhir+json).")
     try:
         return orjson.loads(await request.read())
     except orjson.JSONDecodeError:

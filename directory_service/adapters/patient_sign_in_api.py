@@ -66,20 +66,28 @@ class PatientSignInApi:
         }
         return web.json_response(body, headers=_NO_STORE)
 
-    async def _confirmed(self, user_id: str, openid_token: str) -> str:
-        """The user id, if its homeserver is on the list and confirms it, and it is not locked."""
-        localpart, _, server_name = user_id.removeprefix("@").partition(":")
-        if not (user_id.startswith("@") and localpart and server_name and user_id.isprintable()):
+    async def _confirmed(self, named: str, openid_token: str) -> str:
+        """The user id, if its homeserver is on the list and confirms it, and it is not locked.
+
+        Args:
+            named: the homeserver's name, as gematik's clients send it (HOWTO_Authenticate), or the whole user id.
+            openid_token: what the homeserver gave to the client.
+        """
+        server_name = named
+        if named.startswith("@"):
+            localpart, _, server_name = named.removeprefix("@").partition(":")
+            server_name = server_name if localpart else ""
+        if not (server_name and named.isprintable()):
             raise _Refused(400, "sign-in-mxid-missing", "mxId")
         if not openid_token:
             raise _Refused(401, "sign-in-openid-missing", _HEADER)
         if not self._userinfo.knows(server_name):
             raise _Refused(401, "sign-in-server-unknown", "mxId")
         try:
-            owner = await self._userinfo.owner(server_name, openid_token)
+            user_id = await self._userinfo.owner(server_name, openid_token)
         except HomeserverSilent:
             raise _Refused(503, "sign-in-unavailable") from None
-        if owner != user_id:
+        if user_id is None or named not in {user_id, user_id.partition(":")[2]}:
             raise _Refused(401, "sign-in-refused", _HEADER)
         if not self._locks.known:
             raise _Refused(503, "sign-in-unavailable")

@@ -9,8 +9,9 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from directory_service.rules.fhir.terminology import PROFESSION_WORDS
 from directory_service.rules.folding import words
-from directory_service.rules.index.fit import PREFIX, errors_allowed, level_of
+from directory_service.rules.index.fit import INFIX, NO_MATCH, PREFIX, errors_allowed, level_of
 from directory_service.rules.index.vocabulary import Lexicon, Vocabulary
 from directory_service.rules.specialties import SpecialtyTable
 
@@ -25,10 +26,12 @@ class Meaning:
     Attributes:
         word: as it was typed.
         codes: the specialties, best fitting first.
+        uncertain: those of them of which only some practices are meant, and nothing tells which.
     """
 
     word: str
     codes: tuple[str, ...]
+    uncertain: tuple[str, ...] = ()
 
 
 class Meanings:
@@ -53,9 +56,12 @@ class Meanings:
         found = {}
         for token in dict.fromkeys(token for text in texts for token in _TOKEN.findall(text)):
             for word in words(token):
+                if word in PROFESSION_WORDS:
+                    continue  # "Arzt" finds every doctor, as it says
                 codes = self.codes_of(word)
                 if any(not self._is_named(word, code) for code in codes):
-                    found[word] = Meaning(token, codes)
+                    uncertain = tuple(code for code in codes if self._is_uncertain(word, code))
+                    found[word] = Meaning(token, codes, uncertain)
         return tuple(found.values())
 
     def codes_of(self, word: str) -> tuple[str, ...]:
@@ -68,7 +74,7 @@ class Meanings:
         return known
 
     def _fitting(self, word: str) -> tuple[str, ...]:
-        errors = 0 if self._specialties.knows(word) else errors_allowed(word)
+        errors = self._errors(word)
         levels: dict[str, int] = {}
         for level, fitting in self._words.fitting(self._lexicon.asked(word, errors)):
             for number in self._words.postings.slots(fitting).tolist():
@@ -78,3 +84,16 @@ class Meanings:
     def _is_named(self, word: str, code: str) -> bool:
         """Whether the specialty's own name has the word, or one that begins with it: then there is nothing to tell."""
         return any(level_of(word, one, errors=0) <= PREFIX for one in words(self._specialties.display(code)))
+
+    def _is_uncertain(self, word: str, code: str) -> bool:
+        """Whether the word names what only some practices of the specialty are."""
+        uncertain = self._specialties.uncertain_words(code)
+        if not uncertain:
+            return False
+        errors = self._errors(word)
+        certain = self._specialties.certain_words(code)
+        named = any(level_of(word, one, errors=errors) < INFIX for one in uncertain)
+        return named and all(level_of(word, one, errors=errors) == NO_MATCH for one in certain)
+
+    def _errors(self, word: str) -> int:
+        return 0 if self._specialties.knows(word) else errors_allowed(word)

@@ -19,11 +19,20 @@ class Specialty:
         code: its code in the code system, e.g. ``ALLG``.
         display: its German name, e.g. ``Allgemeinmedizin``.
         synonyms: what patients say for it, e.g. ``Hausarzt``.
+        maybe: what they say for some of its practices, when no code tells which: a family doctor may be an internist.
+        not_with: codes; a practice with one of them is none of those.
     """
 
     code: str
     display: str
     synonyms: tuple[str, ...] = ()
+    maybe: tuple[str, ...] = ()
+    not_with: frozenset[str] = frozenset()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Everything that it is called."""
+        return self.display, *self.synonyms, *self.maybe
 
 
 class SpecialtyTable:
@@ -31,31 +40,33 @@ class SpecialtyTable:
 
     def __init__(self, specialties: Iterable[Specialty]) -> None:
         self._by_code = {specialty.code: specialty for specialty in specialties}
-        self._words = {
-            code: frozenset(words(" ".join((specialty.display, *specialty.synonyms))))
-            for code, specialty in self._by_code.items()
-        }
-        self._all_words = frozenset().union(*self._words.values())
+        self._words = {code: _words((known.display, *known.synonyms)) for code, known in self._by_code.items()}
+        self._maybe = {code: _words(known.maybe) for code, known in self._by_code.items() if known.maybe}
+        self._all_words = frozenset().union(*self._words.values(), *self._maybe.values())
 
     @classmethod
     def from_entries(cls, entries: Mapping[str, Mapping[str, object]]) -> SpecialtyTable:
-        """Takes ``{code: {"display": …, "synonyms": […]}}``, as in ``specialties.yaml``."""
-        specialties = []
-        for code, entry in entries.items():
-            synonyms = entry.get("synonyms", [])
-            assert isinstance(synonyms, list)
-            specialties.append(Specialty(code, str(entry["display"]), tuple(map(str, synonyms))))
-        return cls(specialties)
+        """Takes ``{code: {"display": …, "synonyms": […], "maybe": […], "not_with": […]}}``, as ``specialties.yaml``."""
+        return cls(
+            Specialty(
+                code,
+                str(entry["display"]),
+                synonyms=_texts(entry, "synonyms"),
+                maybe=_texts(entry, "maybe"),
+                not_with=frozenset(_texts(entry, "not_with")),
+            )
+            for code, entry in entries.items()
+        )
 
     def display(self, code: str) -> str:
         """The German name of a specialty that the table once accepted; its code if the table lost it since."""
         known = self._by_code.get(code)
         return known.display if known else code
 
-    def synonyms(self, code: str) -> tuple[str, ...]:
-        """What patients say for a specialty."""
+    def names(self, code: str) -> tuple[str, ...]:
+        """What a specialty is called, its own name first."""
         known = self._by_code.get(code)
-        return known.synonyms if known else ()
+        return known.names if known else (code,)
 
     def called(self, name: str) -> tuple[str, ...]:
         """The codes of the specialties for which a name is found: all of its words are words of theirs, or begin them.
@@ -64,9 +75,9 @@ class SpecialtyTable:
         """
         asked = words(name)
         fitting = [
-            (name not in {known.display, *known.synonyms}, known.display, code)
+            (name not in known.names, known.display, code)
             for code, known in self._by_code.items()
-            if all(any(word.startswith(one) for word in self._words[code]) for one in asked)
+            if all(any(word.startswith(one) for word in self.words_of([code])) for one in asked)
         ]
         return tuple(code for _, _, code in sorted(fitting))
 
@@ -78,14 +89,33 @@ class SpecialtyTable:
         """All codes, sorted."""
         return sorted(self._by_code)
 
-    def words_of(self, codes: Iterable[str]) -> tuple[str, ...]:
-        """The folded words, of names and synonyms, by which some specialties are known; sorted."""
-        return tuple(sorted(frozenset().union(*(self._words.get(code, frozenset()) for code in codes))))
+    def words_of(self, codes: Sequence[str]) -> tuple[str, ...]:
+        """The folded words by which a practice with some specialties is known; sorted."""
+        found = [self._words.get(code, frozenset()) for code in codes]
+        found += [self._maybe[code] for code in codes if code in self._maybe and self._may_be(code, codes)]
+        return tuple(sorted(frozenset().union(*found)))
+
+    def _may_be(self, code: str, codes: Sequence[str]) -> bool:
+        return self._by_code[code].not_with.isdisjoint(codes)
+
+    def certain_words(self, code: str) -> frozenset[str]:
+        """Those of a specialty's folded words that hold for each of its practices."""
+        return self._words[code]
+
+    def uncertain_words(self, code: str) -> frozenset[str]:
+        """Those that hold for some of them alone."""
+        return self._maybe.get(code, frozenset())
 
     def knows(self, word: str) -> bool:
         """Whether a folded word is one of a specialty's name or synonyms; such a word is never a typing error."""
         return word in self._all_words
 
-    def meant_by(self, prefix: str) -> frozenset[str]:
-        """The codes of the specialties that have a word, in name or synonyms, which begins with a folded word."""
-        return frozenset(code for code, known in self._words.items() if any(word.startswith(prefix) for word in known))
+
+def _words(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(words(" ".join(names)))
+
+
+def _texts(entry: Mapping[str, object], name: str) -> tuple[str, ...]:
+    texts = entry.get(name, [])
+    assert isinstance(texts, list)
+    return tuple(map(str, texts))

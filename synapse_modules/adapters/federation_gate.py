@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any, Literal
 
 from synapse.api.errors import Codes, SynapseError
@@ -16,13 +17,11 @@ from synapse_modules.adapters.present import now_ms
 from synapse_modules.adapters.refusals import Refusals
 from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.rules import reach, rooms_elsewhere
-from synapse_modules.rules.messages import DELETION
+from synapse_modules.rules.messages import DELETION, Sent
 from synapse_modules.rules.reach import CHAT_WITH_PRACTICE, House, Refusal, Room
 from synapse_modules.rules.rooms_elsewhere import MEMBER, ForeignEvent, ForeignState, Verdict
 from synapse_modules.store.rooms import Rooms
 from synapse_modules.store.rooms_to_leave import RoomsToLeave
-
-_TOO_MANY_REQUESTS = 429
 
 
 class FederationGate:
@@ -59,14 +58,29 @@ class FederationGate:
 
         What is refused is refused for good: a second look must come to the same end.
         """
-        if await self._is_asking(event):
+        if await self._is_asking(event) or await self._is_early(event):
             return NOT_SPAM
         return NOT_SPAM if await self._judge(event) is Verdict.TAKEN else Codes.FORBIDDEN
+
+    async def is_refused(self, event: EventBase) -> bool:
+        """The same for what Synapse does not ask about."""
+        return await self.verdict(event) != NOT_SPAM
 
     async def _is_asking(self, event: EventBase) -> bool:
         """Whether it is an invitation into a room that is not known here yet: it is judged when all of it is read."""
         is_invitation = event.type == MEMBER and event.content.get("membership") == "invite"
         return is_invitation and await self._register.find(event.room_id) is None
+
+    async def _is_early(self, event: EventBase) -> bool:
+        """Whether it deletes what is not stored yet: it may just have come, and ``deletes_in_vain`` looks again."""
+        return event.type == DELETION and bool(event.redacts) and await self._deleted(event) is None
+
+    async def deletes_in_vain(self, event: EventBase) -> bool:
+        """Whether a deletion is refused, now that what came before it is stored."""
+        return await self._judge(event) is not Verdict.TAKEN
+
+    async def _deleted(self, event: EventBase) -> Sent | None:
+        return await self._rooms.sent(event.room_id, event.redacts) if event.redacts else None
 
     async def _judge(self, event: EventBase) -> Verdict:
         room = await self._register.find(event.room_id)
@@ -74,7 +88,6 @@ class FederationGate:
 
     async def _foreign(self, event: EventBase) -> ForeignEvent:
         target = event.get_state_key() if event.type == MEMBER else None
-        deletes = event.redacts if event.type == DELETION else None
         return ForeignEvent(
             type=event.type,
             state_key=event.get_state_key(),
@@ -84,7 +97,7 @@ class FederationGate:
             sender_kind=await self._kind(event.sender),
             target_kind=None if target is None else await self._kind(target),
             target_is_ours=target is not None and self._api.is_mine(target),
-            deletes=await self._rooms.sent(event.room_id, deletes) if deletes else None,
+            deletes=await self._deleted(event) if event.type == DELETION else None,
         )
 
     async def _kind(self, user_id: str) -> AccountKind | None:
@@ -161,8 +174,11 @@ class FederationGate:
 
     def not_invited(self, answered: int | None) -> SynapseError:
         """The invited side's server decides as ours does (AF_10061); what it wrote is not passed on."""
-        has_refused = answered is not None and 400 <= answered < 500 and answered != _TOO_MANY_REQUESTS
-        return self._refusals.error(Refusal.NOT_REACHABLE if has_refused else Refusal.NO_ANSWER_FROM_THERE)
+        return self._refusals.error(Refusal.NOT_REACHABLE if _has_refused(answered) else Refusal.NO_ANSWER_FROM_THERE)
+
+    def not_joined(self, answered: int | None) -> SynapseError:
+        """What the room's server wrote is not passed on either."""
+        return self._refusals.error(Refusal.NOT_INVITED if _has_refused(answered) else Refusal.NO_ANSWER_FROM_THERE)
 
     async def enter(self, room_id: str, version: str, user_id: str, state: Sequence[EventBase]) -> set[str]:
         """Which state of a room of another server is taken, by event id, before somebody of ours is in it.
@@ -189,6 +205,11 @@ class FederationGate:
             await self._to_leave.add(room_id, at=now_ms())
             raise self._refusals.error(Refusal.NOT_A_CHAT)
         return {event.event_id for event in state if verdicts.get(event.event_id, Verdict.TAKEN) is Verdict.TAKEN}
+
+
+def _has_refused(status: int | None) -> bool:
+    """Whether a server has said no, rather than nothing or that it cannot answer now."""
+    return status is not None and 400 <= status < 500 and status != HTTPStatus.TOO_MANY_REQUESTS
 
 
 def _stripped(shown: object) -> list[ForeignState]:

@@ -61,6 +61,7 @@ class ListedServers:
     def start(self) -> None:
         """Follows the stored list in every process, and the publisher's in the one that runs background tasks."""
         self._synapse.ask_about_unlisted(self.is_listed)
+        self._synapse.follow_list(self.reload)
         self._api.looping_background_call(
             self.reload, _RELOAD_MS, desc="hek_federation_reload", run_on_all_instances=True
         )
@@ -128,6 +129,7 @@ class ListedServers:
             else:
                 federation = read_federation_list(signed, self._roots, now())
                 await self._lists.replace(federation, at=now_ms())
+                await self._synapse.tell_of_list()
                 if federation.left_out:
                     logger.warning("the federation list has %d entries that are not readable", federation.left_out)
         except Exception as fault:  # noqa: BLE001 - the stored list counts for a while; the next round tries again

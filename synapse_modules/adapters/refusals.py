@@ -17,11 +17,12 @@ class Refusals:
 
     def error(self, refusal: Refusal | FormFault) -> SynapseError:
         """The error to be raised."""
-        bad_request = isinstance(refusal, FormFault) or refusal is Refusal.ONE_INVITEE
+        bad_request = isinstance(refusal, FormFault) or refusal in {Refusal.ONE_INVITEE, Refusal.NOT_ONE_EMOJI}
         match refusal:
             case Refusal.NO_ANSWER_FROM_THERE:
                 return SynapseError(502, self._texts.line(f"room-{refusal.value}"), Codes.UNKNOWN)
-            case FormFault.NOT_READABLE:
+            # gemSpec_TI-M_Basis, A_26227 for reactions.
+            case FormFault.NOT_READABLE | Refusal.NOT_ONE_EMOJI:
                 code = Codes.BAD_JSON
             case FormFault.WRONG_VERSION:
                 code = Codes.UNSUPPORTED_ROOM_VERSION

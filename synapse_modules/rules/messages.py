@@ -12,6 +12,7 @@ from synapse_modules.rules.clear_text import carries_no_words
 from synapse_modules.rules.reach import Refusal, Room
 
 DELETION = "m.room.redaction"
+_REACTION = "m.reaction"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,9 @@ def check_message(
         return Refusal.NO_RIGHTS
     if room.kind is RoomKind.REQUEST:
         return Refusal.NOT_ACCEPTED_YET if room.is_open else Refusal.REQUEST_ENDED
-    return None if carries_no_words(event_type, content) else Refusal.NOT_ENCRYPTED
+    if carries_no_words(event_type, content):
+        return None
+    return Refusal.NOT_ONE_EMOJI if event_type == _REACTION else Refusal.NOT_ENCRYPTED
 
 
 def check_deletion(sender: str, target: Sent | None, *, now: int, max_age: timedelta | None) -> Refusal | None:

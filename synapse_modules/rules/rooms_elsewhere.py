@@ -25,6 +25,7 @@ _VERSIONS = frozenset({"9", "10", "11", "12"})
 _ROOM_TYPES = frozenset({"de.gematik.tim.roomtype.default.v1", "de.gematik.tim.roomtype.default.v2"})
 # What Matrix recommends (m.room.encryption); a room key that is used for longer is a weaker one.
 _LONGEST_ROTATION = {"rotation_period_ms": 604_800_000, "rotation_period_msgs": 100}
+_EMPTIED_BY_DELETION = frozenset({"m.room.encrypted", "m.reaction"})
 _PRESENT = frozenset({"join", "invite"})
 _INVITATION_KEYS = frozenset({"membership", "is_direct"})
 _JOIN_KEYS = _INVITATION_KEYS | {"displayname", "avatar_url"}
@@ -88,6 +89,9 @@ def judge_event(event: ForeignEvent, room: Room | None, *, now: int) -> Verdict:
         return Verdict.REFUSED
     if event.state_key is not None:
         return _judge_state(event)
+    if event.type in _EMPTIED_BY_DELETION and not event.content:
+        # What was deleted on its server comes without what it said.
+        return Verdict.TAKEN
     # A practice of another server may write as soon as it is in the room: it is the one that is asked.
     refusal = check_message(event.sender_kind, replace(room, kind=RoomKind.CARE), event.type, event.content)
     if refusal is None and event.type == DELETION:

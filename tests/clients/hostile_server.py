@@ -182,8 +182,8 @@ class HostileServer:
         self.received_requests: list[str] = []
         self.withheld: set[str] = set()
         """Events that it does not give when it is asked for what lies between; it still says what state they led to."""
-        self.refuses_invitations: tuple[int, str] | None = None
-        """A status and a text; None if it takes every invitation."""
+        self.refuses: tuple[int, str] | None = None
+        """The status and text with which it answers invitations and joins; None if it takes them all."""
         self._trust = trust
         self.app = web.Application(middlewares=[self._note])
         self._add_routes(self.app.router)
@@ -309,6 +309,9 @@ class HostileServer:
     @web.middleware
     async def _note(self, request: web.Request, handler: Any) -> web.StreamResponse:
         self.received_requests.append(f"{request.method} {request.path}")
+        if self.refuses is not None and {"invite", "make_join"} & set(request.path.split("/")):
+            status, text = self.refuses
+            return web.json_response({"errcode": "M_FORBIDDEN", "error": text}, status=status)
         response: web.StreamResponse = await handler(request)
         return response
 
@@ -371,9 +374,6 @@ class HostileServer:
         return web.json_response({"pdus": {}})
 
     async def _invited(self, request: web.Request) -> web.Response:
-        if self.refuses_invitations is not None:
-            status, text = self.refuses_invitations
-            return web.json_response({"errcode": "M_FORBIDDEN", "error": text}, status=status)
         body = await request.json()
         pdu = body["event"]
         self.received_pdus.append(pdu)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from directory_service.rules.fhir.listing import Listing
-from directory_service.rules.fhir.terminology import is_person
+from directory_service.rules.fhir.terminology import is_person, profession
 from directory_service.rules.folding import words
 from directory_service.rules.index.query import Reason, SearchHit, SearchPage, SearchPosition, SearchQuery
 from directory_service.rules.practice import Practice
@@ -69,8 +69,9 @@ def _hit(practice: Practice, query: SearchQuery, specialties: SpecialtyTable) ->
         return None
     texts = [profile.name, city, postcode, *map(specialties.display, profile.specialties)]
     known = words(" ".join(texts))
-    codes = set(profile.specialties)
-    reasons = [_reason(word, known, bool(specialties.meant_by(word) & codes)) for word in query.words]
+    owner = profession(practice.telematik_id)
+    called = [*specialties.words_of(profile.specialties), *words(owner.display if owner else "")]
+    reasons = [_reason(word, known, any(one.startswith(word) for one in called)) for word in query.words]
     if None in reasons:
         return None
     worst = max((reason for reason in reasons if reason), key=_LEVELS.index, default=None)

@@ -4,21 +4,21 @@ import asyncio
 import json
 import os
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 import yaml
 from aiohttp.test_utils import unused_port
+from sqlalchemy.exc import DBAPIError
 
 from directory_service.store.audit_log import AuditLog
-from directory_service.store.tables import audit, practice, vzd_link, vzd_resource, vzd_touched
-from messenger_core.database import open_database
+from directory_service.store.tables import audit, practice, vzd_file, vzd_link, vzd_resource, vzd_touched
+from messenger_core.database import make_engine, open_database
 from tests.directory_service.bench import settings_for
 from tests.directory_service.vzd_samples import by_kind, endpoint, entry, write_lines
 
@@ -33,10 +33,9 @@ _TABLES = {
 class Operator:
     """Somebody with settings, a database and a terminal."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: str | None = None) -> None:
         folder.mkdir(exist_ok=True)
-        self.folder = folder
-        self.database = f"sqlite:///{folder}/directory.db"
+        self.database = database or f"sqlite:///{folder}/directory.db"
         url = f"http://127.0.0.1:{unused_port()}"
         self.settings = folder / "directory_service.yaml"
         values = settings_for(folder, url=url, homeserver=url, database=self.database)
@@ -73,22 +72,39 @@ class Operator:
 
     def progress(self) -> int:
         """How far an import has come: a number that only grows."""
-        with closing(sqlite3.connect(self.folder / "directory.db", timeout=30)) as connection:
+
+        async def read() -> int:
+            engine = make_engine(self.database)
             try:
-                (lines,) = connection.execute("SELECT coalesce(sum(number), 0) FROM vzd_file").fetchone()
-                (entries,) = connection.execute("SELECT count(*) FROM practice").fetchone()
-            except sqlite3.OperationalError:
+                async with engine.connect() as connection:
+                    lines = await connection.scalar(sa.select(sa.func.coalesce(sa.func.sum(vzd_file.c.number), 0)))
+                    entries = await connection.scalar(sa.select(sa.func.count()).select_from(practice))
+                    return int(lines or 0) + int(entries or 0)
+            except DBAPIError:
                 return 0  # not made yet
-        return int(lines) + int(entries)
+            finally:
+                await engine.dispose()
+
+        return asyncio.run(read())
 
 
-def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def calm(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, list[Any]]]:
+    """An export, and what is held after an import of it that nobody disturbed."""
+    folder = tmp_path_factory.mktemp("calm")
     resources = by_kind(resource for number in range(1, 1501) for resource in entry(number))
     lines: list[Any] = ["no JSON", *resources, "no JSON either"]
-    export = write_lines(tmp_path / "export.ndjson", lines)
-    calm, hasty = Operator(tmp_path / "calm"), Operator(tmp_path / "hasty")
-    code, out, _ = calm.imports(export)
+    export, operator = write_lines(folder / "export.ndjson", lines), Operator(folder)
+    code, out, _ = operator.imports(export)
     assert (code, "1500 new" in out, "2 rejected" in out) == (0, True, True)
+    return export, operator.holds()
+
+
+def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(
+    tmp_path: Path, database_url: str, calm: tuple[Path, dict[str, list[Any]]]
+) -> None:
+    export, expected = calm
+    hasty = Operator(tmp_path, database_url)
     killed = 0
     before = hasty.progress()
     while True:
@@ -102,7 +118,7 @@ def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(tmp_pa
         killed, before = killed + 1, hasty.progress()
     assert process.returncode == 0
     assert killed >= 3
-    assert hasty.holds() == calm.holds()
+    assert hasty.holds() == expected
 
 
 def test_on_a_terminal_the_progress_is_shown(tmp_path: Path) -> None:

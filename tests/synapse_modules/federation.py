@@ -130,9 +130,10 @@ async def sync(ours: Homeserver, who: SignedIn) -> dict[str, Any]:
     return answer
 
 
-def _federation_listener(address: str, port: int) -> dict[str, object]:
+def federation_listener(address: str, port: int, *, tls: bool = True) -> dict[str, object]:
+    """A listener of Synapse's for other servers."""
     resources = [{"names": ["federation"], "compress": False}]
-    return {"port": port, "bind_addresses": [address], "type": "http", "tls": True, "resources": resources}
+    return {"port": port, "bind_addresses": [address], "type": "http", "tls": tls, "resources": resources}
 
 
 _SWITCHED_ON = {
@@ -142,7 +143,8 @@ _SWITCHED_ON = {
 }
 
 
-def _over_tls(folder: Path, authority: CertificateAuthority, address: str) -> dict[str, object]:
+def over_tls(folder: Path, authority: CertificateAuthority, address: str) -> dict[str, object]:
+    """Settings of a Synapse whose certificate is the authority's, as are those that it trusts."""
     certificate, key = authority.write_server(folder, address)
     return {
         "tls_certificate_path": str(certificate),
@@ -154,6 +156,11 @@ def _over_tls(folder: Path, authority: CertificateAuthority, address: str) -> di
     }
 
 
+def following(lists: ListPublisher, roots: Path) -> dict[str, object]:
+    """Settings of our module that follow a publisher's list."""
+    return {"list_url": lists.url, "list_roots_file": str(roots), "seconds_between_misses": 1}
+
+
 @contextmanager
 def running_practices(folder: Path, authority: CertificateAuthority) -> Iterator[PracticesServer]:
     """A bare Synapse at 127.0.0.3."""
@@ -162,13 +169,13 @@ def running_practices(folder: Path, authority: CertificateAuthority) -> Iterator
     more: Mapping[str, object] = {
         "server_name": f"{address}:{port}",
         **_SWITCHED_ON,
-        **_over_tls(folder, authority, address),
+        **over_tls(folder, authority, address),
         **bare_homeserver.unlimited(),
     }
     homeserver = bare_homeserver.make_homeserver(folder, more)
     file = folder / "homeserver.yaml"
     settings = yaml.safe_load(file.read_text())
-    settings["listeners"].append(_federation_listener(address, port))
+    settings["listeners"].append(federation_listener(address, port))
     file.write_text(yaml.safe_dump(settings))
     homeserver.start()
     try:
@@ -178,9 +185,14 @@ def running_practices(folder: Path, authority: CertificateAuthority) -> Iterator
 
 
 @contextmanager
-def running_federation(folder: Path) -> Iterator[Federation]:
-    """Starts everything; what a test changes must not matter to the others."""
-    authority = CertificateAuthority("Loopback")
+def running_federation(folder: Path, authority: CertificateAuthority | None = None) -> Iterator[Federation]:
+    """Starts everything; what a test changes must not matter to the others.
+
+    Args:
+        folder: where everything of it lies.
+        authority: whom all servers trust; one of their own if nobody else is to take part.
+    """
+    authority = authority or CertificateAuthority("Loopback")
     own_folder = folder / "ours"
     own_folder.mkdir()
     port, list_port = unused_port(), unused_port()
@@ -201,15 +213,9 @@ def running_federation(folder: Path) -> Iterator[Federation]:
             running_homeserver(
                 own_folder,
                 server_name=server_name,
-                more_module={
-                    "federation": {
-                        "list_url": lists.url,
-                        "list_roots_file": str(list_root.write(of_list)),
-                        "seconds_between_misses": 1,
-                    }
-                },
-                more_synapse=_SWITCHED_ON | _over_tls(own_folder, authority, "127.0.0.2"),
-                more_listeners=[_federation_listener("127.0.0.2", port)],
+                more_module={"federation": following(lists, list_root.write(of_list))},
+                more_synapse=_SWITCHED_ON | over_tls(own_folder, authority, "127.0.0.2"),
+                more_listeners=[federation_listener("127.0.0.2", port)],
             )
         )
         yield Federation(ours, practices, hostile, insurer, stranger, lists)

@@ -208,14 +208,14 @@ class Homeserver:
         return SignedIn(content["user_id"], content["access_token"], content["device_id"])
 
     @staticmethod
-    async def until(holds: Callable[[], bool], within_s: float = 15) -> None:
+    async def until(holds: Callable[[], bool], within_s: float = 60) -> None:
         deadline = time.monotonic() + within_s
         while not holds():
             assert time.monotonic() < deadline, "it did not come about"
             await asyncio.sleep(0.05)
 
     @staticmethod
-    async def until_async(holds: Callable[[], Awaitable[bool]], within_s: float = 15) -> None:
+    async def until_async(holds: Callable[[], Awaitable[bool]], within_s: float = 60) -> None:
         deadline = time.monotonic() + within_s
         while not await holds():
             assert time.monotonic() < deadline, "it did not come about"
@@ -295,7 +295,7 @@ class Homeserver:
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         assert self.process is not None
         self.process.send_signal(how)
-        self.process.wait(20)
+        self.process.wait(60)
 
 
 def wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -309,6 +309,14 @@ def wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path)
             assert process.poll() is None, log.read_text()[-4000:]
             assert time.monotonic() < deadline, f"{log.stem} did not start"
             time.sleep(0.1)
+
+
+def _wait_for_own_accounts(homeserver: Homeserver, number: int) -> None:
+    """Returns when what is made after the start is there, so that a test counts nothing but what it does itself."""
+    deadline = time.monotonic() + 60
+    while homeserver.rows("SELECT count(*) FROM hek_account WHERE state = 'live'")[0][0] < number:
+        assert time.monotonic() < deadline, "its own accounts were not made"
+        time.sleep(0.05)
 
 
 def _write_yaml(path: Path, content: object) -> None:
@@ -410,6 +418,7 @@ def running_homeserver(
     with serving(provider.app, provider_port), serving(directory.app, directory_port):
         homeserver.start()
         try:
+            _wait_for_own_accounts(homeserver, len(of_module["accounts"]))
             yield homeserver
         finally:
             homeserver.stop()

@@ -55,10 +55,12 @@ def _deadly(work: Callable[..., Awaitable[Any]], moment: str, count: int, victim
     async def until_death(*args: Any, **kwargs: Any) -> Any:
         nonlocal calls
         calls += 1
-        if calls == count and moment == "before":
+        # Others may be called before this one is done.
+        is_meant = calls == count
+        if is_meant and moment == "before":
             _kill(victim)
         result = await work(*args, **kwargs)
-        if calls == count and moment == "after":
+        if is_meant and moment == "after":
             _kill(victim)
         return result
 

@@ -54,17 +54,17 @@ async def test_a_person_asks_a_practice_of_another_server_and_both_write(federat
     room_id = made["room_id"]
     assert (await ours.send(person, room_id))[0] == 403, "nothing before the practice has joined"
     assert await practices.join(practice, room_id) == 200
-    await ours.until_async(lambda: _sends(ours, person, room_id))
+    await ours.until_async(lambda: sends(ours, person, room_id))
     status, sent = await practices.send(practice, room_id)
     assert status == 200, sent
-    await ours.until_async(lambda: _shows(ours, person, room_id, sent["event_id"]))
+    await ours.until_async(lambda: shows(ours, person, room_id, sent["event_id"]))
 
 
-async def _sends(ours: Homeserver, who: SignedIn, room_id: str) -> bool:
+async def sends(ours: Homeserver, who: SignedIn, room_id: str) -> bool:
     return (await ours.send(who, room_id))[0] == 200
 
 
-async def _shows(ours: Homeserver, who: SignedIn, room_id: str, event_id: str) -> bool:
+async def shows(ours: Homeserver, who: SignedIn, room_id: str, event_id: str) -> bool:
     return event_id in await shown(ours, who, room_id)
 
 
@@ -78,7 +78,7 @@ async def test_a_practice_of_another_server_invites_a_person_and_both_write(fede
     assert ours.rows("SELECT insured_user_id FROM hek_room WHERE room_id = ?", room_id) == [(person.user_id,)]
     status, sent = await practices.send(practice, room_id)
     assert status == 200, sent
-    await ours.until_async(lambda: _shows(ours, person, room_id, sent["event_id"]))
+    await ours.until_async(lambda: shows(ours, person, room_id, sent["event_id"]))
     assert (await ours.send(person, room_id))[0] == 200
     assert ours.rows("SELECT kind FROM hek_room WHERE room_id = ?", room_id) == [("care",)]
 
@@ -106,16 +106,34 @@ async def test_an_invitation_that_the_other_server_does_not_take_leaves_no_room_
     ours, hostile = federation.ours, federation.hostile
     person, practice = await ours.new_person(), hostile.user(f"praxis-{answered}")
     await ours.opt_in(practice, "Praxis")
-    hostile.refuses_invitations = (answered, "SECRET")
+    hostile.refuses = (answered, "SECRET")
     try:
         got, answer = await ours.create_room(person, practice)
     finally:
-        hostile.refuses_invitations = None
+        hostile.refuses = None
     assert (got, answer["errcode"]) == (status, errcode)
     assert told in answer["error"]
     assert " / " in answer["error"]
     assert "rooms" not in await sync(ours, person)
     assert (await ours.create_room(person, practice))[0] == 200
+
+
+@pytest.mark.parametrize(
+    ("answered", "status", "told"), [(403, 403, "wenn Sie eingeladen sind"), (500, 502, "später noch einmal")]
+)
+async def test_a_join_that_the_other_server_does_not_take_is_told_in_our_words(
+    federation: Federation, answered: int, status: int, told: str
+) -> None:
+    ours, hostile = federation.ours, federation.hostile
+    person, room = await ours.new_person(), hostile.open_room(hostile.user("praxis"))
+    assert (await room.invite(person.user_id))[0] == 200
+    hostile.refuses = (answered, "SECRET")
+    try:
+        got, answer = await ours.call(person, "POST", f"/rooms/{quote(room.room_id)}/join", {})
+    finally:
+        hostile.refuses = None
+    assert (got, told in answer["error"], " / " in answer["error"]) == (status, True, True)
+    assert room.room_id in (await sync(ours, person))["rooms"]["invite"], "she can try again"
 
 
 # -- Who is kept out --------------------------------------------------------------------------------------------------
@@ -201,15 +219,15 @@ async def test_a_room_that_turns_out_to_be_no_chat_is_never_joined(
     praxis = hostile.user("praxis")
     room = hostile.open_room(praxis, care_state(praxis, **changed))
     assert (await room.invite(person.user_id))[0] == 200
-    await _is_refused_and_left(ours, person, room)
+    await is_refused_and_left(ours, person, room)
 
 
-async def _is_refused_and_left(ours: Homeserver, person: SignedIn, room: HostileRoom) -> None:
+async def is_refused_and_left(ours: Homeserver, person: SignedIn, room: HostileRoom) -> None:
     status, answer = await ours.call(person, "POST", f"/rooms/{quote(room.room_id)}/join", {})
     assert (status, answer["errcode"]) == (403, "M_FORBIDDEN"), answer
     assert "vertraulich" in answer["error"]
     await ours.until(lambda: room.state_content("m.room.member", person.user_id)["membership"] == "leave")
-    await ours.until_async(lambda: _has_left(ours, person, room.room_id))
+    await ours.until_async(lambda: has_left(ours, person, room.room_id))
     assert room.room_id not in (await sync(ours, person)).get("rooms", {}).get("join", {})
     assert await timeline(ours, person, room.room_id) == []
 
@@ -226,7 +244,7 @@ async def test_a_room_with_somebody_insured_elsewhere_or_unlisted_is_never_joine
     room.add("m.room.member", {"membership": "invite"}, state_key=guest)
     room.take_from(server, "m.room.member", {"membership": "join"}, sender=guest, state_key=guest)
     assert (await room.invite(person.user_id))[0] == 200
-    await _is_refused_and_left(ours, person, room)
+    await is_refused_and_left(ours, person, room)
 
 
 async def test_a_second_insured_person_is_not_invited_into_a_room_that_one_was_asked_into(
@@ -256,7 +274,7 @@ async def test_what_is_sent_in_clear_is_never_shown_and_the_chat_goes_on(federat
         (await room.send("m.reaction", {"m.relates_to": {"key": "in clear"}}))[0],
     ]
     last = (await room.send("m.room.encrypted", CIPHERTEXT))[0]
-    await ours.until_async(lambda: _shows(ours, person, room.room_id, last))
+    await ours.until_async(lambda: shows(ours, person, room.room_id, last))
     assert not set(hidden) & await shown(ours, person, room.room_id)
     everything = await sync(ours, person)
     assert "in clear" not in str(everything)
@@ -276,7 +294,7 @@ async def test_a_reason_is_emptied_and_the_membership_counts(federation: Federat
         "m.room.member", {"membership": "leave", "reason": "in clear"}, sender=colleague, state_key=colleague
     )
     last = (await room.send("m.room.encrypted", CIPHERTEXT))[0]
-    await ours.until_async(lambda: _shows(ours, person, room.room_id, last))
+    await ours.until_async(lambda: shows(ours, person, room.room_id, last))
     members = [event for event in await timeline(ours, person, room.room_id) if event.get("state_key") == colleague]
     assert [event["content"] for event in members] == [
         {"membership": "leave"},
@@ -296,7 +314,7 @@ async def test_a_practice_deletes_its_own_message_and_nothing_else(federation: F
         room.take(pdu)
         assert (await room.server.transaction(pdus=[pdu]))[0] == 200
     last = (await room.send("m.room.encrypted", CIPHERTEXT))[0]
-    await ours.until_async(lambda: _shows(ours, person, room.room_id, last))
+    await ours.until_async(lambda: shows(ours, person, room.room_id, last))
     content = {event["event_id"]: event["content"] for event in await timeline(ours, person, room.room_id)}
     assert content[theirs] == {}
     assert content[mine] == CIPHERTEXT
@@ -324,13 +342,13 @@ async def test_who_changes_a_room_for_good_is_left(federation: Federation, how: 
     room = await entered(federation, person)
     kind, content = BREAKING[how]
     broken = (await room.send(kind, content, state_key=""))[0]
-    await _is_left(ours, person, room)
+    await is_left(ours, person, room)
     assert broken not in await shown(ours, person, room.room_id)
-    assert room.state_content("m.room.member", person.user_id)["membership"] == "leave"
+    await ours.until(lambda: room.state_content("m.room.member", person.user_id)["membership"] == "leave")
 
 
-async def _is_left(ours: Homeserver, person: SignedIn, room: HostileRoom) -> None:
-    await ours.until_async(lambda: _has_left(ours, person, room.room_id))
+async def is_left(ours: Homeserver, person: SignedIn, room: HostileRoom) -> None:
+    await ours.until_async(lambda: has_left(ours, person, room.room_id))
     await ours.until(lambda: not ours.rows("SELECT 1 FROM hek_room_to_leave WHERE room_id = ?", room.room_id))
     told = ours.rows("SELECT what FROM hek_change WHERE user_id = ? AND what = 'room-left'", person.user_id)
     assert told == [("room-left",)]
@@ -338,7 +356,7 @@ async def _is_left(ours: Homeserver, person: SignedIn, room: HostileRoom) -> Non
     assert written == [("care-room-left", "another-server-broke-it")]
 
 
-async def _has_left(ours: Homeserver, person: SignedIn, room_id: str) -> bool:
+async def has_left(ours: Homeserver, person: SignedIn, room_id: str) -> bool:
     return await membership(ours, person, room_id) == "leave"
 
 
@@ -350,7 +368,7 @@ async def test_who_brings_a_second_insured_person_in_is_left(federation: Federat
     guest = second.user_id if whose == "ours" else getattr(federation, whose).user("guest")
     await room.send("m.room.member", {"membership": "invite"}, state_key=guest)
     await room.send("m.room.encrypted", CIPHERTEXT)
-    await _is_left(ours, person, room)
+    await is_left(ours, person, room)
     assert room.room_id not in str(await sync(ours, second))
     assert await membership(ours, second, room.room_id) is None
 
@@ -365,7 +383,7 @@ async def test_who_slips_a_second_insured_person_in_with_the_state_of_a_hidden_e
     federation.hostile.withheld.add(hidden)
     room.add("m.room.encrypted", CIPHERTEXT)
     await room.send("m.room.encrypted", CIPHERTEXT)
-    await _is_left(ours, person, room)
+    await is_left(ours, person, room)
     assert room.room_id not in str(await sync(ours, second))
     assert await membership(ours, second, room.room_id) is None
 
@@ -393,7 +411,7 @@ async def test_who_is_not_invited_gets_no_way_in_whether_she_asks_for_one_or_not
     await room.send("m.room.member", {"membership": "invite"}, sender=praxis, state_key=guest)
     raw = room.make("m.room.member", {"membership": "join"}, sender=guest, state_key=guest)
     assert (await federation.insurer.send_join(raw))[0] == 403
-    await _is_left(ours, person, room)
+    await is_left(ours, person, room)
 
 
 async def test_rooms_of_the_house_are_closed_to_other_servers(federation: Federation) -> None:
@@ -424,7 +442,7 @@ async def test_a_room_that_is_noted_is_left_whatever_was_interrupted(federation:
     ours, person = federation.ours, await federation.ours.new_person()
     room = await entered(federation, person)
     ours.change_row("INSERT INTO hek_room_to_leave (room_id, noted_at) VALUES (?, 1)", room.room_id)
-    await _is_left(ours, person, room)
+    await is_left(ours, person, room)
 
 
 @pytest.mark.parametrize("door", ["public", "knock"])

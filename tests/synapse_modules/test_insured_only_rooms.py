@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from urllib.parse import quote
 
 import pytest
-import yaml
 
 from tests.synapse_modules.homeserver_under_test import Homeserver, SignedIn, running_homeserver
-from tests.synapse_modules.test_membership_killed import died, restart
+from tests.synapse_modules.test_membership_killed import add_switch, died, restart
 
 _STORE = "synapse_modules.store.insured_only_rooms:InsuredOnlyRooms"
 _POINTS = (
@@ -26,10 +25,7 @@ def homeserver_of_pairs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ho
     folder = tmp_path_factory.mktemp("pairs")
     more = {"second_insured_by_practice": True, "insured_only_rooms": {"grace_days": 7, "look_every_s": 1}}
     with running_homeserver(folder, more_module=more) as homeserver:
-        settings = yaml.safe_load((folder / "homeserver.yaml").read_text())
-        switch = {"module": "tests.synapse_modules.kill_switch.KillSwitch", "config": {"file": str(folder / "point")}}
-        settings["modules"].append(switch)
-        (folder / "homeserver.yaml").write_text(yaml.safe_dump(settings))
+        add_switch(folder)
         yield homeserver
 
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 import pytest
 
 from tests.synapse_modules import registered_paths
-from tests.synapse_modules.homeserver_under_test import SERVER_NAME, Homeserver
+from tests.synapse_modules.homeserver_under_test import Homeserver
 from tests.synapse_modules.session_to_lock import (
     DELAYED,
     PushGateway,
@@ -40,6 +40,7 @@ _WITHOUT_TOKEN = {
     ("POST", "/register"): (403, "M_FORBIDDEN"),
     ("POST", "/account/password"): (401, None),
     ("GET", "^/_matrix/federation/v1/openid/userinfo"): (401, "M_MISSING_TOKEN"),
+    ("GET", "/tim-information"): (403, None),
     ("GET", "/im.nheko.summary/rooms/(?P<room_identifier>[^/]*)/summary"): (404, "M_NOT_FOUND"),
     ("GET", "/im.nheko.summary/summary/(?P<room_identifier>[^/]*)"): (404, "M_NOT_FOUND"),
     ("GET", "/room_summary/(?P<room_identifier>[^/]*)"): (404, "M_NOT_FOUND"),
@@ -48,6 +49,7 @@ _WITHOUT_TOKEN = {
 _WITH_TOKEN = {
     ("POST", "/register"): (400, "M_UNKNOWN"),
     ("GET", "^/_matrix/federation/v1/openid/userinfo"): (403, "M_FORBIDDEN"),
+    ("GET", "/tim-information"): (403, None),
 }
 
 # What asks nobody who he is, with its answer: about the server, or a step of a sign-in that has its own checks.
@@ -131,10 +133,11 @@ def _short(pattern: str) -> str:
 
 def _filled(pattern: str, session: Session) -> str:
     """A path that the pattern matches: the first of its alternatives, its groups with what the session had."""
+    server_name = session.user_id.partition(":")[2]
     named = {
         "room_id": session.room,
         "room_identifier": session.room,
-        "room_alias": f"#x:{SERVER_NAME}",
+        "room_alias": f"#x:{server_name}",
         "user_id": session.user_id,
         "target_user_id": session.user_id,
         "event_id": session.event,
@@ -142,7 +145,7 @@ def _filled(pattern: str, session: Session) -> str:
         "thread_root_id": session.event,
         "device_id": session.device.device_id,
         "delay_id": session.delay_ids[0],
-        "server_name": SERVER_NAME,
+        "server_name": server_name,
         "path": "pushrules/",
         "idp_id": "oidc-gesundheitsid",
     }

@@ -69,11 +69,12 @@ def mortal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Homeserver]:
     """A homeserver of its own that can be killed, since the others' must not be."""
     folder = tmp_path_factory.mktemp("mortal")
     with running_homeserver(folder) as homeserver:
-        _add_switch(folder)
+        add_switch(folder)
         yield homeserver
 
 
-def _add_switch(folder: Path) -> None:
+def add_switch(folder: Path) -> None:
+    """Lets a homeserver be killed from its next start on (``restart``)."""
     settings = yaml.safe_load((folder / "homeserver.yaml").read_text())
     switch = {"module": "tests.synapse_modules.kill_switch.KillSwitch", "config": {"file": str(folder / "point")}}
     settings["modules"].append(switch)
@@ -268,7 +269,7 @@ async def test_a_deactivation_whose_database_crashes_at_every_stage_is_finished(
         running_postgresql() as server,
         running_homeserver_on_postgresql(tmp_path, server) as homeserver,
     ):
-        _add_switch(tmp_path)
+        add_switch(tmp_path)
         kvnr = new_kvnr()
         person, _, _ = await settled_person(homeserver, kvnr)
         await end_and_wait_out_the_grace_time(homeserver, kvnr, person)

@@ -222,10 +222,14 @@ async def test_no_words_are_sent_beside_the_ciphertext(
 async def test_deletions_and_reactions_carry_no_words(homeserver: Homeserver) -> None:
     person, _, _, room = await homeserver.care_room()
     sent = (await homeserver.send(person, room))[1]["event_id"]
-    reaction = {"rel_type": "m.annotation", "event_id": sent, "key": "Befund positiv"}
-    assert (await homeserver.send(person, room, "m.reaction", {"m.relates_to": reaction}))[0] == 403
+    for key in ("Befund positiv", "👍👎"):
+        reaction = {"rel_type": "m.annotation", "event_id": sent, "key": key}
+        status, answer = await homeserver.send(person, room, "m.reaction", {"m.relates_to": reaction})
+        assert (status, answer["errcode"]) == (400, "M_BAD_JSON")
+        assert "Emoji" in answer["error"]
     path = f"/rooms/{quote(room)}/redact/{quote(sent)}"
-    assert (await homeserver.call(person, "PUT", f"{path}/1", {"reason": "Befund"}))[0] == 403
+    for words in ("reason", "redacts"):
+        assert (await homeserver.call(person, "PUT", f"{path}/1", {words: "Befund"}))[0] == 403
     assert (await homeserver.call(person, "PUT", f"{path}/2", {}))[0] == 200
 
 

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -77,8 +77,12 @@ class HomeserverWithWorkers(HomeserverOnPostgresql):
                 command += ["-c", str(self.folder / file)]
             with (self.folder / f"{name}.log").open("ab") as log:
                 self.worker_processes.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=REPOSITORY))
-        for name, url, process in zip(_WORKERS, self.worker_urls, self.worker_processes, strict=True):
-            wait_until_it_answers(url, process, self.folder / f"{name}.log")
+        try:
+            for name, url, process in zip(_WORKERS, self.worker_urls, self.worker_processes, strict=True):
+                wait_until_it_answers(url, process, self.folder / f"{name}.log")
+        except AssertionError:
+            self.stop(signal.SIGKILL)
+            raise
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:
         for process in self.worker_processes:
@@ -114,7 +118,13 @@ def _example(name: str) -> dict[str, Any]:
     return content
 
 
-def _write_settings(folder: Path, main_port: int, redis_port: int, worker_ports: tuple[int, ...]) -> None:
+def _write_settings(
+    folder: Path,
+    main_port: int,
+    redis_port: int,
+    worker_ports: tuple[int, ...],
+    worker_listener: Mapping[str, object] | None,
+) -> None:
     """The operator's examples for workers, with this test's ports over them."""
     replication_port = unused_port()
     (folder / "worker-replication-secret").write_text(secrets.token_hex())
@@ -124,12 +134,16 @@ def _write_settings(folder: Path, main_port: int, redis_port: int, worker_ports:
     shared["instance_map"]["main"]["port"] = replication_port
     clients, replication = shared["listeners"]
     clients["port"], replication["port"] = main_port, replication_port
+    if worker_listener is not None:
+        shared["federation_sender_instances"] = [_WORKERS[-1]]
     (folder / "workers.yaml").write_text(yaml.safe_dump(shared))
     for name, port in zip(_WORKERS, worker_ports, strict=True):
         worker = _example("worker.yaml")
         worker["worker_name"] = name
         worker["worker_log_config"] = str(REPOSITORY / "config/synapse/log.yaml")
         worker["worker_listeners"][0]["port"] = port
+        if worker_listener is not None and name == _WORKERS[0]:
+            worker["worker_listeners"].append(dict(worker_listener))
         (folder / f"{name}.yaml").write_text(yaml.safe_dump(worker))
 
 
@@ -141,13 +155,14 @@ def _add_module(path: Path, module: str) -> None:
 
 @contextmanager
 def running_homeserver_with_workers(
-    folder: Path, postgresql_server: str, **more: Any
+    folder: Path, postgresql_server: str, *, worker_listener: Mapping[str, object] | None = None, **more: Any
 ) -> Iterator[HomeserverWithWorkers]:
     """The main process and two workers.
 
     Args:
         folder: where everything of them lies.
         postgresql_server: the address of a PostgreSQL (fixture ``postgresql_server``).
+        worker_listener: where the first worker listens for other servers; the last one then sends to them.
         more: settings beside the examples' (see ``running_homeserver``).
     """
     database, redis_port = new_database(postgresql_server), unused_port()
@@ -159,7 +174,7 @@ def running_homeserver_with_workers(
     }
 
     def made(folder: Path, base: str, *rest: Any) -> HomeserverWithWorkers:
-        _write_settings(folder, int(base.rpartition(":")[2]), redis_port, worker_ports)
+        _write_settings(folder, int(base.rpartition(":")[2]), redis_port, worker_ports, worker_listener)
         _add_module(folder / "homeserver.yaml", "tests.synapse_modules.registered_paths.RegisteredPaths")
         homeserver = HomeserverWithWorkers(folder, base, *rest)
         homeserver.database = database

@@ -43,10 +43,11 @@ _LONGEST_TYPED = 100
 
 @dataclass(frozen=True, slots=True)
 class MeaningView:
-    """What a word was taken for: each specialty with its code."""
+    """What a word was taken for: each specialty with its code, and the names of those that it may not hold for."""
 
     word: str
     specialties: tuple[tuple[str, str], ...]
+    uncertain: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +129,11 @@ class SearchPage:
             ),
             order=wording.text(_order(query)),
             meanings=tuple(
-                MeaningView(meaning.word, tuple((code, wording.specialty(code)) for code in meaning.codes))
+                MeaningView(
+                    meaning.word,
+                    tuple((code, wording.specialty(code)) for code in meaning.codes),
+                    wording.joined(meaning.uncertain, wording.specialty),
+                )
                 for meaning in self._meanings.of([form.what])
             ),
             unknown_hours=page.unknown_hours,

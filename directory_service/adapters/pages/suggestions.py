@@ -52,7 +52,7 @@ class Suggestions:
         names = [
             (name != self._specialties.display(code), name)
             for code in self._meanings.codes_of(word)
-            for name in (self._specialties.display(code), *self._specialties.synonyms(code))
+            for name in self._specialties.names(code)
             if any(one.startswith(word) for one in words(name))
         ]
         found: dict[tuple[str, ...], Suggestion] = {}

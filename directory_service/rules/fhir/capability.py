@@ -14,6 +14,8 @@ from directory_service.rules.fhir.terminology import GEMATIK
 
 FHIR_VERSION = "4.0.1"
 MEDIA_TYPE = "application/fhir+json"
+JSON_TYPES = frozenset({MEDIA_TYPE, "application/json", "application/json+fhir"})
+"""What clients call it."""
 _GENERAL: tuple[tuple[str, str, str], ...] = (
     ("_text", "string", "words of name, place and specialty; typos are allowed, exact matches come first"),
     ("_content", "string", "the same as _text"),

@@ -21,9 +21,10 @@ from directory_service.rules.fhir.query import (
     with_count,
     with_format,
 )
-from directory_service.rules.fhir.terminology import PHARMACY
+from directory_service.rules.fhir.terminology import PHARMACY, profession_oid
 from directory_service.rules.fhir.texts import read_text
 from directory_service.rules.fhir.values import FaultyParameter, shown
+from directory_service.rules.folding import words
 from directory_service.rules.opening_hours import OpenState
 
 QUERIES = ("near", "nearPharmacy")
@@ -85,12 +86,11 @@ class NamedQueryReader:
             single["longitude"],
             distance_m("distance", single["distance"], "km"),
         )
+        words_of_text = "text" in single and profession_oid(single["text"]) is None
         specialties = [specialty_codes(name, value) for name, value in known if name == "specialty"]
         asked = Asked(
             kind,
-            texts=tuple(
-                read_text(name, single[name], operators=False) for name in ("text", "location") if name in single
-            ),
+            texts=(read_text("text", single["text"], operators=False),) if words_of_text else (),
             near=circled,
             specialties=tuple(codes for codes in specialties if "" not in codes),
             tests=tuple(self._tests(known, single, now)),
@@ -102,6 +102,8 @@ class NamedQueryReader:
         for name, read in (("_count", with_count), ("_format", with_format)):
             if name in single:
                 asked = read(asked, name, single[name])
+        if asked.count_only:  # gematik: a count outside 1 to 100 is taken for the nearer of them
+            asked = asked._replace(page_size=1, count_only=False)
         return asked
 
     def _tests(self, known: list[tuple[str, str]], single: dict[str, str], now: datetime) -> Iterable[Test]:
@@ -116,8 +118,24 @@ class NamedQueryReader:
             yield self._chains.test("HealthcareService", "organization.type", single["organization.type"])
         if single["_query"] == "nearPharmacy":
             yield self._chains.test("HealthcareService", "organization.type", PHARMACY)
+        if (oid := profession_oid(single.get("text", ""))) is not None:
+            yield self._chains.test("HealthcareService", "organization.type", oid)
+        if "location" in single:
+            yield _lies_at(single["location"])
         if "isOpenInMinutes" in single:
             yield _open_at(single["isOpenInMinutes"], now)
+
+
+def _lies_at(value: str) -> Test:
+    """Whether words begin those of the address: what the practice is called is no place."""
+    wanted = [text.words for text in read_text("location", value, operators=False)]
+
+    def lies_there(item: Item) -> bool:
+        address = item.practice.profile.address
+        known = words(f"{address.line} {address.postcode} {address.city}") if address else ()
+        return any(all(any(one.startswith(word) for one in known) for word in asked) for asked in wanted)
+
+    return lies_there
 
 
 def _open_at(value: str, now: datetime) -> Test:

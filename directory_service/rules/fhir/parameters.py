@@ -17,16 +17,20 @@ from directory_service.rules.fhir.terminology import (
     CONNECTION_TYPE,
     ENDPOINT_STATUS,
     ENDPOINT_VISIBILITY_CODES,
+    FDV_RELEVANT,
+    FDV_RELEVANT_DISPLAY,
     HIDDEN_FROM_INSURED,
     LANGUAGES,
     ORGANIZATION_VISIBILITY_CODES,
     ORIGIN,
     PAYLOAD_TYPE,
     PHYSICAL_FEATURES,
+    RESOURCE_TAG,
     TELEMATIK_ID,
     profession,
 )
 from directory_service.rules.fhir.values import Coded
+from directory_service.rules.practice import is_open_to_insured
 from directory_service.rules.profile import Grade
 from directory_service.rules.specialties import CODE_SYSTEM, SpecialtyTable
 
@@ -91,6 +95,11 @@ _CHAT = Coded(PAYLOAD_TYPE, CHAT, "TI-Messenger chat")
 
 def _origin(item: Item) -> tuple[Coded, ...]:
     return (Coded(ORIGIN, origin(item.practice)),)
+
+
+def _organization_tags(item: Item) -> tuple[Coded, ...]:
+    relevant = (Coded(RESOURCE_TAG, FDV_RELEVANT, FDV_RELEVANT_DISPLAY),) if is_open_to_insured(item.practice) else ()
+    return (*_origin(item), *relevant)
 
 
 def _profession(item: Item) -> tuple[Coded, ...]:
@@ -210,6 +219,9 @@ class ParameterTable:
             ),
             "PractitionerRole": (specialty, _HOLDER, _OWNER),
             "Organization": (
+                TokenParameter(
+                    "_tag", _organization_tags, "meta.tag: the origin; fdv-relevant if insured people find it"
+                ),
                 TokenParameter("identifier", _telematik_id, "Telematik-ID"),
                 _ACTIVE,
                 StringParameter("name", _name, "beginning of the name"),

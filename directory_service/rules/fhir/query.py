@@ -14,7 +14,7 @@ from directory_service.rules.fhir.chains import Chains, always
 from directory_service.rules.fhir.includes import include
 from directory_service.rules.fhir.items import Kind, practice_of
 from directory_service.rules.fhir.places import read_near
-from directory_service.rules.fhir.terminology import TELEMATIK_ID
+from directory_service.rules.fhir.terminology import TELEMATIK_ID, profession_oid
 from directory_service.rules.fhir.texts import read_text
 from directory_service.rules.fhir.values import FaultyParameter, TokenValue, alternatives, plain, unescaped
 from directory_service.rules.specialties import CODE_SYSTEM
@@ -37,6 +37,10 @@ _IDENTIFIERS = frozenset(
 )
 _CITIES = frozenset({"location.address-city", "location:Location.address-city"})
 _POSTCODES = frozenset({"location.address-postalcode", "location:Location.address-postalcode"})
+_PROFESSIONS: dict[Kind, str] = {
+    "HealthcareService": "organization.type",
+    "PractitionerRole": "practitioner.qualification",
+}
 _SPECIALTIES = frozenset({"specialty", "service-type"})
 
 Parameters = Sequence[tuple[str, str]]
@@ -92,6 +96,8 @@ class QueryReader:
             return _RESULT[name](asked, name, value)
         if name.partition(":")[0] in _INCLUDES:
             return asked._replace(includes=include(kind, asked.includes, name, value))
+        if name in _TEXTS and kind in _PROFESSIONS and (oid := profession_oid(value)) is not None:
+            return self._with_test(asked, _PROFESSIONS[kind], oid)
         if name in _TEXTS:
             return asked._replace(texts=(*asked.texts, read_text(name, value, operators=operators)))
         if name in _NEAR.get(kind, ()):

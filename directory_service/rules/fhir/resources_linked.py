@@ -17,14 +17,17 @@ from directory_service.rules.fhir.terminology import (
     CONNECTION_TYPE,
     ENDPOINT_VISIBILITY,
     ENDPOINT_VISIBILITY_CODES,
+    FDV_RELEVANT,
+    FDV_RELEVANT_DISPLAY,
     HIDDEN_FROM_INSURED,
     ORGANIZATION_VISIBILITY,
     ORGANIZATION_VISIBILITY_CODES,
     PAYLOAD_TYPE,
+    RESOURCE_TAG,
     is_person,
     profession,
 )
-from directory_service.rules.practice import Practice
+from directory_service.rules.practice import Practice, is_open_to_insured
 from directory_service.rules.profile import Address, Messenger
 
 
@@ -50,13 +53,15 @@ def _address(address: Address) -> Resource:
 
 
 def organization(practice: Practice) -> Resource:
-    """Who provides the service."""
-    profile = practice.profile
+    """Who provides the service; gematik tags those that insured people find (profile OrganizationDirectory)."""
+    profile, about = practice.profile, meta(practice, "OrganizationDirectory")
+    if is_open_to_insured(practice):
+        about["tag"].append({"system": RESOURCE_TAG, "code": FDV_RELEVANT, "display": FDV_RELEVANT_DISPLAY})
     return without_empty(
         {
             "resourceType": "Organization",
             "id": practice.resource_id,
-            "meta": meta(practice, "OrganizationDirectory"),
+            "meta": about,
             "extension": _hiding(
                 ORGANIZATION_VISIBILITY, ORGANIZATION_VISIBILITY_CODES, hidden=profile.hide_from_insured
             ),

@@ -9,11 +9,17 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 
+from directory_service.rules.folding import words
+
+_SHORTEST_WORD = 2
 GEMATIK = "https://gematik.de/fhir/directory"
 TELEMATIK_ID = "https://gematik.de/fhir/sid/telematik-id"
 ORIGIN = f"{GEMATIK}/CodeSystem/Origin"
 ORIGIN_OWNER = "owner"
 ORIGIN_LDAP = "ldap"
+RESOURCE_TAG = f"{GEMATIK}/CodeSystem/ResourceTag"
+FDV_RELEVANT = "fdv-relevant"
+FDV_RELEVANT_DISPLAY = "Relevant for ePA FdV"
 CONNECTION_TYPE = f"{GEMATIK}/CodeSystem/EndpointDirectoryConnectionType"
 PAYLOAD_TYPE = f"{GEMATIK}/CodeSystem/EndpointDirectoryPayloadType"
 CHAT = "tim-chat"
@@ -60,6 +66,11 @@ class Profession:
         """The code system."""
         return f"{GEMATIK}/CodeSystem/{'Practitioner' if self.person else 'Organization'}ProfessionOID"
 
+    @property
+    def words(self) -> frozenset[str]:
+        """The folded words of its name; not those that mean nothing by themselves (``Psychotherapeut/-in``)."""
+        return frozenset(word for word in words(self.display) if len(word) > _SHORTEST_WORD)
+
 
 PHARMACY = "1.2.276.0.76.4.54"
 _PREFIX = len("3-...2")
@@ -74,6 +85,17 @@ _PREFIXES = (
     (re.compile(r"4-"), Profession(True, "1.2.276.0.76.4.45", "Psychotherapeut/-in")),
     (re.compile(r"5-"), Profession(False, "1.2.276.0.76.4.53", "Krankenhaus")),
 )
+
+
+PROFESSION_WORDS = frozenset[str]().union(*(known.words for _, known in _PREFIXES))
+"""What doctors, pharmacists and so on are called in general."""
+_PROFESSION_OID = re.compile(r'"?(1\.2\.276\.0\.76\.4\.[0-9]+)"?')
+
+
+def profession_oid(text: str) -> str | None:
+    """The profession that a search text names by its OID and by nothing else, as gematik's guide does."""
+    found = _PROFESSION_OID.fullmatch(text.strip())
+    return found[1] if found else None
 
 
 def profession(telematik_id: str) -> Profession | None:

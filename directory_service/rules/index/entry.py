@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 
 from directory_service.rules.absence import Absence
-from directory_service.rules.fhir.terminology import is_person
+from directory_service.rules.fhir.terminology import Profession, is_person, profession
 from directory_service.rules.folding import words
 from directory_service.rules.opening_hours import UNKNOWN_HOURS, OpeningHours, OpenState, open_state
 from directory_service.rules.places import PostcodeCentroids
@@ -26,7 +27,7 @@ class IndexedPractice:
         city: the words of its city, likewise; empty without an address.
         postcode: empty without an address.
         specialties: its codes.
-        specialty_words: the words by which these specialties are known.
+        specialty_words: the words by which these specialties, and its profession, are known.
         languages: BCP 47 tags in lower case.
         accessibility: its features with their grades.
         position: where it is, if that is known.
@@ -64,7 +65,7 @@ class Indexer:
         self._postcodes = postcodes
         # Few different answers, many practices: equal texts and tuples are kept once.
         self._folded = lru_cache(50_000)(lambda text: " ".join(words(text)))
-        self._known_by = lru_cache(10_000)(specialties.words_of)
+        self._known_by = lru_cache(10_000)(partial(_known_by, specialties))
         self._once = lru_cache(50_000)(lambda value: value)
 
     def entry(self, practice: Practice) -> IndexedPractice:
@@ -76,7 +77,7 @@ class Indexer:
             city=self._folded(address.city) if address else "",
             postcode=self._once(address.postcode) if address else "",
             specialties=self._once(profile.specialties),
-            specialty_words=self._known_by(profile.specialties),
+            specialty_words=self._known_by(profile.specialties, profession(practice.telematik_id)),
             languages=self._once(tuple(language.lower() for language in profile.languages)),
             accessibility=self._once(tuple((item.feature, item.grade) for item in profile.accessibility)),
             position=self._postcodes.locate(address),
@@ -85,3 +86,9 @@ class Indexer:
             hidden=not profile.insured_addresses,
             person=is_person(practice.telematik_id),
         )
+
+
+def _known_by(table: SpecialtyTable, codes: Sequence[str], owner: Profession | None) -> tuple[str, ...]:
+    """What a practice is called: gematik's ``_text`` has the profession too, so that ``Arzt/Ärztin`` finds doctors."""
+    called = owner.words if owner else frozenset()
+    return tuple(sorted(called.union(table.words_of(codes))))

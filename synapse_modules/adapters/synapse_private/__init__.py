@@ -16,6 +16,7 @@ from synapse.util.clock import Clock
 from synapse_modules.adapters.synapse_private import (
     accounts,
     administrators,
+    bell,
     deactivation,
     delayed_events,
     devices,
@@ -42,6 +43,7 @@ from synapse_modules.store.migrations import SCHEMA_VERSION, migrate, schema_ver
 _SUBJECTS = (
     accounts,
     administrators,
+    bell,
     deactivation,
     delayed_events,
     devices,

@@ -4,45 +4,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any, cast
+from typing import Any
 
 from synapse.server import HomeServer
-from synapse.storage._base import SQLBaseStore
 from synapse.storage.database import LoggingTransaction
-from synapse.storage.databases.main.cache import CacheInvalidationWorkerStore
 from synapse.storage.databases.main.registration import RegistrationWorkerStore
 
 from messenger_core.log import fault_without_text
+from synapse_modules.adapters.synapse_private.bell import Bell
 from synapse_modules.adapters.synapse_private.features import Feature
 
 FEATURES = (
-    Feature(CacheInvalidationWorkerStore, "_invalidate_cache_and_stream", ("txn", "cache_func", "keys")),
     Feature(RegistrationWorkerStore, "get_user_by_id", ("user_id",)),
     Feature(RegistrationWorkerStore, "get_user_locked_status", ("user_id",)),
     Feature(RegistrationWorkerStore, "set_user_locked_status_txn", ("txn", "user_id", "locked")),
-    Feature(SQLBaseStore, "register_external_cached_function", ("cache_name", "func")),
 )
 
 logger = logging.getLogger(__name__)
 
-_BELL = "hek_lock_changed"
 LockChanged = Callable[[str], Awaitable[None]]
 """Called in every process, with a user id, after the account was locked or unlocked."""
-
-
-class _Bell:
-    """Looks like a cache to Synapse, which tells every process when one of its entries is no longer right."""
-
-    def __init__(self, ring: Callable[[str], None]) -> None:
-        self.__name__ = _BELL
-        self._ring = ring
-
-    def invalidate(self, keys: tuple[Any, ...]) -> None:
-        """Synapse calls it after the transaction, here and in every other process."""
-        self._ring(keys[0])
-
-    def invalidate_all(self) -> None:
-        """Synapse never calls it for an entry that has a key."""
 
 
 class PrivateAccounts:
@@ -56,9 +37,7 @@ class PrivateAccounts:
         self._find: Callable[[str], Awaitable[object | None]] = cached.get_user_by_id
         self._locked_status: Any = cached.get_user_locked_status
         self._followers: list[LockChanged] = []
-        # It has of a cached function what Synapse uses.
-        self._bell = cast("Any", _Bell(self._changed))
-        self._store.register_external_cached_function(_BELL, self._bell)
+        self._bell = Bell(hs, "hek_lock_changed", self._changed)
 
     async def set_locked(self, user_id: str, *, locked: bool) -> None:
         """Locks or unlocks an account; every request of a locked one is answered with 401.
@@ -68,7 +47,7 @@ class PrivateAccounts:
 
         def work(txn: LoggingTransaction) -> None:
             self._store.set_user_locked_status_txn(txn, user_id, locked)
-            self._store._invalidate_cache_and_stream(txn, self._bell, (user_id,))
+            self._bell.ring_with(txn, user_id)
 
         await self._store.db_pool.runInteraction("hek_set_locked", work)
 

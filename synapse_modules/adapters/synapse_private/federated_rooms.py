@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any, Protocol
 
 import attr
 from synapse.api.constants import EventTypes, RejectedReason
-from synapse.api.errors import SynapseError
+from synapse.api.errors import ProxiedRequestError, SynapseError
 from synapse.api.room_versions import RoomVersion
+from synapse.crypto import event_signing
 from synapse.events import EventBase
 from synapse.events.utils import prune_event
 from synapse.federation.federation_base import FederationBase
@@ -23,6 +25,7 @@ from synapse_modules.adapters.synapse_private.features import Feature
 from synapse_modules.adapters.synapse_private.wrapping import Call, put_in_front
 
 FEATURES = (
+    Feature(event_signing, "check_event_content_hash", ("event",)),
     Feature(FederationBase, "_check_sigs_and_hash", ("room_version", "pdu")),
     Feature(FederationClient, "send_join", ("destinations", "pdu", "room_version", "partial_state")),
     Feature(FederationClient, "_do_send_join", ("room_version", "destination", "pdu", "omit_members")),
@@ -31,6 +34,7 @@ FEATURES = (
     Feature(FederationServer, "exchange_third_party_invite", ("sender_user_id", "target_user_id", "room_id")),
     Feature(FederationServer, "on_exchange_third_party_invite_request", ("event_dict",)),
     Feature(FederationHandler, "send_invite", ("target_host", "event")),
+    Feature(FederationHandler, "do_invite_join", ("target_hosts", "room_id", "joinee")),
     Feature(FederationEventHandler, "_check_event_auth", ("origin", "event", "context")),
     Feature(FederationEventHandler, "_process_received_pdu", ("origin", "event", "context", "backfilled")),
     Feature(FederationEventHandler, "_get_state_ids_after_missing_prev_event", ("destination", "room_id", "event_id")),
@@ -40,12 +44,20 @@ FEATURES = (
 class RoomRules(Protocol):
     """What is asked about rooms that lie on several servers."""
 
+    async def is_refused(self, event: EventBase) -> bool:
+        """Whether an event of another server is refused; what ``check_event_for_spam`` answers of it."""
+        ...
+
+    async def deletes_in_vain(self, event: EventBase) -> bool:
+        """Whether a deletion of another server is refused, now that what came before it is stored."""
+        ...
+
     def has_words(self, event: EventBase) -> bool:
         """Whether an event of another server counts, but must not be shown with all that it says."""
         ...
 
     async def was_refused(self, event: EventBase) -> None:
-        """Called when a new event of another server was refused by ``check_event_for_spam``, and is not taken."""
+        """Called before a new event of another server that would count by Matrix's own rules is stored as refused."""
         ...
 
     async def enter(self, room_id: str, version: str, user_id: str, state: Sequence[EventBase]) -> set[str]:
@@ -82,6 +94,10 @@ class RoomRules(Protocol):
         """
         ...
 
+    def not_joined(self, answered: int | None) -> SynapseError:
+        """What somebody is told whom another server did not let into its room; ``answered`` as above."""
+        ...
+
 
 class PrivateFederatedRooms:
     """What the public module API cannot do with events of other servers."""
@@ -97,25 +113,40 @@ class PrivateFederatedRooms:
     def _judge_events(self, rules: RoomRules) -> None:
         async def check(call: Call) -> EventBase:
             event: EventBase = await call.go_on()
-            is_theirs = not self._hs.is_mine_id(event.sender)
-            if is_theirs and not event.internal_metadata.spam_checker_spammy and rules.has_words(event):
-                # As Synapse does with what was tampered with: the bare event counts, what it says is gone.
-                return prune_event(event)
-            return event
+            if self._hs.is_mine_id(event.sender) or event.internal_metadata.spam_checker_spammy:
+                return event
+            if event is not call.arguments["pdu"] and await rules.is_refused(event):
+                # What does not fit its own hash Synapse makes bare, and asks nobody about what is left of it.
+                event.internal_metadata.soft_failed = True
+                event.internal_metadata.spam_checker_spammy = True
+                return event
+            # As Synapse does with what was tampered with: the bare event counts, what it says is gone.
+            return prune_event(event) if rules.has_words(event) else event
+
+        of_history: set[str] = set()
+
+        async def process(call: Call) -> None:
+            event_id = call.arguments["event"].event_id
+            if call.arguments["backfilled"]:
+                of_history.add(event_id)
+            try:
+                await call.go_on()
+            finally:
+                of_history.discard(event_id)
 
         async def authenticate(call: Call) -> None:
             await call.go_on()
-            event = call.arguments["event"]
+            event, context = call.arguments["event"], call.arguments["context"]
+            is_deletion = event.type == EventTypes.Redaction and not self._hs.is_mine_id(event.sender)
             # Synapse hides what is refused, but state that is hidden comes into force with the next event after it.
             # What is rejected never does, and a deletion that is rejected deletes nothing.
-            if event.internal_metadata.spam_checker_spammy and (event.is_state() or event.type == EventTypes.Redaction):
-                call.arguments["context"].rejected = RejectedReason.AUTH_ERROR
-
-        async def process(call: Call) -> None:
-            await call.go_on()
-            event = call.arguments["event"]
-            if event.internal_metadata.spam_checker_spammy and not call.arguments["backfilled"]:
-                await rules.was_refused(event)
+            if event.internal_metadata.spam_checker_spammy and (event.is_state() or is_deletion):
+                if not context.rejected and event.event_id not in of_history:
+                    # Before it is stored: Synapse does not look again at what is, whatever ended this process.
+                    await rules.was_refused(event)
+                context.rejected = RejectedReason.AUTH_ERROR
+            elif is_deletion and await rules.deletes_in_vain(event):
+                context.rejected = RejectedReason.AUTH_ERROR
 
         async def take_state(call: Call) -> dict[tuple[str, str], str]:
             """The state of which another server says that it was there after an event that it does not show."""
@@ -150,7 +181,8 @@ class PrivateFederatedRooms:
                 result: SendJoinResult = await call.go_on(partial_state=False)
             finally:
                 state = claimed.pop(pdu.event_id, ())
-            taken = await rules.enter(pdu.room_id, version.identifier, pdu.state_key or "", state)
+            as_taken = [_as_taken(event) for event in state]
+            taken = await rules.enter(pdu.room_id, version.identifier, pdu.state_key or "", as_taken)
             return attr.evolve(result, state=[event for event in result.state if event.event_id in taken])
 
         async def tell_how_to_join(call: Call) -> Any:
@@ -169,7 +201,18 @@ class PrivateFederatedRooms:
             except NotRetryingDestination:
                 raise rules.not_invited(None) from None
 
+        async def join(call: Call) -> Any:
+            try:
+                return await call.go_on()
+            except ProxiedRequestError as fault:
+                raise rules.not_joined(fault.code) from None
+            except SynapseError as fault:
+                if fault.code < HTTPStatus.INTERNAL_SERVER_ERROR:
+                    raise
+                raise rules.not_joined(None) from None
+
         put_in_front(self._hs.get_federation_handler(), "send_invite", invite)
+        put_in_front(self._hs.get_federation_handler(), "do_invite_join", join)
         put_in_front(self._hs.get_federation_client(), "_do_send_join", remember)
         put_in_front(self._hs.get_federation_client(), "send_join", enter)
         server = self._hs.get_federation_server()
@@ -177,3 +220,13 @@ class PrivateFederatedRooms:
         put_in_front(server, "on_make_knock_request", refuse)
         put_in_front(server, "exchange_third_party_invite", refuse)
         put_in_front(server, "on_exchange_third_party_invite_request", refuse)
+
+
+def _as_taken(event: EventBase) -> EventBase:
+    """What Synapse takes of an event: of one that does not fit its own hash what is left when it is made bare."""
+    try:
+        fits = event_signing.check_event_content_hash(event)
+    except SynapseError:
+        # No hash at all.
+        fits = False
+    return event if fits else prune_event(event)

@@ -12,6 +12,7 @@ from synapse.federation.transport.server._base import Authenticator
 from synapse.federation.transport.server.federation import FederationVersionServlet
 from synapse.server import HomeServer
 
+from synapse_modules.adapters.synapse_private.bell import Bell
 from synapse_modules.adapters.synapse_private.features import Feature
 from synapse_modules.adapters.synapse_private.wrapping import Call, put_in_front
 
@@ -36,6 +37,8 @@ class PrivateFederation:
         # Every place of Synapse that checks a server looks into this one object: authentication of requests, the HTTP
         # client, the sender, the media repository and the key server.
         self._admitted = whitelist
+        self._followers: list[Callable[[], Awaitable[None]]] = []
+        self._bell = Bell(hs, "hek_federation_list_changed", self._changed)
         # gemSpec_TI-M_Basis, A_26331: nobody is told the version who does not say who he is.
         FederationVersionServlet.REQUIRE_AUTH = True
 
@@ -45,6 +48,18 @@ class PrivateFederation:
         for domain in self._admitted.keys() - wanted.keys():
             del self._admitted[domain]
         self._admitted.update(wanted)
+
+    def follow_list(self, follower: Callable[[], Awaitable[None]]) -> None:
+        """Has something done in this process whenever another list was stored, by whatever process."""
+        self._followers.append(follower)
+
+    async def tell_of_list(self) -> None:
+        """Tells every process at once that another list was stored."""
+        await self._bell.ring("list")
+
+    def _changed(self, _what: str) -> None:
+        for follower in self._followers:
+            self._hs.run_as_background_process("hek_federation_list_changed", follower)
 
     def ask_about_unlisted(self, is_listed: Callable[[str], Awaitable[bool]]) -> None:
         """Asks again before a request is refused whose server is not admitted.

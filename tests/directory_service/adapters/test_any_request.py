@@ -11,7 +11,7 @@ from joserfc.jwk import ECKey
 
 from messenger_core.service_auth.assertions import make_assertion
 from messenger_core.service_auth.token_grant import ASSERTION_TYPE, GRANT_TYPE
-from tests.directory_service.bench import FULL_PROFILE, SOMMER, Directory
+from tests.directory_service.bench import ERIKA, FULL_PROFILE, SERVER_NAME, SOMMER, Directory
 
 DESCRIPTIONS = Path(__file__).parents[3] / "docs" / "openapi"
 CHECKS = "not_a_server_error,status_code_conformance,content_type_conformance"
@@ -50,13 +50,20 @@ async def owner_token(directory: Directory, key: ECKey, telematik_id: str = SOMM
 
 
 @pytest.mark.parametrize(
-    ("below", "paths"), [("/fdv/search", "^/[A-Z]"), ("", "^/(tim-authenticate|metadata)$")], ids=["search", "sign-in"]
+    ("below", "paths", "who"),
+    [
+        ("/fdv/search", "^/[A-Z]", ERIKA),
+        # The same routes for another audience: where it makes a difference is enough.
+        ("/search", "^/(HealthcareService|Endpoint)", f"@practice-{SOMMER[2:]}:{SERVER_NAME}"),
+        ("", "^/(tim-authenticate|metadata)$", ERIKA),
+    ],
+    ids=["insured", "practices", "sign-in"],
 )
 async def test_the_search_answers_whatever_is_asked_as_described(
-    directory: Directory, tmp_path: Path, below: str, paths: str
+    directory: Directory, tmp_path: Path, below: str, paths: str, who: str
 ) -> None:
     await directory.practice_joins(profile=FULL_PROFILE)
-    address, token = directory.url + below, await directory.search_token()
+    address, token = directory.url + below, await directory.search_token(who)
     said = await made_up_requests(tmp_path, "directory-search.yaml", address, token, "--include-path-regex", paths)
     assert "passed" in said
 

@@ -135,7 +135,18 @@ async def test_what_a_word_was_taken_to_mean_is_told(patient: Client) -> None:
     assert kinds(bundle, "match") == ["HealthcareService"] * 2
     (outcome,) = of_mode(bundle, "outcome")
     assert [(issue["severity"], issue["code"]) for issue in outcome["issue"]] == [("information", "informational")]
-    assert "„Hausarzt“ steht hier auch für: Allgemeinmedizin, Innere Medizin." in outcome["issue"][0]["diagnostics"]
+    said = outcome["issue"][0]["diagnostics"]
+    assert "„Hausarzt“ steht hier auch für: Allgemeinmedizin, Innere Medizin." in said
+    assert "Ob eine Praxis mit dem Fachgebiet Innere Medizin auch „Hausarzt“ ist, steht nicht im Verzeichnis" in said
+
+
+async def test_an_internist_with_a_focus_is_no_family_doctor(directory: Directory) -> None:
+    await directory.practice_joins(profile=PROFILE | {"name": "Praxis Sommer", "specialties": ["INNE", "KARD"]})
+    await directory.practice_joins(WINTER, profile=PROFILE | {"name": "Praxis Winter", "specialties": ["INNE"]})
+    client = Client(directory, await directory.search_token())
+    for text, found in (("Hausarzt", ["Praxis Winter"]), ("Internistin", ["Praxis Sommer", "Praxis Winter"])):
+        matches = of_mode(await client.search("HealthcareService", ("_text", text)), "match")
+        assert [service["name"] for service in matches] == found
 
 
 @pytest.mark.parametrize("prefer", ["handling=strict", "return=minimal", ""])
@@ -229,6 +240,14 @@ async def test_the_requests_of_gematiks_guide_find_what_they_are_about(directory
             f"{service}&_include=*&organization.identifier={WINTER}",
             1,
             ["Endpoint", "Location", "Organization"],
+        ),
+        (patient, f"{service}&_text=kollegen&organization._tag=fdv-relevant", 1, []),
+        (patient, "PractitionerRole?practitioner.active=true&_text=Arzt/%C3%84rztin", 1, []),
+        (
+            patient,
+            "HealthcareService?_query=near&text=1.2.276.0.76.4.50&latitude=53.557&longitude=10.011&distance=10&_count=8",
+            2,
+            ["Location", "Location", "Organization", "Organization"],
         ),
         (patient, f"{service}&_text=kollegen%20hamburg&location.near=53.557|10.011|5|km", 1, []),
         (patient, f"{role}&location.address-city=Hamburg{known}", 1, ["Location", "Practitioner"]),

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from tests.directory_service.bench import ERIKA, SOMMER, Directory
+from tests.directory_service.bench import ERIKA, SERVER_NAME, SOMMER, Directory
 
 ACCOUNT = f"@practice-{SOMMER[2:]}:messenger.example"
 
@@ -21,10 +21,22 @@ async def test_a_confirmed_person_gets_a_search_token_for_a_day(directory: Direc
     assert set(answer) == {"access_token", "token_type", "expires_in"}
 
 
+async def test_a_client_that_names_its_homeserver_alone_gets_one_too(directory: Directory) -> None:
+    """As in gematik's HOWTO_Authenticate: ``mxId=matrix.dev.service-ti.de``."""
+    directory.homeserver.openid["good"] = ERIKA
+    status, answer = await directory.authenticate(SERVER_NAME, "good")
+    assert status == 200
+    assert await status_of(directory, "/fdv/search/HealthcareService", answer["access_token"]) == 200
+
+
 REFUSED: list[tuple[str | None, str | None, int, str]] = [
     (None, "good", 400, "mxId"),
-    ("erika", "good", 400, "mxId"),
+    ("erika", "good", 401, "mxId"),
+    ("elsewhere.example", "elsewhere", 401, "mxId"),
+    (SERVER_NAME, "elsewhere", 401, "X-Matrix-OpenID-Token"),
+    (SERVER_NAME, None, 401, "X-Matrix-OpenID-Token"),
     ("@:messenger.example", "good", 400, "mxId"),
+    ("messenger.example\u2028", "good", 400, "mxId"),
     ("@erika", "good", 400, "mxId"),
     (ERIKA, None, 401, "X-Matrix-OpenID-Token"),
     (ERIKA, "unknown", 401, "X-Matrix-OpenID-Token"),

@@ -175,7 +175,7 @@ async def test_a_form_that_is_too_large_is_refused_as_described(directory: Direc
     headers = {"Authorization": f"Bearer {await directory.search_token()}", "Content-Type": FORM}
     url, body = f"{directory.url}/fdv/search/Location/_search", b"name=" + b"x" * 1024 * 1024
     async with directory.http.post(url, data=body, headers=headers) as answer:
-        assert (answer.status, answer.content_type) == (413, "application/problem+json")
+        assert (answer.status, answer.content_type) == (413, "application/fhir+json")
     assert "413" in DESCRIPTION["paths"]["/Location/_search"]["post"]["responses"]
 
 

@@ -104,7 +104,9 @@ async def test_with_the_keyboard_alone_from_a_suggestion_to_the_results(director
         await page.keyboard.press("Enter")
         await page.locator("li.practice").first.wait_for()
         assert await page.evaluate("document.activeElement.id") == "found"
-        assert "„Hausarzt“ steht hier für: Allgemeinmedizin, Innere Medizin" in await page.inner_text(".meaning")
+        meaning = await page.inner_text(".meaning")
+        assert "„Hausarzt“ steht hier für: Allgemeinmedizin, Innere Medizin" in meaning
+        assert "Innere Medizin auch „Hausarzt“ ist, steht nicht im Verzeichnis; bitte fragen Sie sie." in meaning
         only = page.get_by_role("button", name="Nur Innere Medizin")
         await only.focus()
         await page.keyboard.press("Enter")

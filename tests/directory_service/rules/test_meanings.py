@@ -1,5 +1,6 @@
 """What a word of a search means is told, and is what the index finds by it."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,6 +35,15 @@ def test_a_family_doctor_is_general_and_internal_medicine() -> None:
     assert told("Hausarzt Hamburg") == [("Hausarzt", ["Allgemeinmedizin", "Innere Medizin"])]
 
 
+@pytest.mark.parametrize(
+    ("word", "uncertain"),
+    [("Hausarzt", ("INNE",)), ("hausartz", ("INNE",)), ("Internist", ()), ("Kardiologin", ()), ("Haus", ("INNE",))],
+)
+def test_that_only_some_practices_of_a_specialty_are_meant_is_told(word: str, uncertain: tuple[str, ...]) -> None:
+    (meaning,) = MEANINGS.of([word])
+    assert meaning.uncertain == uncertain
+
+
 def test_what_is_typed_in_another_spelling_or_with_an_error_is_told_as_it_was_typed() -> None:
     assert told("hausaerztin") == [("hausaerztin", ["Allgemeinmedizin", "Innere Medizin"])]
     assert told("Hautartz")[0][0] == "Hautartz"
@@ -41,6 +51,10 @@ def test_what_is_typed_in_another_spelling_or_with_an_error_is_told_as_it_was_ty
 
 def test_a_specialty_by_its_own_name_and_other_words_need_no_word() -> None:
     assert told("Kardiologie", "Praxis Sommer, 20099") == []
+
+
+def test_a_doctor_is_any_doctor_and_stands_for_nothing_else() -> None:
+    assert told("Arzt/Ärztin", "Apotheke") == []
 
 
 @given(st.sampled_from(SAID).flatmap(lambda word: st.integers(1, len(word)).map(lambda end: word[:end])))

@@ -23,7 +23,15 @@ TABLE = read_specialties()
 )
 def test_patients_words_mean_a_specialty(said: str, meant: str) -> None:
     (word,) = words(said)
-    assert meant in TABLE.meant_by(word)
+    assert any(one.startswith(word) for one in TABLE.words_of([meant]))
+
+
+def test_an_internist_may_be_a_family_doctor_unless_there_is_a_focus() -> None:
+    """§ 73 Abs. 1a SGB V: internists without a focus choose; the code is the same for all of them."""
+    assert "hausarzt" in TABLE.words_of(["INNE"])
+    assert "hausarzt" not in TABLE.words_of(["INNE", "KARD"])
+    assert "internist" in TABLE.words_of(["KARD", "INNE"])
+    assert "hausarzt" in TABLE.words_of(["INNE", "KARD", "ALLG"])
 
 
 def test_codes_have_the_form_of_the_code_system_and_a_name() -> None:

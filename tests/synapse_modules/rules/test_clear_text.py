@@ -18,7 +18,9 @@ CIPHERTEXT: dict[str, Any] = {
     "session_id": "s" * 43,
     "device_id": "PHONE",
 }
-THREAD = {"rel_type": "m.thread", "event_id": "$root", "is_falling_back": True, "m.in_reply_to": {"event_id": "$root"}}
+EVENT_ID = "$" + "e" * 43
+REPLY = {"event_id": EVENT_ID}
+THREAD = {"rel_type": "m.thread", "event_id": EVENT_ID, "is_falling_back": True, "m.in_reply_to": REPLY}
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -27,7 +29,7 @@ JSON = st.recursive(
 
 
 def reaction(key: object, **more: object) -> dict[str, Any]:
-    return {"m.relates_to": {"rel_type": "m.annotation", "event_id": "$event", "key": key}, **more}
+    return {"m.relates_to": {"rel_type": "m.annotation", "event_id": EVENT_ID, "key": key}, **more}
 
 
 @pytest.mark.parametrize(
@@ -35,14 +37,17 @@ def reaction(key: object, **more: object) -> dict[str, Any]:
     [
         ("m.room.encrypted", CIPHERTEXT),
         ("m.room.encrypted", {**CIPHERTEXT, "m.relates_to": THREAD}),
-        ("m.room.encrypted", {**CIPHERTEXT, "m.relates_to": {"m.in_reply_to": {"event_id": "$x"}}}),
-        ("m.room.encrypted", {**CIPHERTEXT, "m.relates_to": {"rel_type": "m.replace", "event_id": "$x"}}),
+        ("m.room.encrypted", {**CIPHERTEXT, "m.relates_to": {"m.in_reply_to": REPLY}}),
+        ("m.room.encrypted", {**CIPHERTEXT, "m.relates_to": {"rel_type": "m.replace", "event_id": EVENT_ID}}),
         ("m.room.encrypted", {"algorithm": "m.megolm.v1.aes-sha2", "ciphertext": "AwgA", "session_id": "s"}),
         ("m.room.redaction", {}),
-        ("m.room.redaction", {"redacts": "$x", "reason": ""}),
+        ("m.room.redaction", {"redacts": EVENT_ID, "reason": ""}),
         ("m.reaction", reaction("👍🏽")),
         ("m.reaction", reaction("1️⃣")),
         ("m.reaction", reaction("❤️")),
+        ("m.reaction", reaction("❤")),
+        ("m.reaction", reaction("👍️")),
+        ("m.reaction", reaction("🇩🇪")),
         ("m.reaction", reaction("👩‍👩‍👧‍👦")),
     ],
 )
@@ -63,14 +68,21 @@ def test_what_ordinary_clients_send_is_allowed(event_type: str, content: dict[st
         ("m.room.encrypted", {**CIPHERTEXT, "device_id": "Befund positiv"}),
         ("m.room.encrypted", {**CIPHERTEXT, "m.relates_to": {**THREAD, "note": "Befund"}}),
         ("m.room.encrypted", {**CIPHERTEXT, "m.relates_to": {"event_id": "Befund positiv"}}),
-        ("m.room.encrypted", {**CIPHERTEXT, "m.relates_to": {"rel_type": "Befund", "event_id": "$x"}}),
-        ("m.room.encrypted", {**CIPHERTEXT, "m.relates_to": {"rel_type": ["m.thread"], "event_id": "$x"}}),
-        ("m.room.encrypted", {**CIPHERTEXT, "m.relates_to": {"m.in_reply_to": {"event_id": "$x", "note": "y"}}}),
+        ("m.room.encrypted", {**CIPHERTEXT, "m.relates_to": {"m.in_reply_to": {**REPLY, "note": "y"}}}),
+        ("m.room.encrypted", {**CIPHERTEXT, "m.relates_to": {"m.in_reply_to": {"event_id": "Befund-positiv"}}}),
+        ("m.room.encrypted", {**CIPHERTEXT, "m.relates_to": {**THREAD, "rel_type": "Befund"}}),
+        ("m.room.encrypted", {**CIPHERTEXT, "m.relates_to": {**THREAD, "rel_type": ["m.thread"]}}),
         ("m.room.encrypted", {**CIPHERTEXT, "m.relates_to": "Befund"}),
         ("m.room.redaction", {"reason": "Mein Befund"}),
         ("m.room.redaction", {"note": "Mein Befund"}),
+        ("m.room.redaction", {"redacts": "Mein Befund"}),
         ("m.reaction", reaction("Befund")),
         ("m.reaction", reaction("112")),
+        ("m.reaction", reaction("1")),
+        ("m.reaction", reaction("!")),
+        ("m.reaction", reaction("👍👍")),
+        ("m.reaction", reaction("🇸🇨🇭🇲🇪🇷🇿")),
+        ("m.reaction", reaction("👍\U000e0042\U000e0065")),
         ("m.reaction", reaction("")),
         ("m.reaction", reaction(7)),
         ("m.reaction", reaction("👍" * 20)),

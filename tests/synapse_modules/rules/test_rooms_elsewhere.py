@@ -158,6 +158,12 @@ def test_messages_are_ciphertext_reactions_and_deletions_of_ones_own() -> None:
         assert judge(event("m.room.redaction", {}, deletes=target)) == "refused"
 
 
+def test_what_was_deleted_on_its_server_comes_empty() -> None:
+    assert judge(event("m.room.encrypted", {})) == judge(event("m.reaction", {})) == "taken"
+    assert judge(event("org.example.words", {})) == "refused"
+    assert judge(event("m.room.encrypted", {}, sender=GUEST)) == "refused"
+
+
 @pytest.mark.parametrize("kind", [RoomKind.SUPPORT, RoomKind.TEAM, RoomKind.SERVICE, None])
 def test_nothing_of_another_server_counts_in_rooms_that_are_no_chats(kind: RoomKind | None) -> None:
     room = None if kind is None else Room("!r:hek", kind, PERSON)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from synapse_modules.rules.federation_list import FederationList, ListedServer
 from synapse_modules.store.federation import FederationLists, ListStamp, OlderList
+from tests.synapse_modules.store.conftest import RealDatabase, opened_database
 
 PRACTICES = ListedServer("praxis.example", is_insurance=False)
 INSURANCE = ListedServer("kasse.example", is_insurance=True, iks=("101570104", "109500969"))
@@ -44,3 +50,31 @@ async def test_a_confirmation_counts_for_the_list_that_was_meant_and_never_goes_
     await lists.confirm(5, at=30)
     await lists.confirm(5, at=25)
     assert await lists.stamp() == ListStamp(5, 30)
+
+
+class _Deadly(dict[str, ListedServer]):
+    """Kills the process that reads it when the first server is written."""
+
+    def values(self) -> Iterator[ListedServer]:  # type: ignore[override]
+        yield PRACTICES
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _die_in_the_middle(url: str) -> None:
+    with opened_database(url) as connection:
+        lists = FederationLists(RealDatabase(connection))
+        asyncio.run(lists.replace(FederationList(2, _Deadly()), at=20))
+
+
+async def test_a_kill_in_the_middle_of_a_list_leaves_the_one_that_was_there(database: Any, database_url: str) -> None:
+    """Neither its version nor its servers are half of the one and half of the other."""
+    lists = FederationLists(database)
+    await lists.replace(a_list(1, PRACTICES, INSURANCE), at=10)
+    writer = multiprocessing.get_context("spawn").Process(target=_die_in_the_middle, args=(database_url,))
+    writer.start()
+    writer.join(60)
+    assert writer.exitcode == -signal.SIGKILL
+    stored = {"praxis.example": PRACTICES, "kasse.example": INSURANCE}
+    assert await lists.servers() == (ListStamp(1, 10), stored)
+    await lists.replace(a_list(2, INSURANCE), at=30)
+    assert await lists.servers() == (ListStamp(2, 30), {"kasse.example": INSURANCE})

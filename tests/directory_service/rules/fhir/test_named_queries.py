@@ -60,7 +60,14 @@ def test_what_is_near_is_found_nearest_first_with_its_distance() -> None:
     ("name", "value", "expected"),
     [
         ("text", "hausarztpraxis", ["full"]),
+        ("text", "1.2.276.0.76.4.54", ["pharmacy"]),
+        ("text", '"1.2.276.0.76.4.50"', ["full"]),
+        ("text", "1.2.276.0.76.4.51", []),
         ("location", "20095", ["pharmacy"]),
+        ("location", "Lange Reihe", ["full"]),
+        ("location", "hamb reihe", ["full"]),
+        ("location", "Lange Reihe,Markt", ["pharmacy", "full"]),
+        ("location", "Apotheke", []),
         ("specialty", "INNE", ["full"]),
         ("specialty", "INNE,ALLG", ["pharmacy", "full"]),
         ("specialty", "urn:oid:1.3.6.1.4.1.19376.3.276.1.5.4|", ["pharmacy", "full"]),
@@ -116,8 +123,10 @@ def test_pages_of_a_named_query_follow_each_other() -> None:
     assert (second.matches[0].item.practice.telematik_id, second.next_page) == (FULL.telematik_id, None)
 
 
-def test_a_count_of_nothing_asks_for_the_number_alone() -> None:
-    assert read(("_query", "near"), *HERE, ("_count", "0")).count_only
+@pytest.mark.parametrize(("count", "size"), [("0", 1), ("1", 1), ("100", 100), ("5000", 100)])
+def test_a_count_outside_its_bounds_is_the_nearest_within(count: str, size: int) -> None:
+    asked = read(("_query", "near"), *HERE, ("_count", count))
+    assert (asked.page_size, asked.count_only) == (size, False)
 
 
 def without(name: str) -> list[tuple[str, str]]:
