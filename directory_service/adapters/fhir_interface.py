@@ -215,6 +215,9 @@ class FhirInterface:
             raise _Refused(400, "invalid", f"search-{fault.reason}", parameter=fault.parameter) from None
         told = [self._ignored(asked)] if asked.ignored else []
         told += self._meanings(asked)
+        if page.unknown_hours:
+            text = self._search.texts.line("search-unknown-hours", count=str(page.unknown_hours))
+            told.append(operation_outcome("informational", text, severity="information"))
         return _fhir(searchset(page, asked, self._search.fragments, base=self._base, now=now, told=told))
 
     def _understood(self, kind: Kind, parameters: Sequence[tuple[str, str]], now: datetime, *, lenient: bool) -> Asked:

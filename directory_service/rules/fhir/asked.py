@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import NamedTuple
 
 from directory_service.rules.fhir.chains import Test
@@ -24,6 +25,7 @@ class Asked(NamedTuple):
         cities: of each group any beginning of the city's name, folded.
         postcodes: of each group any beginning.
         tests: what else each resource has to pass.
+        open_at: the moment at which it has to be open, with a zone; None if that does not matter.
         practices: logical ids of the only practices that can fit, if the search names them.
         telematik_ids: their Telematik-IDs, likewise.
         includes: the kinds of linked resources to send along.
@@ -41,6 +43,7 @@ class Asked(NamedTuple):
     cities: tuple[tuple[str, ...], ...] = ()
     postcodes: tuple[tuple[str, ...], ...] = ()
     tests: tuple[Test, ...] = ()
+    open_at: datetime | None = None
     practices: frozenset[str] | None = None
     telematik_ids: frozenset[str] | None = None
     includes: frozenset[Kind] = frozenset()

@@ -46,11 +46,13 @@ class Page:
         total: how many resources match, on all pages.
         matches: those of this page.
         next_page: the value of ``_after`` for the next page; None on the last.
+        unknown_hours: how many more would match if their hours were known.
     """
 
     total: int
     matches: list[Match]
     next_page: str | None = None
+    unknown_hours: int = 0
 
 
 @lru_cache(50_000)  # every whole metre up to ten kilometres, for each reason

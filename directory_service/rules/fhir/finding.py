@@ -18,6 +18,7 @@ from directory_service.rules.fhir.terminology import profession
 from directory_service.rules.fhir.texts import TextSearch
 from directory_service.rules.fhir.values import FaultyParameter, plain
 from directory_service.rules.index.query import Reason, SearchHit, SearchPage, SearchPosition, SearchQuery
+from directory_service.rules.opening_hours import OpenState
 from directory_service.rules.practice import Practice
 from directory_service.rules.profile import Position
 from directory_service.rules.specialties import SpecialtyTable
@@ -62,6 +63,7 @@ class Finding:
             return self._page_of_index(asked, query)
         after = read_place(asked.after) if asked.after is not None else None
         found: list[tuple[Place, Match]] = []
+        unknown_hours = 0
         for seen, hit in enumerate(self._candidates(asked, audience), 1):
             if seen % _AT_ONCE == 0:
                 yield
@@ -70,6 +72,11 @@ class Finding:
                 continue
             for item in items(asked.kind, practice):
                 if all(test(item) for test in asked.tests):
+                    if asked.open_at is not None:
+                        state = practice.profile.open_state(asked.open_at)
+                        unknown_hours += state is OpenState.UNKNOWN
+                        if state is not OpenState.OPEN:
+                            continue
                     place = Place(_rank(hit), hit.distance_m or 0, plain(practice.profile.name), item.resource_id)
                     found.append((place, Match(item, hit.reason, hit.distance_m)))
         yield
@@ -80,12 +87,19 @@ class Finding:
             total=len(found),
             matches=[match for _, match in page],
             next_page=page[-1][0].token() if len(rest) > len(page) else None,
+            unknown_hours=unknown_hours,
         )
 
     def _alone(self, asked: Asked, audience: Audience) -> SearchQuery | None:
         """The query with which the index answers the whole search, if one does."""
         named = asked.practices is not None or asked.telematik_ids is not None
-        if asked.tests or named or asked.kind not in _ONE_EACH or any(len(group) > 1 for group in asked.texts):
+        if (
+            asked.tests
+            or asked.open_at is not None
+            or named
+            or asked.kind not in _ONE_EACH
+            or any(len(group) > 1 for group in asked.texts)
+        ):
             return None
         texts = [group[0] for group in asked.texts]
         if any(text.phrases or text.without or self._listing.by_telematik_id(text.verbatim) for text in texts):

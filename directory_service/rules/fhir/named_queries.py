@@ -1,7 +1,7 @@
 """gematik's named queries ``near`` and ``nearPharmacy``: what is around a point, nearest first.
 
 Source: gematik HOWTO_Search. ``isOpenInMinutes`` finds practices that said they are open then; who said no hours is not
-found by it, since nobody knows.
+found by it, since nobody knows; how many these are is told in the answer.
 """
 
 from __future__ import annotations
@@ -25,7 +25,6 @@ from directory_service.rules.fhir.terminology import PHARMACY, profession_oid
 from directory_service.rules.fhir.texts import read_text
 from directory_service.rules.fhir.values import FaultyParameter, shown
 from directory_service.rules.folding import words
-from directory_service.rules.opening_hours import OpenState
 
 QUERIES = ("near", "nearPharmacy")
 _MANDATORY = ("latitude", "longitude", "distance")
@@ -93,7 +92,8 @@ class NamedQueryReader:
             texts=(read_text("text", single["text"], operators=False),) if words_of_text else (),
             near=circled,
             specialties=tuple(codes for codes in specialties if "" not in codes),
-            tests=tuple(self._tests(known, single, now)),
+            tests=tuple(self._tests(known, single)),
+            open_at=_moment(single["isOpenInMinutes"], now) if "isOpenInMinutes" in single else None,
             includes=_INCLUDED,
             after=single.get(AFTER),
             understood=tuple((name, value) for name, value in known if name != AFTER),
@@ -106,7 +106,7 @@ class NamedQueryReader:
             asked = asked._replace(page_size=1, count_only=False)
         return asked
 
-    def _tests(self, known: list[tuple[str, str]], single: dict[str, str], now: datetime) -> Iterable[Test]:
+    def _tests(self, known: list[tuple[str, str]], single: dict[str, str]) -> Iterable[Test]:
         for name, value in known:
             if name == "specialty" and "" in specialty_codes(name, value):  # any code of a system
                 yield self._chains.test("HealthcareService", name, value)
@@ -122,8 +122,6 @@ class NamedQueryReader:
             yield self._chains.test("HealthcareService", "organization.type", oid)
         if "location" in single:
             yield _lies_at(single["location"])
-        if "isOpenInMinutes" in single:
-            yield _open_at(single["isOpenInMinutes"], now)
 
 
 def _lies_at(value: str) -> Test:
@@ -138,12 +136,7 @@ def _lies_at(value: str) -> Test:
     return lies_there
 
 
-def _open_at(value: str, now: datetime) -> Test:
+def _moment(value: str, now: datetime) -> datetime:
     if not _MINUTES.fullmatch(value) or int(value) > _MAX_MINUTES:
         raise FaultyParameter("isOpenInMinutes", "minutes")
-    then = now + timedelta(minutes=int(value))
-
-    def is_open(item: Item) -> bool:
-        return item.practice.profile.open_state(then) is OpenState.OPEN
-
-    return is_open
+    return now + timedelta(minutes=int(value))

@@ -211,6 +211,14 @@ async def test_what_is_near_is_found_with_its_distance_and_all_that_belongs_to_i
         assert (status, name in outcome["issue"][0]["diagnostics"]) == (400, True)
 
 
+async def test_who_said_no_hours_is_told_beside_who_is_open(patient: Client) -> None:
+    """Winter said none; they are a value of their own, neither open nor closed."""
+    here = [("_query", "near"), ("latitude", "53.55"), ("longitude", "10.0"), ("distance", "50")]
+    bundle = await patient.search("HealthcareService", *here, ("isOpenInMinutes", "0"))
+    (outcome,) = of_mode(bundle, "outcome")
+    assert "keine Öffnungszeiten bekannt sind, aber sonst passend: 1." in outcome["issue"][0]["diagnostics"]
+
+
 async def test_pharmacies_near_a_point_are_found_alone(directory: Directory, patient: Client) -> None:
     position = {"latitude": 53.55, "longitude": 10.0}
     shop = PROFILE | {

@@ -90,14 +90,16 @@ def test_of_several_specialties_and_characteristics_all_must_fit() -> None:
     assert found(("specialty", "INNE"), ("text", "apotheke")) == []
 
 
-def test_who_said_no_hours_is_never_found_as_open() -> None:
+def test_who_said_no_hours_is_never_found_as_open_but_counted() -> None:
     cologne = [("_query", "near"), ("latitude", "50.94"), ("longitude", "6.96"), ("distance", "5")]
 
-    def total(*parameters: tuple[str, str]) -> int:
-        return result(FINDING.find(read(*cologne, *parameters), "insured")).total
+    def told(*parameters: tuple[str, str]) -> tuple[int, int]:
+        page = result(FINDING.find(read(*cologne, *parameters), "insured"))
+        return page.total, page.unknown_hours
 
-    assert total() == 1
-    assert [total(("isOpenInMinutes", str(60 * hour))) for hour in range(24)] == [0] * 24
+    assert told() == (1, 0)
+    assert [told(("isOpenInMinutes", str(60 * hour))) for hour in range(24)] == [(0, 1)] * 24
+    assert told(("isOpenInMinutes", "0"), ("text", "apotheke")) == (0, 0)
 
 
 def test_an_absent_practice_is_not_open() -> None:
