@@ -289,19 +289,6 @@ async def test_a_name_that_changes_is_shown_in_rooms_too(homeserver: Homeserver)
     await homeserver.until(lambda: ("Erika Verheiratet",) in homeserver.rows(names, made["room_id"], person.user_id))
 
 
-async def test_while_the_directory_is_unknown_new_chats_wait_and_running_ones_go_on(homeserver: Homeserver) -> None:
-    person, device, _, room = await homeserver.care_room()
-    practice = await homeserver.new_practice("Praxis")
-    homeserver.change_row("UPDATE hek_reachability SET confirmed_at = 0")
-    answers = [await homeserver.create_room(person, user_id) for user_id in (practice.user_id, "@nobody:hek.test")]
-    assert {(status, answer["error"]) for status, answer in answers} == {(403, answers[0][1]["error"])}
-    assert "später" in answers[0][1]["error"]
-    assert (await homeserver.send(device, room))[0] == 200
-    assert (await homeserver.create_room(person, SUPPORT))[0] == 200
-    await homeserver.new_practice("Praxis, die das Verzeichnis hören lässt")
-    assert (await homeserver.create_room(person, practice.user_id))[0] == 200
-
-
 async def test_a_withdrawn_practice_is_no_longer_reached_and_its_chats_go_on(homeserver: Homeserver) -> None:
     person, _, practice, room = await homeserver.care_room()
     await homeserver.opt_in(practice.user_id, None)
