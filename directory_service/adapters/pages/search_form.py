@@ -126,7 +126,15 @@ def _position(form: Mapping[str, str]) -> Position | None:
     return here if abs(here.latitude) <= 90 and abs(here.longitude) <= 180 else None
 
 
-def as_query(form: SearchForm, places: PlaceFinder, now: datetime) -> SearchQuery:
+@dataclass(frozen=True, slots=True)
+class Understood:
+    """The search that a form means, and the city that its place was taken for (empty if it was taken as it stands)."""
+
+    query: SearchQuery
+    read_as: str = ""
+
+
+def understood(form: SearchForm, places: PlaceFinder, now: datetime) -> Understood:
     """The search that a form means.
 
     Raises:
@@ -150,18 +158,19 @@ def as_query(form: SearchForm, places: PlaceFinder, now: datetime) -> SearchQuer
     )
     within_m = float(form.within) * 1000 if form.within else None
     if form.here is not None:
-        return replace(query, origin=form.here, within_m=within_m)
+        return Understood(replace(query, origin=form.here, within_m=within_m))
     if not form.place:
-        return query
+        return Understood(query)
     try:
         place = places.find(form.place, needs_origin=within_m is not None)
     except PlaceUnclear as unclear:
         raise FaultyForm("place", unclear.text) from None
     if within_m is not None:
-        return replace(query, origin=place.origin, within_m=within_m)
-    return replace(
+        return Understood(replace(query, origin=place.origin, within_m=within_m), place.read_as)
+    there = replace(
         query,
         origin=place.origin,
         cities=((place.city,),) if place.city else (),
         postcodes=((place.postcode,),) if place.postcode else (),
     )
+    return Understood(there, place.read_as)

@@ -22,8 +22,9 @@ from directory_service.adapters.pages.search_form import (
     WITHIN_KM,
     FaultyForm,
     SearchForm,
-    as_query,
+    Understood,
     read_search,
+    understood,
 )
 from directory_service.adapters.pages.suggestions import Suggestions
 from directory_service.adapters.pages.wording import SPOKEN, Wording
@@ -58,6 +59,7 @@ class Found:
         total: how many practices fit.
         results: those of this page.
         order: why they stand in this order.
+        read_as: the city that the place was taken for; empty if it was taken as it stands.
         meanings: what words were taken for.
         unknown_hours: how many more would fit if they had said their hours.
         next_page: the value that asks for the next page; empty on the last.
@@ -67,6 +69,7 @@ class Found:
     total: int
     results: tuple[ResultView, ...]
     order: str
+    read_as: str
     meanings: tuple[MeaningView, ...]
     unknown_hours: int
     next_page: str
@@ -113,21 +116,22 @@ class SearchPage:
             return self._page(visit, form)  # what was typed was not sent yet
         now = datetime.now(UTC)
         try:
-            query = as_query(form, self._places, now)
+            means = understood(form, self._places, now)
         except FaultyForm as fault:
             return self._page(visit, form, fault=fault)
-        return self._page(visit, form, found=self._found(visit, form, query, now))
+        return self._page(visit, form, found=self._found(visit, form, means, now))
 
-    def _found(self, visit: Visit, form: SearchForm, query: SearchQuery, now: datetime) -> Found:
+    def _found(self, visit: Visit, form: SearchForm, means: Understood, now: datetime) -> Found:
         wording = Wording(self._frame.texts, visit.language, self._specialties)
-        page = self._held.index.search(query, count=_PER_PAGE, after=form.after)
+        page = self._held.index.search(means.query, count=_PER_PAGE, after=form.after)
         practices = ((self._held.listing.seen_by("insured", hit.resource_id), hit) for hit in page.hits)
         return Found(
             total=page.total,
             results=tuple(
                 result_view(practice, hit, wording, now) for practice, hit in practices if practice is not None
             ),
-            order=wording.text(_order(query)),
+            order=wording.text(_order(means.query)),
+            read_as=means.read_as,
             meanings=tuple(
                 MeaningView(
                     meaning.word,

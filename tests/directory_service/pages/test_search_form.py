@@ -23,6 +23,11 @@ SEARCHES: list[tuple[dict[str, str], list[str]]] = [
     ({"what": "Müller", "place": "Lübeck", "within": ""}, [LUEBECK[1]]),
     ({"place": "luebeck"}, LUEBECK),
     ({"place": "235", "within": ""}, LUEBECK),
+    ({"place": "Hamburg 20099", "what": "Hausarzt", "within": "2"}, [SOMMER]),
+    ({"place": "D-23552 Lübeck", "within": ""}, LUEBECK),
+    ({"place": "Lübek", "within": ""}, LUEBECK),
+    ({"place": "Lübeck-Travemünde", "within": "10"}, LUEBECK),
+    ({"place": "Hambrug", "what": "Kinderarzt", "within": "25"}, [KINDER]),
     ({"place": "20095", "spoken": "tr"}, [EPPENDORF]),
     ({"place": "20095", "feature-barrierefrei": "full"}, [EPPENDORF]),
     ({"place": "20095", "feature-barrierefrei": "partly"}, [SOMMER, EPPENDORF]),
@@ -59,6 +64,15 @@ async def test_each_fault_is_told_beside_its_field(directory: Directory) -> None
         assert (status, bool(fault)) == (422, True), form
         assert fault is not None
         assert said in fault[1]
+
+
+async def test_what_a_misspelt_place_was_taken_for_is_told(directory: Directory) -> None:
+    await fill(directory)
+    visitor = await patient(directory)
+    for place, read_as in (("Lübek", "Lübeck"), ("Lübeck-Travemünde", "Lübeck"), ("Lüb", ""), ("Lübeck", "")):
+        _, text = await visitor.search(place=place, within="")
+        assert (f"Für „{place}“ wurde hier gesucht: <strong>{read_as}</strong>" in text) is bool(read_as), place
+        assert ("wurde hier gesucht" in text) is bool(read_as), place
 
 
 async def test_unknown_hours_are_a_value_of_their_own(directory: Directory) -> None:
