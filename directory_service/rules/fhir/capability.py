@@ -17,7 +17,11 @@ MEDIA_TYPE = "application/fhir+json"
 JSON_TYPES = frozenset({MEDIA_TYPE, "application/json", "application/json+fhir"})
 """What clients call it."""
 _GENERAL: tuple[tuple[str, str, str], ...] = (
-    ("_text", "string", "words of name, place and specialty; typos are allowed, exact matches come first"),
+    (
+        "_text",
+        "string",
+        "words of name, city, postcode, specialty and profession; typos are allowed, exact matches come first",
+    ),
     ("_content", "string", "the same as _text"),
     ("_complexSearch", "token", "true: operators in _text"),
     ("_count", "number", "matches on a page, at most 100"),
