@@ -17,7 +17,7 @@ from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.adapters.synapse_private.memberships import MembershipChange
 from synapse_modules.rules import reach
 from synapse_modules.rules.clear_text import membership_without_words
-from synapse_modules.rules.reach import CHAT_WITH_PRACTICE, Circumstances, House, Party, Refusal, Room
+from synapse_modules.rules.reach import CHAT_WITH_PRACTICE, Circumstances, House, Refusal
 from synapse_modules.rules.room_form import FormFault
 from synapse_modules.store.rooms import Rooms
 
@@ -85,10 +85,9 @@ class MembershipGate:
         """
         if change.action != "leave" or change.sender != change.target:
             return []
-        room = await self._register.find(change.room_id)
+        room, members = await self._register.look(change.room_id)
         if room is None or room.kind not in CHAT_WITH_PRACTICE:
             return []
-        members = await self._rooms.members(change.room_id)
         if members.pop(change.sender, None) != "join" or "join" in members.values():
             return []
         return sorted(members)
@@ -116,10 +115,12 @@ class MembershipGate:
         return NOT_SPAM
 
     async def _invitation(self, change: MembershipChange) -> Refusal | None:
-        room = await self._register.find(change.room_id)
+        room, members = await self._register.look(change.room_id)
         parties = await self._parties.of([change.sender, change.target])
         inviter, invitee = parties[change.sender], parties[change.target]
-        present = await self._kinds_beside(invitee, room)
+        # Of a chat alone; in no other room does it matter who is there.
+        others = [user_id for user_id in members if user_id != invitee.user_id]
+        present = Counter((await self._parties.kinds(others)).values())
         given = Circumstances(
             reachability_known=await self._age.is_known_for(inviter),
             admitted=await self._permissions.admits(inviter, invitee),
@@ -128,13 +129,6 @@ class MembershipGate:
             second_insured_by_practice=self._second_insured,
         )
         return reach.check_invitation(inviter, invitee, room, self._house, given)
-
-    async def _kinds_beside(self, invitee: Party, room: Room | None) -> Counter[AccountKind]:
-        """How many of each kind are in a chat or invited, the invitee aside."""
-        if room is None or room.kind not in CHAT_WITH_PRACTICE:
-            return Counter()
-        others = [user_id for user_id in await self._rooms.members(room.room_id) if user_id != invitee.user_id]
-        return Counter((await self._parties.kinds(others)).values())
 
     async def _join(self, change: MembershipChange) -> Refusal | None:
         membership = await self._rooms.membership(change.room_id, change.target)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 from synapse.module_api import ModuleApi
 
 from messenger_core.account_kinds import AccountKind, RoomKind
 from synapse_modules.adapters.parties import Parties
-from synapse_modules.rules.reach import Room
+from synapse_modules.rules.reach import CHAT_WITH_PRACTICE, Room
 from synapse_modules.rules.room_request import read_marker
 from synapse_modules.store.rooms import Rooms
 
@@ -34,29 +35,38 @@ class RoomRegister:
         The row of a room is written at the first look: Synapse tells a module the id only after the room is made.
         A request that was accepted meanwhile is found as a care room.
         """
+        return self._known.get(room_id) or (await self.look(room_id))[0]
+
+    async def look(self, room_id: str) -> tuple[Room | None, dict[str, str]]:
+        """The room as ``find`` has it, and who is in it (``join``) or invited (``invite``) as the database says now.
+
+        The members of chats with practices only; of other rooms, which may have many, nobody asks who is there.
+        """
         known = self._known.get(room_id)
-        if known is not None:
-            return known
+        if known is not None and known.kind not in CHAT_WITH_PRACTICE:
+            return known, {}
         if not room_id.isprintable():
-            return None
-        room = await self._rooms.find(room_id) or await self._read(room_id)
+            return None, {}
+        room, members = await self._rooms.look(room_id)
+        if room is None:
+            room = await self._read(room_id)
+            members = await self._rooms.members(room_id) if room is not None and room.kind in CHAT_WITH_PRACTICE else {}
         if room is not None and room.kind is RoomKind.REQUEST:
-            room = await self._look_at_request(room)
+            room = await self._with_answer(room, members)
         if room is not None and room.kind is not RoomKind.REQUEST:
             if len(self._known) > _MOST_KNOWN:
                 self._known.clear()
             self._known[room_id] = room
-        return room
+        return room, members
 
-    async def _look_at_request(self, room: Room) -> Room:
+    async def _with_answer(self, request: Room, members: Mapping[str, str]) -> Room:
         """It is accepted once the person and a practice are in it, and open as long as somebody is invited."""
-        members = await self._rooms.members(room.room_id)
         joined = [user_id for user_id, membership in members.items() if membership == "join"]
         kinds = await self._parties.kinds(joined)
         if {AccountKind.INSURED, AccountKind.PRACTICE} <= set(kinds.values()):
-            await self._rooms.accept(room.room_id)
-            return replace(room, kind=RoomKind.CARE)
-        return replace(room, is_open="invite" in members.values())
+            await self._rooms.accept(request.room_id)
+            return replace(request, kind=RoomKind.CARE)
+        return replace(request, is_open="invite" in members.values())
 
     async def _read(self, room_id: str) -> Room | None:
         state = await self._api.get_room_state(room_id, [("m.room.create", "")])

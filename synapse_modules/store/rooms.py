@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from messenger_core.account_kinds import AccountKind, RoomKind
 from synapse_modules.rules.membership import AccountState
 from synapse_modules.rules.messages import Sent
-from synapse_modules.rules.reach import Room
+from synapse_modules.rules.reach import CHAT_WITH_PRACTICE, Room
 from synapse_modules.store.interaction import Database, Transaction
 
 _MESSAGE_TYPES = ("m.room.encrypted", "m.room.message")
@@ -23,19 +23,30 @@ class ChatOfPerson:
     last_message_at: int
 
 
+def _select_members(txn: Transaction, room_id: str) -> dict[str, str]:
+    txn.execute(
+        "SELECT state_key, membership FROM current_state_events"
+        " WHERE room_id = ? AND type = 'm.room.member' AND membership IN ('join', 'invite')",
+        (room_id,),
+    )
+    return {str(user_id): str(membership) for user_id, membership in txn.fetchall()}
+
+
 class Rooms:
     """The rooms that the module made."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def find(self, room_id: str) -> Room | None:
-        """A room, if its row is written."""
+    async def look(self, room_id: str) -> tuple[Room | None, dict[str, str]]:
+        """A room, if its row is written, and its ``members`` if it is a chat with a practice: others may have many."""
 
-        def work(txn: Transaction) -> Room | None:
+        def work(txn: Transaction) -> tuple[Room | None, dict[str, str]]:
             txn.execute("SELECT kind, insured_user_id FROM hek_room WHERE room_id = ?", (room_id,))
             row = txn.fetchone()
-            return Room(room_id, RoomKind(row[0]), row[1]) if row else None
+            room = Room(room_id, RoomKind(row[0]), row[1]) if row else None
+            is_chat = room is not None and room.kind in CHAT_WITH_PRACTICE
+            return room, _select_members(txn, room_id) if is_chat else {}
 
         return await self._database.run("hek_room", work)
 
@@ -67,16 +78,7 @@ class Rooms:
 
         Empty for a room of another server in which nobody of ours is joined.
         """
-
-        def work(txn: Transaction) -> dict[str, str]:
-            txn.execute(
-                "SELECT state_key, membership FROM current_state_events"
-                " WHERE room_id = ? AND type = 'm.room.member' AND membership IN ('join', 'invite')",
-                (room_id,),
-            )
-            return {str(user_id): str(membership) for user_id, membership in txn.fetchall()}
-
-        return await self._database.run("hek_members", work)
+        return await self._database.run("hek_members", lambda txn: _select_members(txn, room_id))
 
     async def sent(self, room_id: str, event_id: str) -> Sent | None:
         """An event of a room, if it is there."""

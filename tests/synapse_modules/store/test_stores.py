@@ -195,7 +195,7 @@ async def test_a_request_becomes_a_care_room_for_good_and_its_members_are_told(d
     assert await rooms.present("!r:t", AccountKind.INSURED) == [ERIKA]
     for _ in range(2):
         await rooms.accept("!r:t")
-        assert await rooms.find("!r:t") == Room("!r:t", RoomKind.CARE, ERIKA)
+        assert await rooms.look("!r:t") == (Room("!r:t", RoomKind.CARE, ERIKA), await rooms.members("!r:t"))
     assert await rooms.membership("!r:t", ERIKA) == "join"
     assert await rooms.membership("!r:t", "@x:t") is None
 
