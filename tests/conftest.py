@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from tests.synapse_modules.federation import Federation
 
 _START_TIMEOUT_S = 60
+_ROUTES_OF_ATTACK = "tests/system/test_attack_routes.py"
 
 # A made-up example that takes long on a busy machine is no fault.
 hypothesis.settings.register_profile("any-machine", deadline=None)
@@ -35,8 +36,9 @@ class _OneProcessForWhatIsShared(LoadScopeScheduling):  # type: ignore[misc]
     """Shares the tests out by file, so that what a file sets up is set up once; largest first."""
 
     def _split_scope(self, nodeid: str) -> str:
-        # The system tests share one sandbox and build on each other's order.
-        return "tests/system" if nodeid.startswith("tests/system/") else nodeid.partition("::")[0]
+        file = nodeid.partition("::")[0]
+        # The system tests share one sandbox and build on each other's order; the routes of attack have other servers.
+        return "tests/system" if file.startswith("tests/system/") and file != _ROUTES_OF_ATTACK else file
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
