@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from directory_service.rules.fhir.terminology import PROFESSION_WORDS
 from directory_service.rules.folding import words
 from directory_service.rules.index.fit import INFIX, NO_MATCH, PREFIX, errors_allowed, level_of
+from directory_service.rules.index.postings import together
 from directory_service.rules.index.vocabulary import Lexicon, Vocabulary
 from directory_service.rules.specialties import SpecialtyTable
 
@@ -44,8 +45,7 @@ class Meanings:
         self._lexicon = Lexicon()
         self._words = Vocabulary(self._lexicon)
         for number, code in enumerate(self._codes):
-            for word in set(specialties.words_of([code])):
-                self._words.add(word, number)
+            self._words.change(number, set(), set(specialties.words_of([code])))
 
     def of(self, texts: Iterable[str]) -> tuple[Meaning, ...]:
         """The words of some texts that stand for specialties by another name than the specialties' own.
@@ -76,8 +76,8 @@ class Meanings:
     def _fitting(self, word: str) -> tuple[str, ...]:
         errors = self._errors(word)
         levels: dict[str, int] = {}
-        for level, fitting in self._words.fitting(self._lexicon.asked(word, errors)):
-            for number in self._words.postings.slots(fitting).tolist():
+        for level, sets in self._words.fitting(self._lexicon.asked(word, errors)):
+            for number in together(sets):
                 levels.setdefault(self._codes[number], level)  # the best one comes first
         return tuple(sorted(levels, key=lambda code: (levels[code], self._specialties.display(code), code)))
 

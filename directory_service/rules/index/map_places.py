@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 import math
-from array import array
+from collections import defaultdict
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from directory_service.rules.index.postings import Flags, Slots, joined
+from directory_service.rules.index.postings import Slots
 from directory_service.rules.index.query import MAX_DISTANCE_M
 from directory_service.rules.index.room import grown
 from directory_service.rules.places import EARTH_RADIUS_M
 from directory_service.rules.profile import Position
+
+SlotArray = NDArray[np.intp]
+Metres = NDArray[np.int64]
+Cell = tuple[int, int]
+_SAME = 1e-26
+"""The square of a chord between equal points, whose sines may differ in the last digit; some micrometres."""
 
 
 class MapPlaces:
@@ -21,68 +27,69 @@ class MapPlaces:
 
     def __init__(self) -> None:
         self._points: NDArray[np.float64] = np.zeros((3, 0))
-        self._placed: Flags = np.zeros(0, dtype=np.bool_)
-        self._cells: dict[tuple[int, int], array[int]] = {}
+        self._cells: dict[Cell, Slots] = defaultdict(Slots)
 
     def make_room(self, room: int) -> None:
         """Slots below ``room`` may come."""
         self._points = grown(self._points, room)
-        self._placed = grown(self._placed, room)
 
     def insert(self, slot: int, position: Position | None) -> None:
         """Takes a slot in."""
-        if position is None:
-            return
-        self._placed[slot] = True
-        self._points[:, slot] = _point(position)
-        self._cells.setdefault(_cell(position), array("I")).append(slot)
+        self._points[:, slot] = np.inf if position is None else _point(position)
+        if position is not None:
+            self._cells[_cell(position)].add(slot)
 
     def load(self, positions: Sequence[Position | None]) -> None:
         """Takes slots 0, 1, 2, … in."""
-        placed = [(slot, position) for slot, position in enumerate(positions) if position is not None]
-        slots = [slot for slot, _ in placed]
-        self._placed[slots] = True
-        self._points[:, slots] = np.array([_point(position) for _, position in placed]).reshape(-1, 3).T
-        for slot, position in placed:
-            self._cells.setdefault(_cell(position), array("I")).append(slot)
+        for slot, position in enumerate(positions):
+            self.insert(slot, position)
 
     def remove(self, slot: int, position: Position | None) -> None:
         """Takes a slot out that stood at a position."""
         if position is not None:
-            self._placed[slot] = False
-            self._cells[_cell(position)].remove(slot)
+            cell = _cell(position)
+            self._cells[cell].remove(slot)
+            if not self._cells[cell]:
+                del self._cells[cell]
 
-    def around(self, origin: Position, within_m: float) -> Slots:
-        """All slots within a distance, and some that are farther away, each once."""
+    def cells(self, origin: Position, within_m: float) -> list[Slots]:
+        """The cells in which all slots within a distance are, and some that are farther away."""
         south = math.degrees(within_m / EARTH_RADIUS_M)
         low, high = origin.latitude - south, origin.latitude + south
         widest = math.cos(math.radians(min(89.0, max(abs(low), abs(high)))))
         east = min(180.0, south / widest * 1.01 + 0.001)
-        (first_row, first_column), (last_row, last_column) = (
-            _cell(Position(low, origin.longitude - east)),
-            _cell(Position(high, origin.longitude + east)),
-        )
-        rows, columns = range(first_row, last_row + 1), range(first_column, last_column + 1)
+        west, east = origin.longitude - east, origin.longitude + east
+        rows = range(_tenth(low), _tenth(high) + 1)
+        columns = range(_tenth(west), _tenth(east) + 1)
         if len(rows) * len(columns) > len(self._cells) or high >= 89 or low <= -89 or not _near_greenwich(columns):
-            return joined(self._cells.values())
-        cells = self._cells
-        return joined([cells[row, column] for row in rows for column in columns if (row, column) in cells])
+            return list(self._cells.values())
+        cells = map(self._cells.get, [(row, column) for row in rows for column in columns])
+        return [cell for cell in cells if cell]
 
-    def distances_m(self, origin: Position, slots: Slots) -> NDArray[np.float64]:
-        """How far slots are from a point, in metres; ``inf`` for those without a place."""
-        points = self._points.take(slots, axis=1)
-        points -= np.array(_point(origin))[:, np.newaxis]
-        points *= points
-        chords = np.sqrt(points.sum(axis=0))
-        distances: NDArray[np.float64] = 2 * EARTH_RADIUS_M * np.arcsin(np.minimum(chords / 2, 1.0))
-        distances[~self._placed[slots]] = np.inf
-        return distances
+    def measured(self, origin: Position, slots: SlotArray, within_m: float | None) -> tuple[SlotArray, Metres]:
+        """How far slots are from a point, in whole metres; an unknown place is farther than any other.
+
+        Returns:
+            The slots that are within a distance, if there is one; and their distances.
+        """
+        apart = self._points.take(slots, axis=1)
+        apart -= np.array(_point(origin))[:, np.newaxis]
+        apart *= apart
+        squares: NDArray[np.float64] = apart.sum(axis=0)
+        if within_m is not None:
+            inside = squares <= _square_of_chord(within_m)
+            slots, squares = slots[inside], squares[inside]
+        distances = 2 * EARTH_RADIUS_M * np.arcsin(np.minimum(np.sqrt(squares) / 2, 1.0))
+        metres: Metres = np.rint(distances).astype(np.int64)
+        if within_m is None:
+            metres[np.isinf(squares)] = MAX_DISTANCE_M
+        return slots, metres
 
 
-def whole_metres(distances: NDArray[np.float64]) -> NDArray[np.int64]:
-    """Distances as they order practices; an unknown one is farther than any other."""
-    metres: NDArray[np.int64] = np.rint(np.minimum(distances, MAX_DISTANCE_M)).astype(np.int64)
-    return metres
+def _square_of_chord(distance_m: float) -> float:
+    """The square of the straight line between points on the unit sphere that are so far apart; ``inf`` never is."""
+    chord = 2 * math.sin(min(distance_m / EARTH_RADIUS_M, math.pi) / 2)
+    return chord * chord * (1 + 1e-15) + _SAME
 
 
 def _point(position: Position) -> tuple[float, float, float]:
@@ -90,8 +97,12 @@ def _point(position: Position) -> tuple[float, float, float]:
     return math.cos(latitude) * math.cos(longitude), math.cos(latitude) * math.sin(longitude), math.sin(latitude)
 
 
-def _cell(position: Position) -> tuple[int, int]:
-    return math.floor(position.latitude * 10), math.floor(position.longitude * 10)
+def _tenth(degrees: float) -> int:
+    return math.floor(degrees * 10)
+
+
+def _cell(position: Position) -> Cell:
+    return _tenth(position.latitude), _tenth(position.longitude)
 
 
 def _near_greenwich(columns: range) -> bool:

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from directory_service.rules.index.entry import IndexedPractice
-from directory_service.rules.index.postings import Flags, Slots
+from directory_service.rules.index.map_places import SlotArray
+from directory_service.rules.index.postings import Flags
 from directory_service.rules.index.room import grown
 from directory_service.rules.opening_hours import BERLIN, OpenState
 
@@ -75,7 +76,7 @@ class OpeningTimes:
         self._entries.pop(slot, None)
         self._special[slot] = False
 
-    def states(self, at: datetime, slots: Slots) -> NDArray[np.uint8]:
+    def states(self, at: datetime, slots: SlotArray) -> NDArray[np.uint8]:
         """What is known about a moment for each slot, as numbers that ``state_of`` reads."""
         local = at.astimezone(BERLIN)
         minute = local.hour * 60 + local.minute

@@ -5,7 +5,9 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterable
 
-_GROUP = 4
+from directory_service.rules.index.fit import MIN_INFIX
+
+_GROUP = MIN_INFIX
 """As many letters as the shortest text that is looked for inside words; longer groups leave fewer words to look at."""
 
 
@@ -32,10 +34,8 @@ class WordParts:
                     self._with[group] = array("I", (number,))
 
     def containing(self, asked: str) -> list[str]:
-        """The known words that have ``asked`` (four letters or more) in them, but not at their beginning."""
-        lists = [self._with.get(group) for group in _groups(asked)]
-        rarest = min((numbers for numbers in lists if numbers), key=len, default=None)
-        if rarest is None or not all(lists):
-            return []
-        known = self._words
-        return [word for number in rarest if asked in (word := known[number]) and not word.startswith(asked)]
+        """The known words that have ``asked`` (four letters or more) in them; those that begin with it may lack."""
+        lists = [self._with.get(group, ()) for group in _groups(asked)]
+        rarest = min(lists, key=len)
+        words = map(self._words.__getitem__, rarest)
+        return list(words) if len(asked) == _GROUP else [word for word in words if asked in word]

@@ -1,4 +1,4 @@
-"""Which practices have a key: words, codes, cities and the like, each with the slots of its practices.
+"""Which practices have which keys: a set of slots for each.
 
 A slot is a practice's place in all columns of the index.
 """
@@ -7,153 +7,142 @@ from __future__ import annotations
 
 from array import array
 from bisect import bisect_left, insort
-from collections.abc import Callable, Hashable, Iterable, Sequence
-from itertools import islice
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from itertools import groupby
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pyroaring import BitMap
 
-Slots = NDArray[np.uint32]
+Slots = BitMap
 Flags = NDArray[np.bool_]
 Value = TypeVar("Value", bound=Hashable)
 
-_DENSE = 8192
-"""From this many practices on a key also has a flag for every slot."""
-_COUNTED_AT_ONCE = 64
+_SHORT = 5
+"""Beginnings of up to so many letters have sets of their own; few keys begin with a longer one."""
 
 
-def joined(lists: Iterable[array[int]]) -> Slots:
-    """The slots of several lists after each other, as a copy; a slot can be there more than once."""
-    return np.frombuffer(b"".join(lists), dtype=np.uint32)
+def together(sets: list[Slots]) -> Slots:
+    """What is in any of some sets; not to be changed, since it may be one of them."""
+    if len(sets) == 1:
+        return sets[0]
+    return sets[0].union(*sets[1:]) if sets else Slots()
 
 
 class Postings:
-    """The slots of each key; keys can be found by their beginning."""
+    """The slots of each key. Sets that are given out are the index's own: nobody changes them."""
 
     def __init__(self) -> None:
-        self._slots: dict[str, array[int]] = {}
-        self._flags: dict[str, Flags] = {}
-        self._sorted: list[str] = []
-        self._room = 0
-
-    def __len__(self) -> int:
-        return len(self._slots)
+        self._slots: dict[str, Slots] = {}
 
     def __contains__(self, key: str) -> bool:
         return key in self._slots
 
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._slots)
+
     def load(self, values: Iterable[Value], keys_of: Callable[[Value], Iterable[str]]) -> None:
-        """Gives slots 0, 1, 2, … the keys of their values; nothing is asked before ``end_load``.
+        """Gives slots 0, 1, 2, … the keys of their values.
 
         Args:
             values: one for each slot; many are equal, and each is looked at once.
             keys_of: the keys of a value; a slot may have some of them already.
         """
-        together: dict[Value, array[int]] = {}
+        slots_of: dict[Value, array[int]] = {}
         for slot, value in enumerate(values):
-            alike = together.get(value)
+            alike = slots_of.get(value)
             if alike is None:
-                together[value] = array("I", (slot,))
+                slots_of[value] = array("I", (slot,))
             else:
                 alike.append(slot)
-        before = {key: len(slots) for key, slots in self._slots.items()}
-        for value, alike in together.items():
-            for key in set(keys_of(value)):
-                slots = self._slots.get(key)
+        loaded: dict[str, array[int]] = {}
+        for value, alike in slots_of.items():
+            for key in keys_of(value):
+                slots = loaded.get(key)
                 if slots is None:
-                    self._slots[key] = array("I", alike)
+                    loaded[key] = alike[:]
                 else:
                     slots.extend(alike)
-        for key, number in before.items():
-            if len(self._slots[key]) > number:
-                self._slots[key] = array("I", np.unique(self.slots([key])).tobytes())
+        for key, slots in loaded.items():
+            known = self._slots.get(key)
+            self._slots[key] = Slots(slots) if known is None else known.union(Slots(slots))
+
+    def change(self, slot: int, before: set[str], after: set[str]) -> None:
+        """Gives a practice other keys than it had."""
+        for key in before - after:
+            slots = self._slots[key]
+            slots.remove(slot)
+            if not slots:
+                del self._slots[key]
+        for key in after - before:
+            known = self._slots.get(key)
+            if known is None:
+                self._slots[key] = Slots((slot,))
+            else:
+                known.add(slot)
+
+    def sets(self, keys: Iterable[str]) -> list[Slots]:
+        """The slots of those of some keys that practices have."""
+        return [slots for slots in map(self._slots.get, keys) if slots is not None]
+
+    def put_together(self, key: str, sets: list[Slots]) -> None:
+        """Gives a key to all slots of some sets."""
+        self._slots[key] = together(sets).copy()
+
+
+class Texts:
+    """The slots of each text, which are also found by how it begins."""
+
+    def __init__(self) -> None:
+        self._whole = Postings()
+        self._beginnings = Postings()
+        self._sorted: list[str] = []
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._sorted)
+
+    def load(self, values: Iterable[Value], texts_of: Callable[[Value], Iterable[str]]) -> None:
+        """Gives slots 0, 1, 2, … the texts of their values; nothing is asked before ``end_load``."""
+        self._whole.load(values, texts_of)
 
     def end_load(self) -> None:
         """All is loaded; now it is put in order."""
-        self._sorted = sorted(self._slots)
-        for key, slots in self._slots.items():
-            if len(slots) >= _DENSE:
-                self._make_flags(key)
+        self._sorted = sorted(self._whole)
+        for length in range(1, _SHORT + 1):
+            long_enough = (text for text in self._sorted if len(text) >= length)
+            for beginning, texts in groupby(long_enough, key=lambda text: text[:length]):
+                self._beginnings.put_together(beginning, self._whole.sets(texts))
 
-    def make_room(self, room: int) -> None:
-        """Slots below ``room`` may come."""
-        for key, flags in self._flags.items():
-            self._flags[key] = np.concatenate([flags, np.zeros(room - len(flags), dtype=np.bool_)])
-        self._room = room
-
-    def add(self, key: str, slot: int) -> bool:
-        """Gives a practice a key that it does not have yet.
+    def change(self, slot: int, before: set[str], after: set[str]) -> list[str]:
+        """Gives a practice other texts than it had.
 
         Returns:
-            Whether no practice had the key before.
+            Those that no practice had before.
         """
-        slots = self._slots.get(key)
-        if slots is None:
-            self._slots[key] = array("I", (slot,))
-            insort(self._sorted, key)
-            return True
-        slots.append(slot)
-        if key in self._flags:
-            self._flags[key][slot] = True
-        elif len(slots) >= _DENSE:
-            self._make_flags(key)
-        return False
+        fresh = [text for text in after if text not in self._whole]
+        self._whole.change(slot, before, after)
+        self._beginnings.change(slot, _beginnings(before), _beginnings(after))
+        for text in fresh:
+            insort(self._sorted, text)
+        for text in before - after:
+            if text not in self._whole:
+                del self._sorted[bisect_left(self._sorted, text)]
+        return fresh
 
-    def discard(self, key: str, slot: int) -> bool:
-        """Takes a key from a practice that has it.
+    def sets(self, texts: Iterable[str]) -> list[Slots]:
+        """The slots of those of some texts that practices have."""
+        return self._whole.sets(texts)
 
-        Returns:
-            Whether no practice has the key any more.
-        """
-        slots = self._slots[key]
-        place = int(np.argmax(np.frombuffer(slots, dtype=np.uint32) == slot))
-        last = slots.pop()
-        if place < len(slots):
-            slots[place] = last
-        if key in self._flags:
-            self._flags[key][slot] = False
-            if len(slots) < _DENSE // 2:
-                del self._flags[key]
-        if slots:
-            return False
-        del self._slots[key]
-        del self._sorted[bisect_left(self._sorted, key)]
-        return True
-
-    def beginning_with(self, beginning: str) -> Sequence[str]:
-        """All keys that begin so, sorted."""
+    def beginning_with(self, beginning: str) -> list[Slots]:
+        """The slots of all texts that begin so, in one set or several."""
+        if len(beginning) <= _SHORT:
+            return self._beginnings.sets((beginning,))
         start = bisect_left(self._sorted, beginning)
-        # No key has a character after this one: they are folded, codes, or tags.
-        return self._sorted[start : bisect_left(self._sorted, beginning + "\U0010ffff", start)]
+        # No text has a character after this one: they are folded, or digits.
+        end = bisect_left(self._sorted, beginning + "\U0010ffff", start)
+        return self._whole.sets(self._sorted[start:end])
 
-    def known(self, keys: Iterable[str]) -> list[str]:
-        """Those of some keys that practices have."""
-        return [key for key in keys if key in self._slots]
 
-    def size(self, keys: Iterable[str], enough: int) -> int:
-        """How many slots some known keys have together, counted for each key; from ``enough`` on not all are."""
-        sizes = map(len, map(self._slots.__getitem__, keys))
-        size = 0
-        while size < enough and (some := sum(islice(sizes, _COUNTED_AT_ONCE))):
-            size += some
-        return size
-
-    def slots(self, keys: Iterable[str]) -> Slots:
-        """The slots of some known keys; a slot can be there more than once."""
-        return joined(map(self._slots.__getitem__, keys))
-
-    def sparse_slots(self, keys: Iterable[str]) -> Slots:
-        """The slots of those of some known keys that have no flags."""
-        return self.slots(key for key in keys if key not in self._flags) if self._flags else self.slots(keys)
-
-    def flags(self, keys: Iterable[str]) -> list[Flags]:
-        """The flags of those keys that so many practices have that each slot has a flag."""
-        if not self._flags:
-            return []
-        return [self._flags[key] for key in keys if key in self._flags]
-
-    def _make_flags(self, key: str) -> None:
-        flags = np.zeros(self._room, dtype=np.bool_)
-        flags[np.frombuffer(self._slots[key], dtype=np.uint32)] = True
-        self._flags[key] = flags
+def _beginnings(texts: set[str]) -> set[str]:
+    return {text[:length] for text in texts for length in range(1, min(_SHORT, len(text)) + 1)}

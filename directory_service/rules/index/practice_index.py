@@ -6,15 +6,13 @@ Everything here is synchronous and belongs to one thread: a search sees each pra
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable
-
-import numpy as np
+from collections.abc import Callable, Iterable, Sequence
 
 from directory_service.rules.index.columns import Columns, feature_key
 from directory_service.rules.index.entry import IndexedPractice
 from directory_service.rules.index.evaluation import Evaluation
 from directory_service.rules.index.kept import NOTHING, Kept, kept
-from directory_service.rules.index.postings import Postings
+from directory_service.rules.index.postings import Slots
 from directory_service.rules.index.query import SearchPage, SearchPosition, SearchQuery
 from directory_service.rules.profile import Feature, Grade
 
@@ -47,62 +45,55 @@ class PracticeIndex:
         room = max(_FIRST_ROOM, len(ordered) + len(ordered) // 8)
         columns.make_room(room)
         self._free = list(range(room - 1, len(ordered) - 1, -1))
-        columns.order.load((entry.name, entry.resource_id) for entry in ordered)
         # Nothing that is made here is garbage; looking for some again and again would take most of the time.
         collecting = gc.isenabled()
         gc.disable()
         try:
-            self._fill_all(ordered)
+            self._fill(ordered)
         finally:
             if collecting:
                 gc.enable()
 
-    def _fill_all(self, ordered: list[IndexedPractice]) -> None:
-        columns, number = self._columns, len(ordered)
-        columns.kept[:number] = map(kept, ordered)
-        columns.resource_ids[:number] = ids = [entry.resource_id for entry in ordered]
-        columns.slots.update(zip(ids, range(number), strict=True))
-        columns.used[:number] = True
-        columns.hidden[:number] = [entry.hidden for entry in ordered]
-        columns.hiding = int(np.count_nonzero(columns.hidden))
-        columns.persons[:number] = [entry.person for entry in ordered]
+    def _fill(self, ordered: Sequence[IndexedPractice]) -> None:
+        columns, slots = self._columns, range(len(ordered))
+        columns.kept[: len(ordered)] = map(kept, ordered)
+        columns.slots.update(zip((entry.resource_id for entry in ordered), slots, strict=True))
+        columns.order.load(slots)
+        columns.used.update(slots)
+        columns.hidden.update(slot for slot in slots if ordered[slot].hidden)
+        columns.persons.update(slot for slot in slots if ordered[slot].person)
         columns.places.load([entry.position for entry in ordered])
         columns.times.load(ordered)
-        columns.name_words.load(entry.name for entry in ordered)
-        columns.other_words.load(entry.city for entry in ordered)
-        columns.other_words.load(entry.postcode for entry in ordered)
-        columns.other_words.postings.load((entry.specialty_words for entry in ordered), tuple)
+        columns.name_words.load((entry.name for entry in ordered), str.split)
+        columns.other_words.load((entry.city for entry in ordered), str.split)
+        columns.other_words.load((entry.postcode for entry in ordered), str.split)
+        columns.other_words.load((entry.specialty_words for entry in ordered), tuple)
         columns.cities.load((entry.city for entry in ordered), _alone)
         columns.postcodes.load((entry.postcode for entry in ordered), _alone)
         columns.specialties.load((entry.specialties for entry in ordered), tuple)
         columns.languages.load((entry.languages for entry in ordered), tuple)
         columns.features.load((entry.accessibility for entry in ordered), _feature_keys)
-        columns.name_words.end_load()
-        columns.other_words.end_load()
-        for postings in (columns.cities, columns.postcodes, columns.specialties, columns.languages, columns.features):
-            postings.end_load()
+        for loaded in (columns.name_words, columns.other_words, columns.cities, columns.postcodes):
+            loaded.end_load()
 
     def put(self, entry: IndexedPractice) -> None:
         """Takes a practice in, or replaces what is known of it."""
-        slot = self._columns.slots.get(entry.resource_id)
+        columns = self._columns
+        slot = columns.slots.get(entry.resource_id)
+        fresh = slot is None
         if slot is None:
-            slot = self._free_slot()
-            self._columns.order.insert(slot, (entry.name, entry.resource_id))
-            self._fill(slot, entry)
-            return
-        before = self._columns.kept[slot]
-        after = kept(entry)
-        if before.name != after.name:
-            self._columns.order.remove(slot)
-            self._columns.order.insert(slot, (entry.name, entry.resource_id))
-        self._change_keys(slot, before, after)
-        if before.position != after.position:
-            self._columns.places.remove(slot, before.position)
-            self._columns.places.insert(slot, after.position)
-        self._columns.times.insert(slot, entry)
-        self._columns.hide(slot, hidden=entry.hidden)
-        self._columns.persons[slot] = entry.person
-        self._columns.kept[slot] = after
+            slot = columns.slots[entry.resource_id] = self._free_slot()
+            columns.used.add(slot)
+        before = columns.kept[slot]
+        after = columns.kept[slot] = kept(entry)
+        if fresh:
+            columns.order.insert(slot)
+        elif before.name != after.name:
+            columns.order.move(slot)
+        self._change(slot, before, after)
+        columns.times.insert(slot, entry)
+        _mark(columns.hidden, slot, entry.hidden)
+        _mark(columns.persons, slot, entry.person)
 
     def remove(self, resource_id: str) -> None:
         """Takes a practice out, if it is there."""
@@ -110,14 +101,12 @@ class PracticeIndex:
         slot = columns.slots.pop(resource_id, None)
         if slot is None:
             return
-        before = self._columns.kept[slot]
-        self._change_keys(slot, before, NOTHING)
-        columns.places.remove(slot, before.position)
-        columns.times.remove(slot)
         columns.order.remove(slot)
-        columns.hide(slot, hidden=False)
-        columns.used[slot] = False
-        columns.resource_ids[slot], columns.kept[slot] = "", NOTHING
+        self._change(slot, columns.kept[slot], NOTHING)
+        columns.times.remove(slot)
+        for marked in (columns.used, columns.hidden, columns.persons):
+            marked.discard(slot)
+        columns.kept[slot] = NOTHING
         self._free.append(slot)
 
     def search(self, query: SearchQuery, *, count: int, after: SearchPosition | None = None) -> SearchPage:
@@ -137,53 +126,28 @@ class PracticeIndex:
             self._columns.make_room(room)
         return self._free.pop()
 
-    def _fill(self, slot: int, entry: IndexedPractice) -> None:
+    def _change(self, slot: int, before: Kept, after: Kept) -> None:
+        """Puts a slot under other keys, and at another place."""
         columns = self._columns
-        after = columns.kept[slot] = kept(entry)
-        columns.slots[entry.resource_id] = slot
-        columns.resource_ids[slot] = entry.resource_id
-        columns.used[slot] = True
-        columns.hide(slot, hidden=entry.hidden)
-        columns.persons[slot] = entry.person
-        columns.places.insert(slot, entry.position)
-        columns.times.insert(slot, entry)
-        for word in after.name_words:
-            columns.name_words.add(word, slot)
-        for word in after.other_words:
-            columns.other_words.add(word, slot)
-        for postings, keys in self._keys(after):
-            for key in keys:
-                postings.add(key, slot)
-
-    def _change_keys(self, slot: int, before: Kept, after: Kept) -> None:
-        columns = self._columns
-        for vocabulary, old, new in (
-            (columns.name_words, before.name_words, after.name_words),
-            (columns.other_words, before.other_words, after.other_words),
-        ):
-            for word in old - new:
-                vocabulary.discard(word, slot)
-            for word in new - old:
-                vocabulary.add(word, slot)
-        for (postings, old), (_, new) in zip(self._keys(before), self._keys(after), strict=True):
-            for key in old - new:
-                postings.discard(key, slot)
-            for key in new - old:
-                postings.add(key, slot)
-
-    def _keys(self, practice: Kept) -> tuple[tuple[Postings, set[str]], ...]:
-        columns = self._columns
-        return (
-            (columns.cities, set(_alone(practice.city))),
-            (columns.postcodes, set(_alone(practice.postcode))),
-            (columns.specialties, set(practice.specialties)),
-            (columns.languages, set(practice.languages)),
-            (columns.features, set(_feature_keys(practice.accessibility))),
-        )
+        columns.name_words.change(slot, before.name_words, after.name_words)
+        columns.other_words.change(slot, before.other_words, after.other_words)
+        columns.cities.change(slot, set(_alone(before.city)), set(_alone(after.city)))
+        columns.postcodes.change(slot, set(_alone(before.postcode)), set(_alone(after.postcode)))
+        columns.specialties.change(slot, set(before.specialties), set(after.specialties))
+        columns.languages.change(slot, set(before.languages), set(after.languages))
+        features = set(_feature_keys(before.accessibility)), set(_feature_keys(after.accessibility))
+        columns.features.change(slot, *features)
+        if before.position != after.position or not before.resource_id:
+            columns.places.remove(slot, before.position)
+            columns.places.insert(slot, after.position)
 
 
-def _alone(key: str) -> list[str]:
-    return [key] if key else []
+def _mark(marked: Slots, slot: int, flag: bool) -> None:
+    marked.add(slot) if flag else marked.discard(slot)
+
+
+def _alone(text: str) -> tuple[str, ...]:
+    return (text,) if text else ()
 
 
 def _feature_keys(features: Iterable[tuple[Feature, Grade]]) -> list[str]:

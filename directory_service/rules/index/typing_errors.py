@@ -1,42 +1,97 @@
-"""Finds the words that one typing error lies between: left out, put in, wrong, or two letters swapped.
+"""Finds the words that one or two typing errors lie between: a letter left out, put in, wrong, or two swapped.
 
-Two words are so near only if they are equal after at most one letter is left out of each. The index keeps the hash of
-each word and of what remains of it without one of its letters; hashes that meet are looked at more closely.
+Most errors leave the first letter alone. Among the words that begin with it, a number of 64 bits for each sorts nearly
+all out at once: a wrong letter changes at most two of its bits, one left out or put in changes one for the letter and
+one for the length. An error in the first letter leaves what follows, so words are also known by that.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from array import array
+from collections import defaultdict
+from collections.abc import Iterable
+
+import numpy as np
+from rapidfuzz.distance import OSA
+
+from directory_service.rules.index.fit import is_one_error, readings
+
+_ERRORS = 2
+_MOST_CHANGED = 4
+"""So many bits two errors change, or one and an ``e`` that folding has swallowed (``readings``)."""
+_A = ord("a")
+_TWICE = 26
+_LENGTH, _SHORTEST, _LONGEST = 52, 3, 15
 
 
-def _shortened(word: str) -> set[int]:
-    return {hash(word), *[hash(word[:place] + word[place + 1 :]) for place in range(len(word))]}
+def _signature(word: str) -> int:
+    """A bit for each letter, another for each that is there twice, and the length as a row of bits."""
+    bits = (1 << max(0, min(len(word), _LONGEST) - _SHORTEST)) - 1 << _LENGTH
+    for letter in word:
+        bit = 1 << ord(letter) - _A
+        bits |= bit << _TWICE if bits & bit else bit
+    return bits
+
+
+class _Shelf:
+    """The words with one first letter, with their signatures."""
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.signatures = array("Q")
 
 
 class NearWords:
-    """Words by their neighbours; words are never taken out, whoever asks knows which are still there."""
+    """Words by what is near them; words are never taken out, whoever asks knows which are still there."""
 
     def __init__(self) -> None:
-        # Most hashes have one word alone, so that a list for each would take most of the memory.
-        self._by_hash: dict[int, str | tuple[str, ...]] = {}
+        self._shelves: defaultdict[str, _Shelf] = defaultdict(_Shelf)
+        # Most have one word alone, so that a list for each would take most of the memory.
+        self._by_rest: dict[str, tuple[str, ...] | str] = {}
 
     def add(self, words: Iterable[str]) -> None:
-        """Takes words in that are not known yet."""
-        by_hash = self._by_hash
-        for word in words:
-            if word.isalpha():
-                for value in _shortened(word):
-                    others = by_hash.get(value)
-                    if others is None:
-                        by_hash[value] = word
-                    else:
-                        by_hash[value] = (others, word) if isinstance(others, str) else (*others, word)
+        """Takes words in that are not known yet; those with digits are left out, since they have no typing errors."""
+        for word in filter(str.isalpha, words):
+            shelf = self._shelves[word[0]]
+            shelf.words.append(word)
+            shelf.signatures.append(_signature(word))
+            others = self._by_rest.setdefault(word[1:], word)
+            if others is not word:
+                self._by_rest[word[1:]] = (others, word) if isinstance(others, str) else (*others, word)
 
-    def near(self, typed: Sequence[str]) -> set[str]:
-        """The known words that are at a distance of one error from any of some words, and some that are not."""
-        found: set[str] = set()
-        for value in set[int]().union(*map(_shortened, typed)):
-            words = self._by_hash.get(value)
+    def near(self, asked: str) -> tuple[list[str], list[str]]:
+        """The known words that one error lies between, and those with the same first letter that two do.
+
+        Args:
+            asked: what was typed: three letters or more, nothing else.
+        """
+        typed = readings(asked)
+        one, two = [], []
+        for word in self._with_like_letters(asked):
+            distance = OSA.distance(asked, word, score_cutoff=_ERRORS)
+            if distance > _ERRORS:
+                continue
+            if any(is_one_error(reading, word) for reading in typed):
+                one.append(word)
+            elif distance == _ERRORS:
+                two.append(word)
+        for reading in typed:
+            one += [word for word in self._with_like_rest(reading) if is_one_error(reading, word)]
+        return one, two
+
+    def _with_like_letters(self, asked: str) -> list[str]:
+        """The words with the first letter of ``asked`` that two errors can lie between, and some more."""
+        shelf = self._shelves.get(asked[0])
+        if shelf is None:
+            return []
+        different = np.bitwise_count(np.frombuffer(shelf.signatures, dtype=np.uint64) ^ np.uint64(_signature(asked)))
+        words = shelf.words
+        return [words[place] for place in (different <= _MOST_CHANGED).nonzero()[0].tolist()]
+
+    def _with_like_rest(self, typed: str) -> Iterable[str]:
+        """The words that an error in the first letter of ``typed`` can lie between, and some more."""
+        wrong, missing, too_much, swapped = typed[1:], typed, typed[2:], typed[0] + typed[2:]
+        for rest in (wrong, missing, too_much, swapped):
+            words = self._by_rest.get(rest)
             if words is not None:
-                found.update((words,) if isinstance(words, str) else words)
-        return found
+                yield from (words,) if isinstance(words, str) else words

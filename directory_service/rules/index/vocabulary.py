@@ -1,23 +1,13 @@
-"""The words of practices, and which of them a word of a search fits (``rules.index.fit`` says when)."""
+"""The words of practices, and which practices a word of a search fits (``rules.index.fit`` says when)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from directory_service.rules.index.fit import (
-    EXACT,
-    INFIX,
-    ONE_ERROR,
-    PREFIX,
-    TWO_ERRORS,
-    is_one_error,
-    may_be_infix,
-    readings,
-)
+from directory_service.rules.index.fit import EXACT, INFIX, ONE_ERROR, PREFIX, TWO_ERRORS, may_be_infix
 from directory_service.rules.index.parts import WordParts
-from directory_service.rules.index.postings import Postings
-from directory_service.rules.index.shelves import Shelves
+from directory_service.rules.index.postings import Slots, Texts, Value
 from directory_service.rules.index.typing_errors import NearWords
 
 
@@ -26,7 +16,7 @@ class AskedWord(NamedTuple):
 
     Attributes:
         text: the folded word.
-        like: words that have typing errors in it or it inside, by level, best first; no word is there twice.
+        like: words that have typing errors in it or it inside, by level, best first; a word can be there twice.
     """
 
     text: str
@@ -39,7 +29,6 @@ class Lexicon:
     def __init__(self) -> None:
         self._near = NearWords()
         self._parts = WordParts()
-        self._shelves = Shelves()
         self._learnt: set[str] = set()
 
     def learn(self, words: Iterable[str]) -> None:
@@ -47,7 +36,6 @@ class Lexicon:
         fresh = [word for word in words if word not in self._learnt]
         self._near.add(fresh)
         self._parts.add(fresh)
-        self._shelves.add(fresh)
         self._learnt.update(fresh)
 
     def asked(self, text: str, errors: int) -> AskedWord:
@@ -58,26 +46,14 @@ class Lexicon:
             errors: how many typing errors may be in it.
         """
         found: list[tuple[int, list[str]]] = []
-        taken: set[str] = set()
         if errors:
-            one = self._one_error(text)
-            taken.update(one)
+            one, two = self._near.near(text)
             found.append((ONE_ERROR, one))
-        if errors > 1:
-            two = [word for word in self._shelves.near(text) if word not in taken and not word.startswith(text)]
-            taken.update(two)
-            found.append((TWO_ERRORS, two))
+            if errors > 1:
+                found.append((TWO_ERRORS, two))
         if may_be_infix(text):
-            found.append((INFIX, [word for word in self._parts.containing(text) if word not in taken]))
-        return AskedWord(text, tuple(found))
-
-    def _one_error(self, asked: str) -> list[str]:
-        typed = readings(asked)
-        return [
-            word
-            for word in self._near.near(typed)
-            if not word.startswith(asked) and any(is_one_error(reading, word) for reading in typed)
-        ]
+            found.append((INFIX, self._parts.containing(text)))
+        return AskedWord(text, tuple((level, words) for level, words in found if words))
 
 
 class Vocabulary:
@@ -85,31 +61,25 @@ class Vocabulary:
 
     def __init__(self, lexicon: Lexicon) -> None:
         """Takes the lexicon that learns its words."""
-        self.postings = Postings()
+        self._words = Texts()
         self._lexicon = lexicon
 
+    def load(self, values: Iterable[Value], words_of: Callable[[Value], Iterable[str]]) -> None:
+        """Gives slots 0, 1, 2, … the words of their values; nothing is asked before ``end_load``."""
+        self._words.load(values, words_of)
+
     def end_load(self) -> None:
-        """All words of many practices are in the postings; now they can be looked for."""
-        self.postings.end_load()
-        self._lexicon.learn(self.postings.beginning_with(""))
+        """All words of many practices are there; now they can be looked for."""
+        self._words.end_load()
+        self._lexicon.learn(self._words)
 
-    def load(self, texts: Iterable[str]) -> None:
-        """Gives slots 0, 1, 2, … the words of their texts; nothing is asked before ``end_load``."""
-        self.postings.load(texts, str.split)
+    def change(self, slot: int, before: set[str], after: set[str]) -> None:
+        """Gives a practice other words than it had."""
+        self._lexicon.learn(self._words.change(slot, before, after))
 
-    def add(self, word: str, slot: int) -> None:
-        """Gives a practice a word that it does not have yet."""
-        if self.postings.add(word, slot):
-            self._lexicon.learn([word])
-
-    def discard(self, word: str, slot: int) -> None:
-        """Takes a word from a practice that has it."""
-        self.postings.discard(word, slot)
-
-    def fitting(self, asked: AskedWord) -> list[tuple[int, Sequence[str]]]:
-        """The words that fit and that practices have, by level, best first; no word is there twice."""
-        begin = self.postings.beginning_with(asked.text)
-        exact = asked.text in self.postings
-        found: list[tuple[int, Sequence[str]]] = [(EXACT, [asked.text] if exact else []), (PREFIX, begin[exact:])]
-        found += [(level, self.postings.known(words)) for level, words in asked.like]
-        return [(level, words) for level, words in found if words]
+    def fitting(self, asked: AskedWord) -> list[tuple[int, list[Slots]]]:
+        """The slots that a word fits, by level, best first; those of a better level can be there again."""
+        words = self._words
+        found = [(EXACT, words.sets((asked.text,))), (PREFIX, words.beginning_with(asked.text))]
+        found += [(level, words.sets(like)) for level, like in asked.like]
+        return [(level, sets) for level, sets in found if sets]

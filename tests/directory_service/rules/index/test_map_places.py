@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from directory_service.rules.index.map_places import MapPlaces
+from directory_service.rules.index.postings import together
+from directory_service.rules.index.query import MAX_DISTANCE_M
 from directory_service.rules.places import distance_m
 from directory_service.rules.profile import Position
 
@@ -33,12 +35,14 @@ def test_all_that_are_within_a_distance_are_found(origin: Position, within_m: fl
         positions.append(Position(origin.latitude + chance.uniform(-1, 1) * spread, longitude))
         places.insert(slot, positions[-1])
     near = {slot for slot, position in enumerate(positions) if distance_m(origin, position) <= within_m}
-    around = places.around(origin, within_m)
-    assert len(set(around.tolist())) == len(around)
-    found = around[places.distances_m(origin, around) <= within_m]
+    around = np.array(together(places.cells(origin, within_m)).to_array(), dtype=np.intp)
+    found, metres = places.measured(origin, around, within_m)
     assert set(found.tolist()) == near
+    assert metres.tolist() == [round(distance_m(origin, positions[slot])) for slot in found.tolist()]
     assert 10 < len(near) < 4990
-    for slot in list(near)[:5]:
+    gone = list(near)[:5]
+    for slot in gone:
         places.remove(slot, positions[slot])
-    assert not set(list(near)[:5]) & set(places.around(origin, within_m).tolist())
-    assert np.isinf(places.distances_m(origin, np.array(list(near)[:5], dtype=np.uint32))).all()
+        places.insert(slot, None)
+    assert not set(gone) & set(together(places.cells(origin, within_m)))
+    assert places.measured(origin, np.array(gone), None)[1].tolist() == [MAX_DISTANCE_M] * 5

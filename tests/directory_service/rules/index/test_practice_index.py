@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from directory_service.rules.absence import Absence
-from directory_service.rules.index import evaluation, postings
+from directory_service.rules.index import evaluation
 from directory_service.rules.index.entry import IndexedPractice
 from directory_service.rules.index.practice_index import PracticeIndex
 from directory_service.rules.index.query import SearchHit, SearchPosition, SearchQuery
@@ -106,13 +106,10 @@ QUERIES = st.builds(
 ) | st.builds(SearchQuery, words=st.lists(ASKED, min_size=1, max_size=2, unique=True).map(tuple))
 
 
-@pytest.fixture(autouse=True, params=["as it is", "every shortcut at once"])
+@pytest.fixture(autouse=True, params=[0, 1000])
 def limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the index does with many practices it does with few as well."""
-    if request.param != "as it is":
-        monkeypatch.setattr(postings, "_DENSE", 4)
-        monkeypatch.setattr(evaluation, "_FEW", 2)
-        monkeypatch.setattr(evaluation, "_AS_LONG_AS", 1)
+    """The cells of the map are looked at always, or never."""
+    monkeypatch.setattr(evaluation, "_AS_LONG_AS", request.param)
 
 
 def rows(hits: tuple[SearchHit, ...]) -> list[Row]:
