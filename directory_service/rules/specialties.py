@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from directory_service.rules.folding import words
 
 CODE_SYSTEM = "urn:oid:1.3.6.1.4.1.19376.3.276.1.5.4"
-"""IHE Germany's practiceSettingCode, which gematik's directory uses."""
+"""IHE Germany's practiceSettingCode of doctors and dentists; gematik's directory has others beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +21,7 @@ class Specialty:
         synonyms: what patients say for it, e.g. ``Hausarzt``.
         maybe: what they say for some of its practices, when no code tells which: a family doctor may be an internist.
         not_with: codes; a practice with one of them is none of those.
+        system: the code system.
     """
 
     code: str
@@ -28,6 +29,7 @@ class Specialty:
     synonyms: tuple[str, ...] = ()
     maybe: tuple[str, ...] = ()
     not_with: frozenset[str] = frozenset()
+    system: str = CODE_SYSTEM
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -46,7 +48,7 @@ class SpecialtyTable:
 
     @classmethod
     def from_entries(cls, entries: Mapping[str, Mapping[str, object]]) -> SpecialtyTable:
-        """Takes ``{code: {"display": …, "synonyms": […], "maybe": […], "not_with": […]}}``, as ``specialties.yaml``."""
+        """Takes what ``specialties.yaml`` has: ``{code: {"display": …}}``, and as it needs the other attributes."""
         return cls(
             Specialty(
                 code,
@@ -54,6 +56,7 @@ class SpecialtyTable:
                 synonyms=_texts(entry, "synonyms"),
                 maybe=_texts(entry, "maybe"),
                 not_with=frozenset(_texts(entry, "not_with")),
+                system=str(entry.get("system", CODE_SYSTEM)),
             )
             for code, entry in entries.items()
         )
@@ -62,6 +65,15 @@ class SpecialtyTable:
         """The German name of a specialty that the table once accepted; its code if the table lost it since."""
         known = self._by_code.get(code)
         return known.display if known else code
+
+    def systems(self) -> dict[str, str]:
+        """The code system of each code."""
+        return {code: known.system for code, known in self._by_code.items()}
+
+    def system(self, code: str) -> str:
+        """The code system of a specialty that the table once accepted."""
+        known = self._by_code.get(code)
+        return known.system if known else CODE_SYSTEM
 
     def names(self, code: str) -> tuple[str, ...]:
         """What a specialty is called, its own name first."""

@@ -38,6 +38,7 @@ class Chains:
 
     def __init__(self, table: ParameterTable) -> None:
         self._table = table
+        self.specialty_systems = table.specialty_systems
 
     def test(self, kind: Kind, name: str, value: str) -> Test:
         """The test that a parameter asks for.

@@ -86,7 +86,9 @@ class NamedQueryReader:
             distance_m("distance", single["distance"], "km"),
         )
         words_of_text = "text" in single and profession_oid(single["text"]) is None
-        specialties = [specialty_codes(name, value) for name, value in known if name == "specialty"]
+        specialties = [
+            specialty_codes(name, value, self._chains.specialty_systems) for name, value in known if name == "specialty"
+        ]
         asked = Asked(
             kind,
             texts=(read_text("text", single["text"], operators=False),) if words_of_text else (),
@@ -106,9 +108,14 @@ class NamedQueryReader:
             asked = asked._replace(page_size=1, count_only=False)
         return asked
 
+    def _specialty_codes(self, value: str) -> frozenset[str]:
+        return specialty_codes("specialty", value, self._chains.specialty_systems)
+
     def _tests(self, known: list[tuple[str, str]], single: dict[str, str]) -> Iterable[Test]:
         for name, value in known:
-            if name == "specialty" and "" in specialty_codes(name, value):  # any code of a system
+            if name == "specialty" and "" in specialty_codes(
+                name, value, self._chains.specialty_systems
+            ):  # any code of a system
                 yield self._chains.test("HealthcareService", name, value)
             if name == "characteristics":
                 yield self._chains.test("HealthcareService", "characteristic", value)

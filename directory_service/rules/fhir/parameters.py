@@ -32,7 +32,7 @@ from directory_service.rules.fhir.terminology import (
 from directory_service.rules.fhir.values import Coded
 from directory_service.rules.practice import is_open_to_insured
 from directory_service.rules.profile import Grade
-from directory_service.rules.specialties import CODE_SYSTEM, SpecialtyTable
+from directory_service.rules.specialties import SpecialtyTable
 
 ParameterType = Literal["string", "token", "reference", "special", "number"]
 
@@ -193,11 +193,13 @@ class ParameterTable:
     """Which parameters each kind of resource has."""
 
     def __init__(self, specialties: SpecialtyTable) -> None:
-        """Takes the table of specialties for their names."""
+        """Takes the table of specialties for their names and code systems."""
+        self.specialty_systems = specialties.systems()
 
         def _specialties(item: Item) -> tuple[Coded, ...]:
             return tuple(
-                Coded(CODE_SYSTEM, code, specialties.display(code)) for code in item.practice.profile.specialties
+                Coded(specialties.system(code), code, specialties.display(code))
+                for code in item.practice.profile.specialties
             )
 
         specialty = TokenParameter(

@@ -7,7 +7,7 @@ a filter that is silently ignored would show a patient what she excluded. Source
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from directory_service.rules.fhir.asked import DEFAULT_COUNT, MAX_COUNT, Asked
 from directory_service.rules.fhir.chains import Chains, always
@@ -17,7 +17,6 @@ from directory_service.rules.fhir.places import read_near
 from directory_service.rules.fhir.terminology import TELEMATIK_ID, profession_oid
 from directory_service.rules.fhir.texts import read_text
 from directory_service.rules.fhir.values import FaultyParameter, TokenValue, alternatives, plain, unescaped
-from directory_service.rules.specialties import CODE_SYSTEM
 
 AFTER = "_after"
 """The directory's own paging parameter; it stands in ``next`` links alone."""
@@ -106,7 +105,7 @@ class QueryReader:
 
     def _with_test(self, asked: Asked, name: str, value: str) -> Asked:
         test = self._chains.test(asked.kind, name, value)
-        if name in _SPECIALTIES and "" not in (codes := specialty_codes(name, value)):
+        if name in _SPECIALTIES and "" not in (codes := specialty_codes(name, value, self._chains.specialty_systems)):
             return asked._replace(specialties=(*asked.specialties, codes))
         if name in _CITIES:
             return asked._replace(cities=(*asked.cities, _beginnings(name, value)))
@@ -156,14 +155,20 @@ def _telematik_ids(name: str, value: str) -> frozenset[str]:
     return frozenset(token.code for token in tokens if token.system in {None, TELEMATIK_ID})
 
 
-def specialty_codes(name: str, value: str) -> frozenset[str]:
-    """Codes of the practices' code system; a token of another system can fit nothing.
+def specialty_codes(name: str, value: str, systems: Mapping[str, str]) -> frozenset[str]:
+    """The codes of specialties that tokens name; one with another system than its own can fit nothing.
+
+    Args:
+        name: for faults.
+        value: as it was sent.
+        systems: the code system of each code.
 
     Raises:
         FaultyParameter: ``empty``, ``too-long`` or ``too-many``.
     """
     tokens = [TokenValue.read(part) for part in alternatives(name, value)]
-    return frozenset(token.code.upper() for token in tokens if token.system in {None, CODE_SYSTEM})
+    codes = ((token.code.upper(), token.system) for token in tokens)
+    return frozenset(code for code, system in codes if not code or system in {None, systems.get(code)})
 
 
 def read_switch(parameters: Parameters, name: str) -> bool:

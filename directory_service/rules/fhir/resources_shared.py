@@ -21,7 +21,7 @@ from directory_service.rules.fhir.terminology import (
 from directory_service.rules.opening_hours import BERLIN, END_OF_DAY, SpecialDay, TimeBlock
 from directory_service.rules.practice import Practice
 from directory_service.rules.profile import Profile
-from directory_service.rules.specialties import CODE_SYSTEM, SpecialtyTable
+from directory_service.rules.specialties import SpecialtyTable
 
 Resource = dict[str, Any]
 
@@ -77,7 +77,8 @@ def coded(system: str, code: str, display: str | None = None) -> Resource:
 
 def specialties(profile: Profile, wording: Wording) -> list[Resource]:
     """What the practice does."""
-    return [coded(CODE_SYSTEM, code, wording.specialties.display(code)) for code in profile.specialties]
+    known = wording.specialties
+    return [coded(known.system(code), code, known.display(code)) for code in profile.specialties]
 
 
 def languages(profile: Profile) -> list[Resource]:

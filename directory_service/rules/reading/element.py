@@ -149,8 +149,8 @@ class Element:
                 if extension.text("url") not in urls:
                     extension.fault("the directory does not know this extension; leave it out")
 
-    def codes(self, name: str, system: str) -> list[tuple[str, Element]]:
-        """The codes of one system in a list of CodeableConcepts, each with its coding.
+    def codes(self, name: str, *systems: str) -> list[tuple[str, Element]]:
+        """The codes of some systems in a list of CodeableConcepts, each with its coding.
 
         Many concepts of one code and one concept of many codes mean the same in the national directory.
         """
@@ -158,9 +158,9 @@ class Element:
         for concept in self.children(name):
             for coding in concept.children("coding"):
                 code = coding.text("code")
-                if coding.text("system") != system:
+                if coding.text("system") not in systems:
                     if self._reading.strict:
-                        coding.fault(f"only codes of {system} are kept", "system")
+                        coding.fault(f"only codes of {', '.join(systems)} are kept", "system")
                 elif code is None:
                     coding.fault("a code is needed", "code")
                 else:

@@ -18,7 +18,7 @@ from directory_service.rules.opening_hours import OpeningHours
 from directory_service.rules.profile import Accessibility, Feature, Grade
 from directory_service.rules.reading.element import Element
 from directory_service.rules.reading.times import AbsenceWords, read_times
-from directory_service.rules.specialties import CODE_SYSTEM, SpecialtyTable
+from directory_service.rules.specialties import SpecialtyTable
 
 MOST_SPECIALTIES, MOST_LANGUAGES = 10, 20
 _LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
@@ -67,11 +67,12 @@ def read_languages(service: Element) -> tuple[str, ...]:
 
 
 def _specialties(service: Element, table: SpecialtyTable) -> tuple[str, ...]:
-    """``type`` and ``specialty``: the national directory uses both for practiceSettingCodes."""
+    """``type`` and ``specialty``: the national directory uses both for what a practice does."""
     found: dict[str, None] = {}
+    systems = table.systems()
     for name in ("type", "specialty"):
-        for code, coding in service.codes(name, CODE_SYSTEM):
-            if table.unknown([code]):
+        for code, coding in service.codes(name, *sorted(set(systems.values()))):
+            if systems.get(code) != coding.text("system"):
                 coding.fault(f"unknown code; allowed are {', '.join(table.codes())}", "code")
             else:
                 found[code] = None

@@ -19,6 +19,7 @@ from directory_service.rules.fhir.terminology import (
 from tests.directory_service.adapters.test_any_request import owner_token
 from tests.directory_service.adapters.test_homeserver_api import reachable as reachable_set
 from tests.directory_service.bench import FULL_PROFILE, SOMMER, WINTER, Directory
+from tests.directory_service.fhir_client import Client
 from tests.directory_service.profile_check import Profiles
 
 PERSON = "1-1000000002"
@@ -33,6 +34,9 @@ NEW = {
     "address": "matrix:u/labor:praxis-sommer.example",
 }
 PROFILES = Profiles()
+
+
+PSYCHOTHERAPY = {"system": "urn:oid:1.3.6.1.4.1.19376.3.276.1.5.5", "code": "PST", "display": "Psychotherapie"}
 
 
 class Software:
@@ -109,7 +113,7 @@ async def test_each_own_resource_follows_gematiks_profile_and_is_marked_as_the_o
     for kind in ("HealthcareService", "Organization", "Location", "Endpoint"):
         for resource in await software.own(kind):
             assert PROFILES.faults(resource) == []
-            assert resource["meta"]["tag"] == [{"system": ORIGIN, "code": "owner"}]
+            assert resource["meta"]["tag"][0] == {"system": ORIGIN, "code": "owner"}
             _, alone, headers = await software.call("GET", f"{kind}/{resource['id']}")
             assert (alone, headers["ETag"]) == (resource, f'W/"{resource["meta"]["versionId"]}"')
 
@@ -304,3 +308,23 @@ async def test_while_the_homeserver_is_down_nothing_is_written(software: Softwar
     status, outcome = await software.put(service | {"name": "Praxis Neu"})
     assert (status, outcome["issue"][0]["code"]) == (503, "transient")
     assert await software.the("HealthcareService") == service
+
+
+async def test_who_is_no_doctor_has_codes_of_another_system(directory: Directory) -> None:
+    """Psychotherapists, dentists, pharmacies: gematik's HealthcareServiceTypeVS has a code system for each kind."""
+    profile = FULL_PROFILE | {"name": "Praxis am Park", "specialties": ["PST"]}
+    software = Software(directory, await directory.practice_joins(profile=profile))
+    _, bundle, _ = await software.call("GET", "HealthcareService")
+    service = bundle["entry"][0]["resource"]
+    assert service["type"] == [{"coding": [PSYCHOTHERAPY]}]
+    path = f"HealthcareService/{service['id']}"
+    status, written, _ = await software.call("PUT", path, service | {"name": "Praxis im Park"}, if_match="*")
+    assert (status, written["type"]) == (200, service["type"])
+    assert await directory.found("Psychotherapeutin") == ["Praxis im Park – Psychotherapie, Hamburg"]
+    patient = Client(directory, await directory.search_token())
+    doctors = "urn:oid:1.3.6.1.4.1.19376.3.276.1.5.4"
+    for value, total in (("PST", 1), (f"{PSYCHOTHERAPY['system']}|PST", 1), (f"{doctors}|PST", 0), ("PSYC", 0)):
+        assert (await patient.search("HealthcareService", ("specialty", value)))["total"] == total, value
+    wrong = service | {"type": [{"coding": [PSYCHOTHERAPY | {"system": doctors}]}]}
+    status, outcome, _ = await software.call("PUT", path, wrong, if_match="*")
+    assert (status, outcome["issue"][0]["expression"]) == (422, ["HealthcareService.type[0].coding[0].code"])

@@ -12,7 +12,6 @@ from directory_service.rules.fhir.items import KINDS, Item, Kind, items
 from directory_service.rules.fhir.resources_shared import coded
 from directory_service.rules.opening_hours import SpecialReason
 from directory_service.rules.profile import Feature, MessengerKind
-from directory_service.rules.specialties import CODE_SYSTEM
 from tests.directory_service.fhir_samples import ALL, FULL, HIDDEN, PERSON, WORDING
 from tests.directory_service.profile_check import FOLDER, Profiles
 
@@ -47,10 +46,13 @@ def test_the_check_accepts_the_examples_of_gematik(name: str) -> None:
     assert PROFILES.faults(example(name)) == []
 
 
+def with_specialty(system: str, code: str) -> Resource:
+    return of("HealthcareService") | {"type": [coded(system, code)]}
+
+
 def test_every_code_that_the_directory_knows_is_one_of_gematiks() -> None:
-    for code in read_specialties().codes():
-        changed = of("HealthcareService") | {"type": [coded(CODE_SYSTEM, code)]}
-        assert PROFILES.faults(changed) == [], code
+    for code, system in read_specialties().systems().items():
+        assert PROFILES.faults(with_specialty(system, code)) == [], code
     for feature in Feature:
         changed = of("HealthcareService")
         changed["characteristic"][0]["coding"][0]["code"] = feature.value
@@ -134,4 +136,6 @@ def test_each_file_of_gematik_that_is_kept_here_is_needed() -> None:
         for kind in KINDS:
             for item in items(kind, known):
                 profiles.faults(resource(item, WORDING))
+    for code, system in read_specialties().systems().items():
+        profiles.faults(with_specialty(system, code))
     assert {path.name for path in FOLDER.glob("*.json")} == profiles.read | set(EXAMPLES)
