@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.matrix import Invitation, Message, ReceivedEvent, ToSend
 from retention.adapters.desk import Desk
+from retention.adapters.notice_work import NoticeWork
 from retention.adapters.service_account import notice
 from retention.adapters.wording import Wording
 from retention.rules.offering import OfferState
@@ -37,8 +38,11 @@ class Conversation:
         rooms: ServiceRooms,
         wishes: PeriodWishes,
         wording: Wording,
+        notices: Sequence[NoticeWork] = (),
     ) -> None:
+        """``notices`` is what else waits for people to come into their rooms."""
         self._desk = desk
+        self._notices = notices
         self._offers = offers
         self._rooms = rooms
         self._wishes = wishes
@@ -78,6 +82,8 @@ class Conversation:
     async def _came_or_went(self, event: ReceivedEvent) -> None:
         if event.state_key == event.sender == await self._rooms.person_of(event.room_id):
             await self._desk.has_come_or_gone(event.sender)
+            for work in self._notices:
+                work.has_come_or_gone(event.sender)
 
     async def _answer(self, event: ReceivedEvent, reply: Leave | Keep) -> str | None:
         async with self._desk.sending:

@@ -85,7 +85,9 @@ async def test_she_is_told_when_she_has_joined_and_is_not_pressed(world: World) 
         assert await world.work() == []
     assert len(account.invited) == 2, "when the room was made, and once for this notice"
     account.rooms[world.service.service_room][ERIKA] = "join"
-    world.start(Life())
+    assert await world.work() == [], "it is looked for her at times alone"
+    world.work_of_notices.has_come_or_gone(ERIKA)
+    assert world.work_of_notices.wake.is_set()
     assert len(await world.work()) == 1
 
 
