@@ -60,10 +60,20 @@ async def join_directory(practice: Practice, key: ECKey, *, verifier_key: ECKey,
     async with _owner(practice, key, directory) as client:
         # The sandbox's practices have no other software that could have written in between.
         await client.call("PUT", "/owner/practice", scope=_SCOPE, body=profile, headers={"If-Match": "*"})
-        if practice.opts_in:
-            visible = {"visible_to_insured": True, "consent_text": CONSENT_TEXT}
-            await client.call("PUT", "/owner/visibility", scope=_SCOPE, body=visible)
+    if practice.opts_in:
+        await set_visibility(practice, key, directory=directory, visible=True)
     return str(content["user_id"])
+
+
+async def set_visibility(practice: Practice, key: ECKey, *, directory: str, visible: bool) -> None:
+    """Opts in to be found and reached by insured people, or pauses that.
+
+    Raises:
+        CallFailed: if the directory refuses.
+    """
+    body = {"visible_to_insured": visible, "consent_text": CONSENT_TEXT}
+    async with _owner(practice, key, directory) as client:
+        await client.call("PUT", "/owner/visibility", scope=_SCOPE, body=body)
 
 
 async def leave_directory(practice: Practice, key: ECKey, *, directory: str) -> None:
