@@ -41,6 +41,7 @@ from synapse_modules.adapters.reachability_age import ReachabilityAge
 from synapse_modules.adapters.reachability_watch import ReachabilityWatch
 from synapse_modules.adapters.refusals import Refusals
 from synapse_modules.adapters.registration import RegistrationGate
+from synapse_modules.adapters.request_bodies import RequestBodies
 from synapse_modules.adapters.room_making import RoomMaking
 from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.adapters.sign_in import GesundheitsIdSignIn, StaffSignIn
@@ -262,6 +263,7 @@ class HekMessenger:
         self, synapse: SynapsePrivate, database: SynapseDatabase, parties: Parties, refusals: Refusals
     ) -> None:
         common_rooms = CommonRooms(database)
+        synapse.request_bodies.read_by(RequestBodies(refusals))
         synapse.devices.close(DeviceGate(common_rooms, refusals))
         synapse.files.close(common_rooms)
         synapse.administrators.are_only(Administrators(parties, refusals))

@@ -34,6 +34,33 @@ _CALLS = (
     ("POST", "/user_directory/search"),
     ("POST", "/publicRooms"),
 )
+# Calls with a body that is in order but for one key, on whose form Synapse relies.
+_PUSHER = {
+    "kind": "http", "app_id": "app", "pushkey": "key", "app_display_name": "App", "device_display_name": "Phone",
+    "lang": "de", "data": {"url": "https://push.example/_matrix/push/v1/notify"},
+}  # fmt: skip
+_KEYS: tuple[tuple[str, str, dict[str, Any], str], ...] = (
+    *(("POST", f"/rooms/{{room}}/{action}", {}, "user_id") for action in ("invite", "kick", "ban", "unban")),
+    *(("POST", "/rooms/{room}/read_markers", {}, key) for key in ("m.read", "m.fully_read", "m.read.private")),
+    ("POST", "/rooms/{room}/receipt/m.read/$event", {}, "thread_id"),
+    ("PUT", "/rooms/{room}/typing/{own}", {"typing": True}, "timeout"),
+    ("PUT", "/rooms/{room}/state/m.room.aliases", {}, "aliases"),
+    ("PUT", "/rooms/{room}/state/m.room.create", {}, "creator"),
+    ("PUT", "/rooms/{room}/send/m.room.member/{number}", {}, "membership"),
+    ("PUT", "/rooms/{room}/send/m.room.redaction/{number}", {}, "redacts"),
+    ("PUT", "/rooms/{room}/send/m.room.encrypted/{number}", CIPHERTEXT, "ciphertext"),
+    ("POST", "/user_directory/search", {"search_term": "a"}, "limit"),
+    ("POST", "/publicRooms", {}, "limit"),
+    ("POST", "/keys/claim", {}, "one_time_keys"),
+    ("POST", "/keys/claim", {"one_time_keys": {}}, "one_time_keys/{other}"),
+    *(("POST", "/keys/upload", {}, key) for key in ("one_time_keys", "fallback_keys")),
+    ("POST", "/keys/signatures/upload", {}, "{other}"),
+    ("POST", "/keys/device_signing/upload", {}, "master_key"),
+    ("POST", "/search", {}, "search_categories"),
+    ("POST", "/user/{own}/filter", {}, "room"),
+    *(("POST", "/pushers/set", _PUSHER, key) for key in ("kind", "app_id", "pushkey", "data", "lang", "profile_tag")),
+)
+_WRONG: tuple[Any, ...] = (None, 5, True, "x", "\ud800", [5], {"a": 5}, {"x": {"y": 5}}, 10**30)
 # What the rules look for, so that made-up bodies get past the first look.
 _WORDS = st.sampled_from(
     [
@@ -79,10 +106,15 @@ class Scene:
         """Makes the call as the person and as the practice; returns the graver answer."""
         self.number += 1
         names = {"room": self.room, "person": self.person.user_id, "other": self.device.user_id, "number": self.number}
-        filled = path.format(**{name: quote(str(value)) for name, value in names.items()})
 
         async def both() -> tuple[int, str]:
-            return max([await self._call(who, method, filled, body) for who in (self.person, self.device)])
+            answers = []
+            for who in (self.person, self.device):
+                filled = path.format(
+                    **{key: quote(str(value)) for key, value in (names | {"own": who.user_id}).items()}
+                )
+                answers.append(await self._call(who, method, filled, body))
+            return max(answers)
 
         return asyncio.run(both())
 
@@ -100,10 +132,33 @@ def scene(homeserver: Homeserver) -> Iterator[Scene]:
 @settings(max_examples=12, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(body=_BODIES)
 def test_no_body_is_ever_the_servers_fault(scene: Scene, method: str, path: str, body: Any) -> None:
-    if path == "/user_directory/search" and isinstance(body, dict):
-        # Stock Synapse reads the limit in the servlet itself, before anything that could be put in front of it.
-        body.pop("limit", None)
     status, text = scene.ask(method, path, body)
     assert status < 500, f"{status} {text}"
     if status >= 400:
         assert json.loads(text)["errcode"].startswith("M_")
+
+
+@pytest.mark.parametrize(("method", "path", "body", "key"), _KEYS, ids=[f"{path} {key}" for _, path, _, key in _KEYS])
+def test_no_key_of_a_body_is_ever_the_servers_fault(
+    scene: Scene, method: str, path: str, body: dict[str, Any], key: str
+) -> None:
+    for wrong in _WRONG:
+        said = wrong
+        for name in reversed(key.format(other=scene.device.user_id).split("/")):
+            said = {name: said}
+        status, text = scene.ask(method, path, body | said)
+        assert status < 500, f"{wrong!r}: {status} {text}"
+
+
+@pytest.mark.parametrize("body", [b'{"search_term": "Psychotherapie",}', b"Psychotherapie", b'{"search_term": "\xff"}'])
+def test_what_is_no_json_is_told_so_and_stands_in_no_log(scene: Scene, body: bytes) -> None:
+    async def ask() -> tuple[int, dict[str, Any]]:
+        headers = {"Authorization": f"Bearer {scene.person.access_token}"}
+        address = f"{scene.homeserver.base}/_matrix/client/v3/user_directory/search"
+        async with aiohttp.ClientSession(headers=headers) as http, http.post(address, data=body) as answer:
+            return answer.status, await answer.json()
+
+    status, answer = asyncio.run(ask())
+    assert (status, answer["errcode"]) == (400, "M_NOT_JSON")
+    assert "App" in answer["error"]
+    assert b"Psychotherapie" not in (scene.homeserver.folder / "homeserver.log").read_bytes()

@@ -32,6 +32,7 @@ from synapse_modules.adapters.synapse_private import (
     memberships,
     openid,
     people_search,
+    request_bodies,
     room_list,
     ways_in,
     well_known,
@@ -59,6 +60,7 @@ _SUBJECTS = (
     memberships,
     openid,
     people_search,
+    request_bodies,
     room_list,
     ways_in,
     well_known,
@@ -87,6 +89,7 @@ class SynapsePrivate:
         self.memberships = memberships.PrivateMemberships(self._hs)
         self.open_id = openid.PrivateOpenId(self._hs)
         self.people_search = people_search.PrivatePeopleSearch(self._hs)
+        self.request_bodies = request_bodies.PrivateRequestBodies(self._hs)
         self.room_list = room_list.PrivateRoomList(self._hs)
         self.settings = homeserver_settings.PrivateSettings(self._hs)
         self.ways_in = ways_in.PrivateWaysIn(self._hs)
