@@ -72,7 +72,7 @@ class Search:
             if number % _AT_ONCE == 0:
                 await asyncio.sleep(0)
             kind, *_ = kinds_of(practice)
-            self.fragments.of(Item(kind, practice))
+            self.fragments.of(kind, practice)
 
 
 def fhir_wording(specialties: SpecialtyTable, texts: Catalogue) -> Wording:
@@ -179,7 +179,7 @@ class FhirInterface:
             item = self._item(kind, request.match_info["resource_id"])
         except _Refused as refusal:
             return self._refusal(refusal)
-        answer = _fhir(self._search.fragments.of(item))
+        answer = _fhir(self._search.fragments.of(*item))
         answer.headers["ETag"] = f'W/"{item.practice.version}"'
         return answer
 

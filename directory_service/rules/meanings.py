@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from directory_service.rules.fhir.terminology import PROFESSION_WORDS
 from directory_service.rules.folding import words
@@ -35,12 +36,20 @@ class Meaning:
     uncertain: tuple[str, ...] = ()
 
 
+class _Known(NamedTuple):
+    """What a folded word means: as in ``Meaning``, and whether a specialty is found by another name than its own."""
+
+    codes: tuple[str, ...]
+    uncertain: tuple[str, ...]
+    renamed: bool
+
+
 class Meanings:
     """Tells which specialties the index finds by a word, by the rules of ``rules.index.fit``."""
 
     def __init__(self, specialties: SpecialtyTable) -> None:
         self._specialties = specialties
-        self._known: dict[str, tuple[str, ...]] = {}
+        self._known: dict[str, _Known] = {}
         self._codes = tuple(specialties.codes())
         self._lexicon = Lexicon()
         self._words = Vocabulary(self._lexicon)
@@ -54,23 +63,28 @@ class Meanings:
             texts: as they were typed.
         """
         found = {}
-        for token in dict.fromkeys(token for text in texts for token in _TOKEN.findall(text)):
-            for word in words(token):
-                if word in PROFESSION_WORDS:
-                    continue  # "Arzt" finds every doctor, as it says
-                codes = self.codes_of(word)
-                if any(not self._is_named(word, code) for code in codes):
-                    uncertain = tuple(code for code in codes if self._is_uncertain(word, code))
-                    found[word] = Meaning(token, codes, uncertain)
+        for text in texts:
+            for token in _TOKEN.findall(text):
+                for word in words(token):
+                    known = self._of_word(word)
+                    if known.renamed:
+                        found[word] = Meaning(token, known.codes, known.uncertain)
         return tuple(found.values())
 
     def codes_of(self, word: str) -> tuple[str, ...]:
         """The specialties that are found by a folded word, best fitting first."""
+        return self._of_word(word).codes
+
+    def _of_word(self, word: str) -> _Known:
         known = self._known.get(word)
         if known is None:
             if len(self._known) >= _KEPT:
                 self._known.clear()
-            known = self._known[word] = self._fitting(word)
+            codes = self._fitting(word)
+            uncertain = tuple(code for code in codes if self._is_uncertain(word, code))
+            # "Arzt" finds every doctor, as it says.
+            renamed = word not in PROFESSION_WORDS and not all(self._is_named(word, code) for code in codes)
+            known = self._known[word] = _Known(codes, uncertain, renamed)
         return known
 
     def _fitting(self, word: str) -> tuple[str, ...]:

@@ -1,9 +1,9 @@
-"""A search that was understood, whatever kind of resource it is for."""
+"""A search as it was understood, whatever kind of resource it is for."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 from directory_service.rules.fhir.chains import Test
 from directory_service.rules.fhir.items import Kind
@@ -14,11 +14,13 @@ DEFAULT_COUNT = 20
 MAX_COUNT = 100
 
 
-class Asked(NamedTuple):
-    """What must fit, all of it, and what is to be sent.
+@dataclass(slots=True)
+class Asked:
+    """What must fit, all of it, and what is to be sent; readers of parameters fill it in, nobody else changes it.
 
     Attributes:
         kind: what is searched.
+        operators: whether gematik's operators mean something in texts.
         texts: of each group any alternative.
         near: a circle on the map.
         specialties: of each group any code.
@@ -37,6 +39,7 @@ class Asked(NamedTuple):
     """
 
     kind: Kind
+    operators: bool = False
     texts: tuple[tuple[TextSearch, ...], ...] = ()
     near: Near | None = None
     specialties: tuple[frozenset[str], ...] = ()

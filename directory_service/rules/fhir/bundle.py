@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from typing import NamedTuple
@@ -14,11 +14,13 @@ import orjson
 from directory_service.rules.fhir.asked import Asked
 from directory_service.rules.fhir.fragments import Fragments
 from directory_service.rules.fhir.includes import included
-from directory_service.rules.fhir.items import Item
+from directory_service.rules.fhir.items import Item, Kind, endpoint_id
 from directory_service.rules.fhir.paging import links
 from directory_service.rules.fhir.resources_shared import Resource
 from directory_service.rules.fhir.terminology import DISTANCE, MATCH_REASON, UNITS
-from directory_service.rules.index.query import Reason
+from directory_service.rules.index.query import Reason, SearchHit
+from directory_service.rules.practice import Practice
+from directory_service.rules.profile import Messenger
 
 _SCORES = {Reason.EXACT: 1.0, Reason.PREFIX: 0.75, Reason.TYPO: 0.5, Reason.INFIX: 0.25}
 _SUBSETTED = {"system": "http://terminology.hl7.org/CodeSystem/v3-ObservationValue", "code": "SUBSETTED"}
@@ -28,18 +30,17 @@ class Match(NamedTuple):
     """A resource that was found.
 
     Attributes:
-        item: which one.
-        reason: why it stands where it stands; None if no text was searched.
-        distance_m: from the point that was asked for; None if none was.
+        practice: whose resource it is, as it is shown to who searches.
+        hit: why it stands where it stands, and how far it is from the point that was asked for.
+        messenger: for an Endpoint, which address.
     """
 
-    item: Item
-    reason: Reason | None = None
-    distance_m: int | None = None
+    practice: Practice
+    hit: SearchHit
+    messenger: Messenger | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """One page of what was found.
 
     Attributes:
@@ -57,9 +58,7 @@ class Page:
 
 @lru_cache(50_000)  # every whole metre up to ten kilometres, for each reason
 def _search(reason: Reason | None, distance_m: int | None) -> bytes:
-    """Why a match stands where it stands: the kind of match, a score by it, and the distance."""
-    if reason is None and distance_m is None:
-        return b'{"mode":"match"}'
+    """The end of a match's entry, why it stands where it stands: the kind of match, a score by it, and the distance."""
     search: Resource = {"mode": "match"}
     extensions: list[Resource] = []
     if reason is not None:
@@ -68,13 +67,19 @@ def _search(reason: Reason | None, distance_m: int | None) -> bytes:
     if distance_m is not None:
         distance = {"value": round(distance_m / 1000, 3), "unit": "km", "system": UNITS, "code": "km"}
         extensions.append({"url": DISTANCE, "valueDistance": distance})
-    return orjson.dumps({**search, "extension": extensions})
+    if extensions:
+        search["extension"] = extensions
+    return b',"search":%b}' % orjson.dumps(search)
 
 
-def _entry(base: str, item: Item, fragment: bytes, search: bytes) -> tuple[bytes, ...]:
-    """An entry's JSON in parts, so that a bundle is joined from all of them at once."""
-    head = f',{{"fullUrl":"{base}/{item.kind}/{item.resource_id}","resource":'
-    return head.encode(), fragment, b',"search":', search, b"}"
+_INCLUDED = b',"search":{"mode":"include"}}'
+_RESOURCE = b'","resource":'
+
+
+@lru_cache(100)  # of each audience and kind
+def _full_url(base: str, kind: Kind) -> bytes:
+    """An entry's beginning, until the resource's id."""
+    return f',{{"fullUrl":"{base}/{kind}/'.encode()
 
 
 def searchset(
@@ -92,8 +97,8 @@ def searchset(
     """
     bundle: Resource = {
         "resourceType": "Bundle",
-        "id": str(uuid.uuid4()),
-        "meta": {"lastUpdated": now.isoformat(timespec="milliseconds")},
+        "id": secrets.token_hex(16),
+        "meta": {"lastUpdated": now},
         "type": "searchset",
         "total": page.total,
         "link": links(asked, f"{base}/{asked.kind}", None if asked.count_only else page.next_page),
@@ -105,11 +110,17 @@ def searchset(
         told_entry = {"fullUrl": f"urn:uuid:{uuid.uuid4()}", "resource": outcome, "search": {"mode": "outcome"}}
         entries += (b",", orjson.dumps(told_entry))
     if not asked.count_only:
-        for item, reason, distance_m in page.matches:
-            entries += _entry(base, item, fragments.of(item), _search(reason, distance_m))
+        kind = asked.kind
+        address = _full_url(base, kind)
+        for practice, (_, reason, distance_m, _), messenger in page.matches:
+            resource_id = practice.resource_id if messenger is None else endpoint_id(practice, messenger)
+            fragment = fragments.of(kind, practice, messenger)
+            entries += (address, resource_id.encode(), _RESOURCE, fragment, _search(reason, distance_m))
         if asked.includes:
-            for item in included([match.item for match in page.matches], asked.includes):
-                entries += _entry(base, item, fragments.of(item), b'{"mode":"include"}')
+            matches = [Item(kind, practice, messenger) for practice, _, messenger in page.matches]
+            for item in included(matches, asked.includes):
+                address = _full_url(base, item.kind)
+                entries += (address, item.resource_id.encode(), _RESOURCE, fragments.of(*item), _INCLUDED)
     envelope = orjson.dumps(bundle)
     if not entries:  # FHIR knows no empty lists: a bundle without entries leaves them out.
         return envelope

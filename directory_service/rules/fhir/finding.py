@@ -11,7 +11,7 @@ from typing import Protocol
 
 from directory_service.rules.fhir.asked import Asked
 from directory_service.rules.fhir.bundle import Match, Page
-from directory_service.rules.fhir.items import Item, Kind, items
+from directory_service.rules.fhir.items import Kind, items
 from directory_service.rules.fhir.listing import Audience, Listing
 from directory_service.rules.fhir.paging import Place, read_place
 from directory_service.rules.fhir.terminology import profession
@@ -60,7 +60,7 @@ class Finding:
         """
         query = self._alone(asked, audience)
         if query is not None:
-            return self._page_of_index(asked, query)
+            return self._page_of_index(asked, audience, query)
         after = read_place(asked.after) if asked.after is not None else None
         found: list[tuple[Place, Match]] = []
         unknown_hours = 0
@@ -78,7 +78,7 @@ class Finding:
                         if state is not OpenState.OPEN:
                             continue
                     place = Place(_rank(hit), hit.distance_m or 0, plain(practice.profile.name), item.resource_id)
-                    found.append((place, Match(item, hit.reason, hit.distance_m)))
+                    found.append((place, Match(practice, hit, item.messenger)))
         yield
         found.sort(key=lambda match: match[0])
         rest = [match for match in found if after is None or match[0] > after]
@@ -107,20 +107,16 @@ class Finding:
         words = [word for text in texts for word in text.words]
         return _query(asked, audience, words, person=_ONE_EACH[asked.kind])
 
-    def _page_of_index(self, asked: Asked, query: SearchQuery) -> Page:
+    def _page_of_index(self, asked: Asked, audience: Audience, query: SearchQuery) -> Page:
         try:
             after = SearchPosition.from_token(asked.after) if asked.after is not None else None
         except ValueError:
             raise FaultyParameter("_after", "page") from None
         page = self._index.search(query, count=asked.page_size, after=after)
-        audience: Audience = "insured" if query.for_insured else "practices"
+        shown = self._listing.shown_to(audience)
         return Page(
             total=page.total,
-            matches=[
-                Match(Item(asked.kind, practice), hit.reason, hit.distance_m)
-                for hit in page.hits
-                if (practice := self._listing.seen_by(audience, hit.resource_id)) is not None
-            ],
+            matches=[Match(practice, hit) for hit in page.hits if (practice := shown.get(hit.resource_id)) is not None],
             next_page=page.next_position.token() if page.next_position else None,
         )
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import orjson
 
-from directory_service.rules.fhir.items import Item
+from directory_service.rules.fhir.items import KINDS, Item, Kind, endpoint_id
 from directory_service.rules.fhir.resources_entry import healthcare_service, practitioner_role
 from directory_service.rules.fhir.resources_linked import endpoint, location, organization, practitioner
 from directory_service.rules.fhir.resources_shared import Resource, Wording
 from directory_service.rules.practice import Practice
+from directory_service.rules.profile import Messenger
 
 _KEPT_BYTES = 512 * 2**20
 """Enough for the services of 250,000 practices; one has about two kilobytes."""
@@ -34,25 +35,26 @@ def resource(item: Item, wording: Wording) -> Resource:
 
 
 class Fragments:
-    """The JSON of resources; when there is no room for more, what was made first is forgotten."""
+    """The JSON of resources; when there is no room for more, what was made first of its kind is forgotten."""
 
     def __init__(self, wording: Wording, kept_bytes: int = _KEPT_BYTES) -> None:
         """Takes how many bytes of JSON are kept."""
         self._wording = wording
         self._left = kept_bytes
-        self._known: dict[tuple[str, str], tuple[Practice, bytes]] = {}
+        self._known: dict[Kind, dict[str, tuple[Practice, bytes]]] = {kind: {} for kind in KINDS}
 
-    def of(self, item: Item) -> bytes:
-        """A resource's JSON; when the practice has changed it is made anew."""
-        key = (item.kind, item.resource_id)
-        known = self._known.get(key)
-        if known is not None and (known[0] is item.practice or known[0] == item.practice):
+    def of(self, kind: Kind, practice: Practice, messenger: Messenger | None = None) -> bytes:
+        """The JSON of an ``Item``; when the practice has changed it is made anew."""
+        resource_id = practice.resource_id if messenger is None else endpoint_id(practice, messenger)
+        known = self._known[kind].get(resource_id)
+        if known is not None and (known[0] is practice or known[0] == practice):
             return known[1]
         # orjson's bytes keep the room that they were written in; a copy takes less than half of the memory.
-        made = bytes(memoryview(orjson.dumps(resource(item, self._wording))))
-        self._known[key] = (item.practice, made)
+        made = bytes(memoryview(orjson.dumps(resource(Item(kind, practice, messenger), self._wording))))
+        self._known[kind][resource_id] = (practice, made)
         self._left -= len(made) - (len(known[1]) if known else 0)
-        while self._left < 0 and self._known:
-            _, forgotten = self._known.pop(next(iter(self._known)))
+        while self._left < 0:
+            most = max(self._known.values(), key=len)
+            _, forgotten = most.pop(next(iter(most)))
             self._left += len(forgotten)
         return made

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Literal
 
@@ -57,6 +57,10 @@ class Listing:
     def get(self, resource_id: str) -> Practice | None:
         """The practice with this logical id."""
         return self._practices.get(resource_id)
+
+    def shown_to(self, audience: Audience) -> Mapping[str, Practice]:
+        """The practices as an audience is shown them, by logical id; without those that are hidden from them."""
+        return self._seen[audience]
 
     def seen_by(self, audience: Audience, resource_id: str) -> Practice | None:
         """The practice with this logical id as an audience is shown it; None if it is hidden from them."""

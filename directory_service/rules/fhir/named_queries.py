@@ -103,9 +103,9 @@ class NamedQueryReader:
         )
         for name, read in (("_count", with_count), ("_format", with_format)):
             if name in single:
-                asked = read(asked, name, single[name])
+                read(asked, name, single[name])
         if asked.count_only:  # gematik: a count outside 1 to 100 is taken for the nearer of them
-            asked = asked._replace(page_size=1, count_only=False)
+            asked.page_size, asked.count_only = 1, False
         return asked
 
     def _specialty_codes(self, value: str) -> frozenset[str]:

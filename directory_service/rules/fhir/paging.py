@@ -6,7 +6,8 @@ import base64
 import binascii
 import json
 from dataclasses import dataclass
-from urllib.parse import quote_plus, urlencode
+from functools import lru_cache
+from urllib.parse import quote_plus
 
 from directory_service.rules.fhir.asked import Asked
 from directory_service.rules.fhir.query import AFTER
@@ -51,6 +52,15 @@ def read_place(token: str) -> Place:
     return Place(rank, distance, name, resource_id)
 
 
+_quoted_name = lru_cache(1000)(quote_plus)
+"""Names are few, and the same in every search."""
+
+
+def _quoted(value: str) -> str:
+    """A value as it stands in an address; most are letters and digits, which stand for themselves."""
+    return value if value.isascii() and value.isalnum() else quote_plus(value)
+
+
 def links(asked: Asked, address: str, next_page: str | None) -> list[dict[str, str]]:
     """``self``, and ``next`` unless this page is the last: clients follow it until there is none.
 
@@ -59,10 +69,10 @@ def links(asked: Asked, address: str, next_page: str | None) -> list[dict[str, s
         address: where it was sent.
         next_page: the value of ``_after`` for the next page.
     """
-    search = urlencode(asked.understood)
+    search = [f"{_quoted_name(name)}={_quoted(value)}" for name, value in asked.understood]
 
     def link(relation: str, after: str | None) -> dict[str, str]:
-        query = "&".join(filter(None, (search, f"{AFTER}={quote_plus(after)}" if after else "")))
-        return {"relation": relation, "url": f"{address}{'?' if query else ''}{query}"}
+        query = "&".join([*search, f"{AFTER}={quote_plus(after)}"] if after else search)
+        return {"relation": relation, "url": f"{address}?{query}" if query else address}
 
     return [link("self", asked.after), *([link("next", next_page)] if next_page else [])]

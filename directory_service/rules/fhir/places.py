@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from directory_service.rules.fhir.values import FaultyParameter
 
@@ -14,8 +14,7 @@ _DISTANCE = re.compile(r"[0-9]{1,6}(\.[0-9]{1,9})?")
 _UNITS = {"km": 1000.0, "m": 1.0}
 
 
-@dataclass(frozen=True, slots=True)
-class Near:
+class Near(NamedTuple):
     """A circle on the map: degrees (WGS 84) and metres."""
 
     latitude: float
@@ -24,9 +23,9 @@ class Near:
 
 
 def _degrees(parameter: str, text: str, limit: int) -> float:
-    if not _NUMBER.fullmatch(text) or abs(float(text)) > limit:
+    if not _NUMBER.fullmatch(text) or not -limit <= (degrees := float(text)) <= limit:
         raise FaultyParameter(parameter, "near")
-    return float(text)
+    return degrees
 
 
 def distance_m(parameter: str, text: str, unit: str) -> float:

@@ -7,12 +7,12 @@ a filter that is silently ignored would show a patient what she excluded. Source
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from directory_service.rules.fhir.asked import DEFAULT_COUNT, MAX_COUNT, Asked
 from directory_service.rules.fhir.chains import Chains, always
 from directory_service.rules.fhir.includes import include
-from directory_service.rules.fhir.items import Kind, practice_of
+from directory_service.rules.fhir.items import KINDS, LINKS, Kind, practice_of
 from directory_service.rules.fhir.places import read_near
 from directory_service.rules.fhir.terminology import TELEMATIK_ID, profession_oid
 from directory_service.rules.fhir.texts import read_text
@@ -34,15 +34,19 @@ _IDENTIFIERS = frozenset(
     {"identifier", "organization.identifier", "practitioner.identifier", "owner-telematik-id"}
     | {"organization:identifier", "practitioner:identifier"}
 )
-_CITIES = frozenset({"location.address-city", "location:Location.address-city"})
-_POSTCODES = frozenset({"location.address-postalcode", "location:Location.address-postalcode"})
 _PROFESSIONS: dict[Kind, str] = {
     "HealthcareService": "organization.type",
     "PractitionerRole": "practitioner.qualification",
 }
-_SPECIALTIES = frozenset({"specialty", "service-type"})
+_SPECIALTIES: dict[Kind, frozenset[str]] = {
+    "HealthcareService": frozenset({"specialty", "service-type"}),
+    "PractitionerRole": frozenset({"specialty"}),
+}
+_COUNT = re.compile(r"[0-9]{1,9}")
 
 Parameters = Sequence[tuple[str, str]]
+_Read = Callable[[Asked, str, str], None]
+"""Takes one parameter, by name and value, into a search; a faulty one leaves the search as it was."""
 
 
 class QueryReader:
@@ -50,8 +54,19 @@ class QueryReader:
 
     def __init__(self, chains: Chains) -> None:
         self._chains = chains
+        self._readers: dict[Kind, dict[str, _Read]] = {
+            kind: {
+                **_RESULT,
+                **dict.fromkeys(_TEXTS, self._with_text),
+                **dict.fromkeys(_NEAR.get(kind, ()), _with_near),
+                **dict.fromkeys(_SPECIALTIES.get(kind, ()), self._with_specialties),
+                **(_PLACES if "location" in LINKS[kind] else {}),
+            }
+            for kind in KINDS
+        }
+        """What the index answers by itself; every other parameter is a test of resources."""
 
-    def read(self, kind: Kind, parameters: Iterable[tuple[str, str]], *, lenient: bool = False) -> Asked:
+    def read(self, kind: Kind, parameters: Parameters, *, lenient: bool = False) -> Asked:
         """Understands a search.
 
         Args:
@@ -62,20 +77,21 @@ class QueryReader:
         Raises:
             FaultyParameter: for the first parameter that is not understood.
         """
-        given = list(parameters)
-        if len(given) > MAX_PARAMETERS:
-            raise FaultyParameter(given[MAX_PARAMETERS][0], "too-many")
-        operators = read_switch(given, "_complexSearch")
-        asked = Asked(kind)
+        if len(parameters) > MAX_PARAMETERS:
+            raise FaultyParameter(parameters[MAX_PARAMETERS][0], "too-many")
+        asked = Asked(kind, read_switch(parameters, "_complexSearch"))
+        readers = self._readers[kind]
         understood: list[tuple[str, str]] = []
         ignored: list[str] = []
         seen: set[str] = set()
-        for name, value in given:
-            if name in _ONCE and name in seen:
+        for name, value in parameters:
+            if name in seen and name in _ONCE:
                 raise FaultyParameter(name, "repeated")
             seen.add(name)
+            if not (name.isprintable() and value.isprintable()):
+                raise FaultyParameter(name, "unprintable")
             try:
-                asked = self._with(asked, name, value, operators=operators)
+                readers.get(name, self._with_other)(asked, name, value)
             except FaultyParameter as fault:
                 if not lenient or fault.reason not in {"unknown", "modifier"}:
                     raise
@@ -83,45 +99,39 @@ class QueryReader:
                 continue
             if name != AFTER:
                 understood.append((name, value))
-        if any(name.partition(":")[0] in _INCLUDES for name, _ in understood):
-            asked = asked._replace(includes=_closed(asked, understood))
-        return asked._replace(understood=tuple(understood), ignored=tuple(ignored))
+        if asked.includes:
+            asked.includes = _closed(asked, understood)
+        asked.understood, asked.ignored = tuple(understood), tuple(ignored)
+        return asked
 
-    def _with(self, asked: Asked, name: str, value: str, *, operators: bool) -> Asked:
-        kind = asked.kind
-        if not (name + value).isprintable():
-            raise FaultyParameter(name, "unprintable")
-        if name in _RESULT:
-            return _RESULT[name](asked, name, value)
+    def _with_other(self, asked: Asked, name: str, value: str) -> None:
         if name.partition(":")[0] in _INCLUDES:
-            return asked._replace(includes=include(kind, asked.includes, name, value))
-        if name in _TEXTS and kind in _PROFESSIONS and (oid := profession_oid(value)) is not None:
-            return self._with_test(asked, _PROFESSIONS[kind], oid)
-        if name in _TEXTS:
-            return asked._replace(texts=(*asked.texts, read_text(name, value, operators=operators)))
-        if name in _NEAR.get(kind, ()):
-            return _with_near(asked, name, value)
-        return self._with_test(asked, name, value)
+            asked.includes = include(asked.kind, asked.includes, name, value)
+        else:
+            self._with_test(asked, name, value)
 
-    def _with_test(self, asked: Asked, name: str, value: str) -> Asked:
+    def _with_test(self, asked: Asked, name: str, value: str) -> None:
         test = self._chains.test(asked.kind, name, value)
-        if name in _SPECIALTIES and "" not in (codes := specialty_codes(name, value, self._chains.specialty_systems)):
-            return asked._replace(specialties=(*asked.specialties, codes))
-        if name in _CITIES:
-            return asked._replace(cities=(*asked.cities, _beginnings(name, value)))
-        if name in _POSTCODES:
-            return asked._replace(postcodes=(*asked.postcodes, _beginnings(name, value)))
-        return _narrowed(asked if test is always else asked._replace(tests=(*asked.tests, test)), name, value)
+        if test is not always:
+            asked.tests = (*asked.tests, test)
+        if name in _IDENTIFIERS:
+            asked.telematik_ids = _both(asked.telematik_ids, _telematik_ids(name, value))
+        elif name == "_id":
+            ids = frozenset(practice_of(TokenValue.read(part).code) for part in alternatives(name, value))
+            asked.practices = _both(asked.practices, ids)
 
+    def _with_text(self, asked: Asked, name: str, value: str) -> None:
+        if asked.kind in _PROFESSIONS and (oid := profession_oid(value)) is not None:
+            self._with_test(asked, _PROFESSIONS[asked.kind], oid)
+        else:
+            asked.texts = (*asked.texts, read_text(name, value, operators=asked.operators))
 
-def _narrowed(asked: Asked, name: str, value: str) -> Asked:
-    """Knows the only practices that can fit, if the parameter names them."""
-    if name in _IDENTIFIERS:
-        return asked._replace(telematik_ids=_both(asked.telematik_ids, _telematik_ids(name, value)))
-    if name == "_id":
-        ids = frozenset(practice_of(TokenValue.read(part).code) for part in alternatives(name, value))
-        return asked._replace(practices=_both(asked.practices, ids))
-    return asked
+    def _with_specialties(self, asked: Asked, name: str, value: str) -> None:
+        codes = specialty_codes(name, value, self._chains.specialty_systems)
+        if "" in codes:  # any code of a system
+            self._with_test(asked, name, value)
+        else:
+            asked.specialties = (*asked.specialties, codes)
 
 
 def _closed(asked: Asked, understood: Parameters) -> frozenset[Kind]:
@@ -136,14 +146,25 @@ def _closed(asked: Asked, understood: Parameters) -> frozenset[Kind]:
             return reached
 
 
-def _beginnings(name: str, value: str) -> tuple[str, ...]:
-    return tuple(plain(unescaped(part)) for part in alternatives(name, value))
-
-
-def _with_near(asked: Asked, name: str, value: str) -> Asked:
+def _with_near(asked: Asked, name: str, value: str) -> None:
     if asked.near is not None:
         raise FaultyParameter(name, "repeated")
-    return asked._replace(near=read_near(name, value))
+    asked.near = read_near(name, value)
+
+
+def _with_cities(asked: Asked, name: str, value: str) -> None:
+    asked.cities = (*asked.cities, _beginnings(name, value))
+
+
+def _with_postcodes(asked: Asked, name: str, value: str) -> None:
+    asked.postcodes = (*asked.postcodes, _beginnings(name, value))
+
+
+def _beginnings(name: str, value: str) -> tuple[str, ...]:
+    folded = tuple(plain(unescaped(part)) for part in alternatives(name, value))
+    if not all(folded):
+        raise FaultyParameter(name, "no-word")
+    return folded
 
 
 def _both(known: frozenset[str] | None, more: frozenset[str]) -> frozenset[str]:
@@ -177,60 +198,69 @@ def read_switch(parameters: Parameters, name: str) -> bool:
     Raises:
         FaultyParameter: ``true-or-false``.
     """
-    values = [value for given, value in parameters if given == name]
-    if not set(values) <= {"true", "false"}:
-        raise FaultyParameter(name, "true-or-false")
-    return "true" in values
+    switched = False
+    for given, value in parameters:
+        if given == name:
+            if value not in {"true", "false"}:
+                raise FaultyParameter(name, "true-or-false")
+            switched |= value == "true"
+    return switched
 
 
 def _read_count(name: str, value: str) -> int:
-    if not re.fullmatch(r"[0-9]{1,9}", value):
+    if not _COUNT.fullmatch(value):
         raise FaultyParameter(name, "count")
     return min(int(value), MAX_COUNT)
 
 
-def with_count(asked: Asked, name: str, value: str) -> Asked:
-    """A search whose pages have a number of matches; with 0 only their number is wanted.
+def with_count(asked: Asked, name: str, value: str) -> None:
+    """Gives pages a number of matches; with 0 only the number of all matches is wanted.
 
     Raises:
         FaultyParameter: ``count``.
     """
     count = _read_count(name, value)
-    return asked._replace(page_size=count or DEFAULT_COUNT, count_only=asked.count_only or count == 0)
+    asked.page_size = count or DEFAULT_COUNT
+    asked.count_only |= count == 0
 
 
-def _with_summary(asked: Asked, name: str, value: str) -> Asked:
+def _with_summary(asked: Asked, name: str, value: str) -> None:
     if value not in {"count", "false"}:
         raise FaultyParameter(name, "summary")
-    return asked._replace(count_only=asked.count_only or value == "count")
+    asked.count_only |= value == "count"
 
 
-def _with_total(asked: Asked, name: str, value: str) -> Asked:
+def _with_total(_asked: Asked, name: str, value: str) -> None:
+    """The total is always told, and exact."""
     if value not in {"none", "estimate", "accurate"}:
         raise FaultyParameter(name, "total")
-    return asked  # the total is always told, and exact
 
 
-def with_format(asked: Asked, name: str, value: str) -> Asked:
-    """A search whose answer has a format; there is JSON alone.
+def with_format(_asked: Asked, name: str, value: str) -> None:
+    """Looks at the format of the answer; there is JSON alone.
 
     Raises:
         FaultyParameter: ``format``.
     """
     if value.partition(";")[0].replace(" ", "+") not in _FORMATS:
         raise FaultyParameter(name, "format")
-    return asked
 
 
-def _with_operators(asked: Asked, _name: str, _value: str) -> Asked:
-    return asked  # read before the texts, by read_switch
+def _with_operators(_asked: Asked, _name: str, _value: str) -> None:
+    """They are read before the texts, by ``read_switch``."""
 
 
-def _with_position(asked: Asked, _name: str, value: str) -> Asked:
-    return asked._replace(after=value)
+def _with_position(asked: Asked, _name: str, value: str) -> None:
+    asked.after = value
 
 
-_RESULT: dict[str, Callable[[Asked, str, str], Asked]] = {
+_PLACES: dict[str, _Read] = {
+    "location.address-city": _with_cities,
+    "location:Location.address-city": _with_cities,
+    "location.address-postalcode": _with_postcodes,
+    "location:Location.address-postalcode": _with_postcodes,
+}
+_RESULT: dict[str, _Read] = {
     "_count": with_count,
     "_summary": _with_summary,
     "_total": _with_total,

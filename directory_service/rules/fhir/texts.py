@@ -8,7 +8,7 @@ a comma in them is only a comma. ``_complexSearch=true`` adds gematik's operator
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from directory_service.rules.fhir.values import FaultyParameter, pieces, unescaped
 from directory_service.rules.folding import words
@@ -19,8 +19,7 @@ _TERM = re.compile(r'(?P<sign>[-+]?)(?:"(?P<phrase>[^"]*)"|(?P<word>[^\s"]+))')
 _TYPO_MARK = re.compile(r"~[0-9]*$")
 
 
-@dataclass(frozen=True, slots=True)
-class TextSearch:
+class TextSearch(NamedTuple):
     """One alternative.
 
     Attributes:

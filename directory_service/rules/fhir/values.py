@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from directory_service.rules.folding import fold, words
 
@@ -103,8 +104,7 @@ def alternatives(parameter: str, value: str) -> list[str]:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class TokenValue:
+class TokenValue(NamedTuple):
     """``code``, ``system|code``, ``|code`` (no system) or ``system|`` (any code of it)."""
 
     system: str | None

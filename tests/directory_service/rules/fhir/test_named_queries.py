@@ -45,12 +45,12 @@ def page(*parameters: tuple[str, str], query: str = "near", now: datetime = MOND
 def found(*parameters: tuple[str, str], query: str = "near", now: datetime = MONDAY) -> list[str]:
     """The practices found, in their order."""
     matches = page(*parameters, query=query, now=now, audience="insured").matches
-    return [NAMES[match.item.practice.resource_id] for match in matches]
+    return [NAMES[match.practice.resource_id] for match in matches]
 
 
 def test_what_is_near_is_found_nearest_first_with_its_distance() -> None:
     assert found() == ["pharmacy", "full"]
-    distances = [match.distance_m for match in page(audience="insured").matches]
+    distances = [match.hit.distance_m for match in page(audience="insured").matches]
     assert distances[0] == 0
     assert distances[1] is not None
     assert 1000 < distances[1] < 2000
@@ -119,10 +119,10 @@ def test_organisation_and_place_are_sent_along() -> None:
 
 def test_pages_of_a_named_query_follow_each_other() -> None:
     first = page(("_count", "1"), audience="insured")
-    assert (first.total, first.matches[0].item.practice.telematik_id) == (2, PHARMACY.telematik_id)
+    assert (first.total, first.matches[0].practice.telematik_id) == (2, PHARMACY.telematik_id)
     assert first.next_page is not None
     second = page(("_count", "1"), ("_after", first.next_page), audience="insured")
-    assert (second.matches[0].item.practice.telematik_id, second.next_page) == (FULL.telematik_id, None)
+    assert (second.matches[0].practice.telematik_id, second.next_page) == (FULL.telematik_id, None)
 
 
 @pytest.mark.parametrize(("count", "size"), [("0", 1), ("1", 1), ("100", 100), ("5000", 100)])

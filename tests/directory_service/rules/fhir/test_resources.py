@@ -128,11 +128,11 @@ def _references(value: object) -> list[dict[str, str]]:
 
 def test_a_fragment_is_made_anew_when_the_practice_has_changed_and_only_then() -> None:
     fragments = Fragments(WORDING, kept_bytes=2000)
-    before = fragments.of(Item("Organization", PHARMACY))
-    assert fragments.of(Item("Organization", PHARMACY)) is before
+    before = fragments.of("Organization", PHARMACY)
+    assert fragments.of("Organization", PHARMACY) is before
     renamed = replace(PHARMACY, profile=Profile("Neue Apotheke", messengers=PHARMACY.profile.messengers), version=9)
-    assert orjson.loads(fragments.of(Item("Organization", renamed)))["name"] == "Neue Apotheke"
+    assert orjson.loads(fragments.of("Organization", renamed))["name"] == "Neue Apotheke"
     for practice in (FULL, PERSON):
-        fragments.of(Item("Location", practice))
-    again = fragments.of(Item("Organization", PHARMACY))
+        fragments.of("Location", practice)
+    again = fragments.of("Organization", PHARMACY)
     assert (again == before, again is before) == (True, False)
