@@ -265,7 +265,7 @@ class HekMessenger:
         common_rooms = CommonRooms(database)
         synapse.request_bodies.read_by(RequestBodies(refusals))
         synapse.devices.close(DeviceGate(common_rooms, refusals))
-        synapse.files.close(common_rooms)
+        synapse.files.close(common_rooms, lambda: refusals.error(Refusal.FILE_NOT_ENCRYPTED))
         synapse.administrators.are_only(Administrators(parties, refusals))
 
     def _close_what_locks_leave_open(

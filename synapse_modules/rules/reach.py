@@ -25,6 +25,7 @@ class Refusal(StrEnum):
     NOT_DELETABLE = "not-deletable"
     TOO_OLD_TO_DELETE = "too-old-to-delete"
     NOT_ENCRYPTED = "not-encrypted"
+    FILE_NOT_ENCRYPTED = "file-not-encrypted"
     NOT_ONE_EMOJI = "not-one-emoji"
     STATE_FIXED = "state-fixed"
     NOT_LISTED = "not-listed"

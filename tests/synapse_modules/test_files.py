@@ -35,3 +35,18 @@ async def test_a_file_is_for_its_conversation(homeserver: Homeserver) -> None:
     assert (await homeserver.call(person, "POST", f"/rooms/{room}/leave", {}))[0] == 200
     assert await _status(homeserver, person, theirs) == 200
     assert await _status(homeserver, device, hers) == 200
+
+
+async def test_a_file_in_clear_is_not_taken_and_no_name_of_one_is_kept(homeserver: Homeserver) -> None:
+    person, device, _practice, _room = await homeserver.care_room()
+    for who in (person, device):
+        headers = {"Authorization": f"Bearer {who.access_token}"}
+        address = f"{homeserver.url}/_matrix/media/v3/upload?filename=Befund.pdf"
+        async with aiohttp.ClientSession(headers=headers) as http:
+            async with http.post(address, data=b"%PDF-1.7", headers={"Content-Type": "application/pdf"}) as answer:
+                assert answer.status == 403
+                refused = await answer.json()
+                assert (refused["errcode"], "verschlüsselt" in refused["error"]) == ("M_FORBIDDEN", True)
+            async with http.post(address, data=b"ciphertext") as answer:
+                assert answer.status == 200
+    assert not homeserver.rows("SELECT 1 FROM local_media_repository WHERE upload_name IS NOT NULL")

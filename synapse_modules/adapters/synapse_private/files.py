@@ -1,9 +1,11 @@
-"""Synapse's files: whoever knows an id would get one; here it takes to have met who put it there."""
+"""Synapse's files: encrypted ones without names alone, and only for those who have met who put them there."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Protocol
 
+from synapse.api.errors import SynapseError
 from synapse.media._base import respond_404
 from synapse.media.media_repository import MediaRepository
 from synapse.module_api import Requester
@@ -12,7 +14,12 @@ from synapse.server import HomeServer
 from synapse_modules.adapters.synapse_private.features import Feature
 from synapse_modules.adapters.synapse_private.wrapping import Call, put_in_front
 
-FEATURES = (Feature(MediaRepository, "get_local_media_info", ("request", "media_id")),)
+FEATURES = (
+    Feature(MediaRepository, "create_or_update_content", ("media_type", "upload_name")),
+    Feature(MediaRepository, "get_local_media_info", ("request", "media_id")),
+)
+# What Matrix has clients call ciphertext (v1.11, "Sending encrypted attachments"); a picture would be called one.
+_CIPHERTEXT = "application/octet-stream"
 
 
 class FileRules(Protocol):
@@ -33,8 +40,16 @@ class PrivateFiles:
     def __init__(self, hs: HomeServer) -> None:
         self._hs = hs
 
-    def close(self, rules: FileRules) -> None:
-        """Gives a file to its owner and to those whom she has met; for others it is as if there were none."""
+    def close(self, rules: FileRules, not_encrypted: Callable[[], SynapseError]) -> None:
+        """Gives a file to its owner and to those whom she has met; for others it is as if there were none.
+
+        What is not called ciphertext is not taken, and nothing is kept of what its owner calls it: names are in clear.
+        """
+
+        async def take(call: Call) -> Any:
+            if call.arguments["media_type"] != _CIPHERTEXT:
+                raise not_encrypted()
+            return await call.go_on(upload_name=None)
 
         async def give(call: Call) -> Any:
             info = await call.go_on()
@@ -46,6 +61,7 @@ class PrivateFiles:
 
         # Other workers serve no files.
         if self._hs.config.media.can_load_media_repo:
+            put_in_front(self._hs.get_media_repository(), "create_or_update_content", take)
             put_in_front(self._hs.get_media_repository(), "get_local_media_info", give)
 
     async def _may_have(self, rules: FileRules, asking: Requester | str | None, owner: str | None) -> bool:

@@ -6,6 +6,8 @@ import secrets
 from typing import Any
 from urllib.parse import quote
 
+import aiohttp
+
 from tests.system.attack_routes.people import Cast
 from tests.system.attack_routes.table import Control, route
 
@@ -59,11 +61,12 @@ async def _put_a_file(c: Cast) -> str:
     """A file that the victim has put there for her chat; what is in it is her secret. Its media id."""
     await c.victims_chat()
     secret = secrets.token_hex(16)
-    path = f"/upload?filename={secret[:8]}.bin"
-    _, answer = await c.asks("POST", path, {"file": secret}, who=c.victim, prefix="/_matrix/media/v3")
-    c.answers.clear()
+    headers = {"Authorization": f"Bearer {c.victim.access_token}"}
+    address = f"{c.scene.base}/_matrix/media/v3/upload?filename={secret[:8]}.bin"
+    async with aiohttp.ClientSession(headers=headers) as http, http.post(address, data=secret.encode()) as answer:
+        put = await answer.json()
     c.secrets.add(secret)
-    return str(answer["content_uri"]).rpartition("/")[2]
+    return str(put["content_uri"]).rpartition("/")[2]
 
 
 @route(Control.INSIDE)
