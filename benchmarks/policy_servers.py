@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,6 +111,12 @@ def _peer(folder: Path, settings: Mapping[str, object], trust_port: int) -> Home
     return make_homeserver(folder, {**settings, "modules": [module], "ip_range_blacklist": []})
 
 
+def _copy(database: Path, to: Path) -> None:
+    """Copies a SQLite database, with what still stands in its write-ahead log."""
+    with closing(sqlite3.connect(database)) as source, closing(sqlite3.connect(to)) as copy:
+        source.backup(copy)
+
+
 @contextmanager
 def all_sides(folder: Path, members: int) -> Iterator[tuple[Scene, list[Side]]]:
     """Makes the scene, and runs the three side by side: bare Synapse first, then ours, then the peer."""
@@ -130,7 +136,7 @@ def all_sides(folder: Path, members: int) -> Iterator[tuple[Scene, list[Side]]]:
         ours.stop()
         others = [one.result() for one in making]
         for one in others:
-            shutil.copyfile(homes["ours"] / "homeserver.db", one.database)
+            _copy(homes["ours"] / "homeserver.db", one.database)
         # Only now, so that the copies were made of a database that nobody writes to.
         starting = [pool.submit(one.start) for one in others]
         ours.start()
