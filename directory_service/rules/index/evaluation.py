@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
+from itertools import repeat
 from typing import NamedTuple
 
 import numpy as np
@@ -27,6 +29,9 @@ _AS_LONG_AS = 30
 _RANK_BITS = 30
 _RANK = (1 << _RANK_BITS) - 1
 _UNKNOWN = numbers_of([OpenState.UNKNOWN])[0]
+
+_hit: Callable[[Iterable[object]], SearchHit] = partial(tuple.__new__, SearchHit)
+"""Makes a hit without a call of a Python function, which would take most of the time of a page."""
 
 Fits = list[tuple[int, Slots]]
 """The slots that fit at least so well, for each level that has more than the one before; best first."""
@@ -53,32 +58,42 @@ class Evaluation:
 
     def page(self, query: SearchQuery, count: int, after: SearchPosition | None) -> SearchPage:
         """One page of what fits."""
-        rated = list(self._rated(query))
+        rated = self._rated(query)
         unknown = 0
         if query.open_at is not None:
             rated, unknown = self._open(rated, query.open_at, query.open_states)
         chosen = self._first(rated, count + 1, after)
-        hits = self._hits(query, chosen[:count])
-        position = self._position(*chosen[count - 1]) if hits and len(chosen) > count else None
-        return SearchPage(sum(len(part.slots) for part in rated), hits, position, unknown)
+        more = sum(len(keys) for _, keys in chosen) > count
+        if more:
+            chosen[-1][1].pop()
+        hits = [hit for level, keys in chosen for hit in self._hits(query, level, keys)]
+        position = self._position(chosen) if hits and more else None
+        return SearchPage(sum(len(part.slots) for part in rated), tuple(hits), position, unknown)
 
-    def _rated(self, query: SearchQuery) -> Iterator[_Rated]:
+    def _rated(self, query: SearchQuery) -> list[_Rated]:
         """All practices that fit but for their opening hours, by level, best first."""
         words = [self._fits(word, names_only=False) for word in query.words]
         words += [self._fits(word, names_only=True) for word in query.name_words]
+        if not words:
+            return self._measured(query, EXACT, self._narrowed(query, None))
         fits = words[0] if len(words) == 1 else _all_fit(words)
-        if words and not fits:
-            return
-        left = self._narrowed(query, fits[-1][1] if fits else None)
-        for level, slots in [*fits[:-1], (fits[-1][0] if fits else EXACT, left)]:
-            here = left if slots is left else left & slots
-            if here:
-                left = left - here
-                array = np.frombuffer(here.to_array(), dtype=np.uint32).astype(np.intp)
-                if query.origin is None:
-                    yield _Rated(level, array, None)
-                else:
-                    yield _Rated(level, *self._columns.places.measured(query.origin, array, query.within_m))
+        if not fits:
+            return []
+        *better, (last, fitting) = fits
+        left = self._narrowed(query, fitting)
+        rated = []
+        for level, slots in better:
+            rated += self._measured(query, level, left & slots)
+            left = left - slots
+        return rated + self._measured(query, last, left)
+
+    def _measured(self, query: SearchQuery, level: int, slots: Slots) -> list[_Rated]:
+        if not slots:
+            return []
+        array = np.frombuffer(slots.to_array(), dtype=np.uint32).astype(np.intp)
+        if query.origin is None:
+            return [_Rated(level, array, None)]
+        return [_Rated(level, *self._columns.places.measured(query.origin, array, query.within_m))]
 
     def _fits(self, asked: str, *, names_only: bool) -> Fits:
         """The practices that a word fits."""
@@ -140,10 +155,10 @@ class Evaluation:
             left.append(part.only(keep))
         return left, unknown
 
-    def _first(self, rated: Iterable[_Rated], count: int, after: SearchPosition | None) -> list[tuple[int, int]]:
-        """The first of all in their order, each with its level, and with its distance before its rank as one number."""
+    def _first(self, rated: Iterable[_Rated], count: int, after: SearchPosition | None) -> list[tuple[int, list[int]]]:
+        """The first of all in their order, by level: the distance and, behind it, the rank as one number."""
         order = self._columns.order
-        first: list[tuple[int, int]] = []
+        first = []
         for part in rated:
             if after is not None and part.level < after.level:
                 continue
@@ -153,30 +168,32 @@ class Evaluation:
             if after is not None and part.level == after.level:
                 rank = order.rank_after((after.name, after.resource_id))
                 keys = keys[keys >= after.distance_m << _RANK_BITS | rank]
-            lacking = count - len(first)
-            if len(keys) > lacking:
-                keys.partition(lacking - 1)
-                keys = keys[:lacking]
-            keys.sort()
-            first += [(part.level, key) for key in keys.tolist()]
-            if len(first) == count:
+            if len(keys) > count:
+                keys.partition(count - 1)
+                keys = keys[:count]
+            if len(keys):
+                keys.sort()
+                first.append((part.level, keys.tolist()))
+                count -= len(keys)
+            if not count:
                 break
         return first
 
-    def _hits(self, query: SearchQuery, chosen: Sequence[tuple[int, int]]) -> tuple[SearchHit, ...]:
-        columns, slots_by_rank = self._columns, self._columns.order.slots
-        slots = [slots_by_rank[key & _RANK] for _, key in chosen]
-        kept = columns.kept
-        searched, measured = bool(query.words or query.name_words), query.origin is not None
-        reasons = [reason_for(level) if searched else None for level, _ in chosen]
-        metres = [away if measured and (away := key >> _RANK_BITS) < MAX_DISTANCE_M else None for _, key in chosen]
-        states: Iterable[OpenState | None] = [None] * len(slots)
+    def _hits(self, query: SearchQuery, level: int, keys: Sequence[int]) -> Iterator[SearchHit]:
+        kept, slots = self._columns.kept, self._columns.order.slots
+        ids = [kept[slots[key & _RANK]].resource_id for key in keys]
+        reason = reason_for(level) if query.words or query.name_words else None
+        metres: Iterable[int | None] = repeat(None)
+        states: Iterable[OpenState | None] = repeat(None)
+        if query.origin is not None:
+            metres = [away if (away := key >> _RANK_BITS) < MAX_DISTANCE_M else None for key in keys]
         if query.open_at is not None:
-            states = map(state_of, columns.times.states(query.open_at, np.array(slots, dtype=np.intp)).tolist())
-        ids = [kept[slot].resource_id for slot in slots]
-        return tuple(map(SearchHit, ids, reasons, metres, states))
+            asked = np.array([slots[key & _RANK] for key in keys], dtype=np.intp)
+            states = map(state_of, self._columns.times.states(query.open_at, asked).tolist())
+        return map(_hit, zip(ids, repeat(reason), metres, states, strict=False))
 
-    def _position(self, level: int, key: int) -> SearchPosition:
+    def _position(self, chosen: Sequence[tuple[int, list[int]]]) -> SearchPosition:
+        level, key = next((level, keys[-1]) for level, keys in reversed(chosen) if keys)
         kept = self._columns.kept[self._columns.order.slots[key & _RANK]]
         return SearchPosition(level, key >> _RANK_BITS, kept.name, kept.resource_id)
 
