@@ -12,7 +12,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -95,7 +95,7 @@ class PracticesServer:
 
 @dataclass
 class Federation:
-    """Everything that is up."""
+    """Everything that is up, and the authority that all of its certificates come from."""
 
     ours: Homeserver
     practices: PracticesServer
@@ -103,6 +103,7 @@ class Federation:
     insurer: HostileServer
     stranger: HostileServer
     lists: ListPublisher
+    authority: CertificateAuthority
 
     @property
     def listed(self) -> list[dict[str, Any]]:
@@ -162,17 +163,23 @@ def following(lists: ListPublisher, roots: Path) -> dict[str, object]:
 
 
 @contextmanager
-def running_practices(folder: Path, authority: CertificateAuthority) -> Iterator[PracticesServer]:
-    """A bare Synapse at 127.0.0.3."""
+def running_practices(
+    folder: Path,
+    authority: CertificateAuthority,
+    *,
+    address: str = "127.0.0.3",
+    make: Callable[[Path, Mapping[str, object]], bare_homeserver.Homeserver] = bare_homeserver.make_homeserver,
+) -> Iterator[PracticesServer]:
+    """A bare Synapse, or what is made of one, that federates."""
     folder.mkdir()
-    address, port = "127.0.0.3", unused_port()
+    port = unused_port()
     more: Mapping[str, object] = {
         "server_name": f"{address}:{port}",
         **_SWITCHED_ON,
         **over_tls(folder, authority, address),
         **bare_homeserver.unlimited(),
     }
-    homeserver = bare_homeserver.make_homeserver(folder, more)
+    homeserver = make(folder, more)
     file = folder / "homeserver.yaml"
     settings = yaml.safe_load(file.read_text())
     settings["listeners"].append(federation_listener(address, port))
@@ -218,4 +225,4 @@ def running_federation(folder: Path, authority: CertificateAuthority | None = No
                 more_listeners=[federation_listener("127.0.0.2", port)],
             )
         )
-        yield Federation(ours, practices, hostile, insurer, stranger, lists)
+        yield Federation(ours, practices, hostile, insurer, stranger, lists, authority)

@@ -67,4 +67,4 @@ def among(workers: FederatingWorkers, others: Federation) -> Federation:
         server.against(ours.server_name) for server in (others.hostile, others.insurer, others.stranger)
     )
     workers.lists.publish(*others.listed)
-    return Federation(ours, others.practices, hostile, insurer, stranger, workers.lists)
+    return Federation(ours, others.practices, hostile, insurer, stranger, workers.lists, others.authority)

@@ -11,9 +11,8 @@ from signedjson.sign import sign_json
 
 from tests.synapse_modules.homeserver_under_test import MEGOLM
 from tests.system.attack_routes.people import Cast
-from tests.system.attack_routes.table import Control, route
+from tests.system.attack_routes.table import ELSEWHERE, Control, route
 
-ELSEWHERE = ("insurer", "stranger")
 _INVITATION = "m.room.third_party_invite"
 
 

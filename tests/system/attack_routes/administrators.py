@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from tests.synapse_modules.homeserver_under_test import CIPHERTEXT, SignedIn
-from tests.system.attack_routes.people import Cast, call
+from tests.system.attack_routes.people import Cast, call, filled
 from tests.system.attack_routes.table import Control, route
 
 
@@ -223,9 +223,7 @@ def _reads_as_one(name: str, path: str) -> None:
         room = await c.victims_chat()
         member, _ = await c.victim_writes(room)
         await _is_made_administrator(c)
-        address = path
-        for placeholder, value in {"{user}": c.victim.user_id, "{room}": room, "{event}": member}.items():
-            address = address.replace(placeholder, quote(value, safe=""))
+        address = filled(path, user=c.victim.user_id, room=room, event=member)
         await c.asks("GET", address, prefix="/_synapse/admin")
 
 

@@ -9,10 +9,8 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import quote
 
-from tests.system.attack_routes.people import Answer, Cast
-from tests.system.attack_routes.table import Control, route
-
-ELSEWHERE = ("insurer", "stranger")
+from tests.system.attack_routes.people import Answer, Cast, filled
+from tests.system.attack_routes.table import ELSEWHERE, Control, route
 
 
 @contextmanager
@@ -42,8 +40,7 @@ def _asks(
     async def asks(c: Cast) -> None:
         with _both(c) as note:
             for user_id in _people(c):
-                address = path.replace("{user}", quote(user_id, safe=""))
-                note(user_id, await c.asks(method, address, body(user_id, c.victim.device_id)))
+                note(user_id, await c.asks(method, filled(path, user=user_id), body(user_id, c.victim.device_id)))
 
 
 _asks("by the profile", Control.ACQUAINTED, "GET", "/profile/{user}")

@@ -13,10 +13,7 @@ from synapse.crypto.event_signing import add_hashes_and_signatures
 from tests.clients.hostile_server import HostileRoom, care_state
 from tests.synapse_modules.homeserver_under_test import CIPHERTEXT
 from tests.system.attack_routes.people import Cast
-from tests.system.attack_routes.table import Control, route
-
-ELSEWHERE = ("insurer", "stranger")
-
+from tests.system.attack_routes.table import ELSEWHERE, Control, route
 
 # -- An outsider writes to the victim himself -------------------------------------------------------------------------
 

@@ -86,6 +86,7 @@ async def _cast(scene: Scene, home: str, *, attacker: str = "person", victim: st
 
 async def _happens(route: Route, cast: Cast) -> set[str]:
     await route.attempt(cast)
+    await cast.scene.settles()
     before = await look(cast.scene, cast.victim, cast.since)
     signs = _signs(cast, before | {"on the way": cast.shown})
     # She is as trusting as can be: whatever she is invited to, she accepts.

@@ -6,9 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.system.attack_routes.people import Cast
-from tests.system.attack_routes.table import Control, route
-
-ELSEWHERE = ("insurer", "stranger")
+from tests.system.attack_routes.table import ELSEWHERE, Control, route
 
 
 @route(Control.INSIDE)

@@ -9,8 +9,8 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.synapse_modules.homeserver_under_test import CIPHERTEXT
-from tests.system.attack_routes.people import Cast
-from tests.system.attack_routes.table import Control, route
+from tests.system.attack_routes.people import Cast, filled
+from tests.system.attack_routes.table import ELSEWHERE, Control, route
 
 _V1 = "/_matrix/client/v1"
 
@@ -18,11 +18,11 @@ _V1 = "/_matrix/client/v1"
 async def _filled(c: Cast, room: str, path: str, body: object) -> tuple[str, Any]:
     """Path and body of a question; ``{room}``, ``{user}``, ``{member}`` and ``{message}`` stand for the victim's."""
     member, message = await c.victim_writes(room)
+    values = {"room": room, "user": c.victim.user_id, "member": member, "message": message}
     said = json.dumps(body)
-    for name, value in {"room": room, "user": c.victim.user_id, "member": member, "message": message}.items():
-        path = path.replace(f"{{{name}}}", quote(value, safe=""))
+    for name, value in values.items():
         said = said.replace(f"{{{name}}}", value)
-    return path, json.loads(said)
+    return filled(path, **values), json.loads(said)
 
 
 def _reads(name: str, path: str, *, prefix: str = "/_matrix/client/v3", body: object = None) -> None:
@@ -59,7 +59,7 @@ _reads("peek", "/events?room_id={room}&timeout=0&from=s0_0_0_0_0_0_0_0_0_0_0", p
 def _fetches(name: str, method: str, path: str, body: object = None) -> None:
     """A question of another server's; the placeholders are those above."""
 
-    @route(Control.LISTED_INSIDE, homes=("insurer", "stranger"), name=f"{name} from elsewhere")
+    @route(Control.LISTED_INSIDE, homes=ELSEWHERE, name=f"{name} from elsewhere")
     async def fetches(c: Cast) -> None:
         room = await c.victims_chat()
         address, said = await _filled(c, room, path, body)

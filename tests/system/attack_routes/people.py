@@ -15,7 +15,7 @@ from urllib.parse import quote
 import aiohttp
 
 from tests.clients.hostile_server import HostileRoom, HostileServer
-from tests.synapse_modules.federation import Federation
+from tests.synapse_modules.federation import Federation, PracticesServer
 from tests.synapse_modules.homeserver_under_test import CIPHERTEXT, MEGOLM, SignedIn
 
 V3 = "/_matrix/client/v3"
@@ -53,6 +53,14 @@ class Scene(Protocol):
         """What stands in its database."""
         ...
 
+    def address_of(self, who: SignedIn | None) -> str:
+        """Where somebody's client calls."""
+        ...
+
+    async def settles(self) -> None:
+        """Returns when everybody has been told what happened."""
+        ...
+
 
 class SceneOfOurs:
     """Synapse with the module."""
@@ -83,13 +91,19 @@ class SceneOfOurs:
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         return self._ours.rows(query, *values)
 
+    def address_of(self, _who: SignedIn | None) -> str:
+        return self.base
+
+    async def settles(self) -> None:
+        """Everybody is of this server."""
+
 
 class BareScene:
     """Synapse as it comes."""
 
-    def __init__(self, federation: Federation) -> None:
+    def __init__(self, federation: Federation, server: PracticesServer | None = None) -> None:
         self.federation = federation
-        self._bare = federation.practices
+        self._bare = server or federation.practices
         self.base, self.server_name = self._bare.process.url, self._bare.server_name
 
     async def person(self, name: str) -> SignedIn:
@@ -116,6 +130,12 @@ class BareScene:
     def rows(self, query: str, *values: object) -> list[tuple[Any, ...]]:
         with closing(sqlite3.connect(self._bare.process.database, timeout=20)) as connection:
             return connection.execute(query, values).fetchall()
+
+    def address_of(self, _who: SignedIn | None) -> str:
+        return self.base
+
+    async def settles(self) -> None:
+        """Everybody is of this server."""
 
 
 @dataclass
@@ -187,7 +207,9 @@ class Cast:
 
     async def enters(self, who: SignedIn, room: str) -> Answer:
         """Somebody joins, by the id or the alias of a room."""
-        return await call(self.scene, who, "POST", f"/join/{quote(room, safe='')}", {})
+        there = self.scene.server_name
+        by = "" if who.user_id.endswith(f":{there}") else f"?server_name={there}"
+        return await call(self.scene, who, "POST", f"/join/{quote(room, safe='')}{by}", {})
 
     async def invites(self, room_id: str, user_id: str, *, who: SignedIn | None = None, **more: Any) -> Answer:
         """Somebody invites somebody."""
@@ -268,12 +290,17 @@ class Cast:
         await self.scene.federation.ours.until_async(is_through, within_s=60)
 
 
+def filled(path: str, **values: str) -> str:
+    """A path whose ``{names}`` stand for values of the attempt."""
+    return path.format(**{name: quote(value, safe="") for name, value in values.items()})
+
+
 async def call(
     scene: Scene, who: SignedIn | None, method: str, path: str, body: object | None = None, *, prefix: str = V3
 ) -> Answer:
     """A call to the homeserver of a scene."""
     headers = {"Authorization": f"Bearer {who.access_token}"} if who else {}
-    address = f"{scene.base}{prefix}{path}"
+    address = f"{scene.address_of(who)}{prefix}{path}"
     async with aiohttp.ClientSession(headers=headers) as http, http.request(method, address, json=body) as answer:
         text = await answer.text()
         try:

@@ -4,30 +4,28 @@ from __future__ import annotations
 
 import secrets
 from typing import Any
-from urllib.parse import quote
 
 import aiohttp
 
-from tests.system.attack_routes.people import Cast
-from tests.system.attack_routes.table import Control, route
+from tests.system.attack_routes.people import Cast, filled
+from tests.system.attack_routes.table import ELSEWHERE, Control, route
 
 
 def _asks(name: str, method: str, path: str, body: Any = None, *, prefix: str = "/_matrix/client/v3") -> None:
     """A question about the victim; ``{user}`` and ``{device}`` stand for hers."""
 
-    def filled(c: Cast, value: Any) -> Any:
+    def named(c: Cast, value: Any) -> Any:
         if isinstance(value, dict):
-            return {filled(c, key): filled(c, one) for key, one in value.items()}
+            return {named(c, key): named(c, one) for key, one in value.items()}
         if isinstance(value, list):
-            return [filled(c, one) for one in value]
+            return [named(c, one) for one in value]
         if isinstance(value, str):
             return value.replace("{user}", c.victim.user_id).replace("{device}", c.victim.device_id)
         return value
 
     @route(Control.ACQUAINTED, name=name)
     async def asks(c: Cast) -> None:
-        address = path.replace("{user}", quote(c.victim.user_id, safe=""))
-        await c.asks(method, address, filled(c, body), prefix=prefix)
+        await c.asks(method, filled(path, user=c.victim.user_id), named(c, body), prefix=prefix)
 
 
 _asks("profile", "GET", "/profile/{user}")
@@ -75,7 +73,7 @@ async def file_whose_id_is_known(c: Cast) -> None:
     await c.asks("GET", path, prefix="/_matrix/client/v1")
 
 
-@route(Control.LISTED_INSIDE, homes=("insurer", "stranger"))
+@route(Control.LISTED_INSIDE, homes=ELSEWHERE)
 async def file_whose_id_is_known_elsewhere(c: Cast) -> None:
     await c.remote("GET", f"/v1/media/download/{await _put_a_file(c)}")
 

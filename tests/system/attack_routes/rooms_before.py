@@ -5,7 +5,7 @@ from __future__ import annotations
 from urllib.parse import quote
 
 from tests.synapse_modules.homeserver_under_test import CIPHERTEXT
-from tests.system.attack_routes.people import Cast
+from tests.system.attack_routes.people import Cast, filled
 from tests.system.attack_routes.table import Control, route
 
 
@@ -91,7 +91,7 @@ async def gets_the_attacker_by_the_power_that_the_victim_left(c: Cast) -> None:
     await c.enters(c.victim, room)
 
 
-def _reads_what_was_left(name: str, path: str, *, prefix: str = "/_matrix/client/v3", body: object = None) -> None:
+def _reads_what_was_left(name: str, path: str, *, prefix: str = "/_matrix/client/v3") -> None:
     """The victim has left a chat, the practice lets the attacker in; ``{room}`` and ``{message}`` are of that chat."""
 
     @route(Control.BARE, name=f"shows what the victim left by {name}")
@@ -102,8 +102,7 @@ def _reads_what_was_left(name: str, path: str, *, prefix: str = "/_matrix/client
         await _leaves(c, "victim", room)
         await c.invites(room, c.attacker.user_id, who=practice)
         await c.enters(c.attacker, room)
-        address = path.replace("{room}", quote(room, safe="")).replace("{message}", quote(message, safe=""))
-        await c.asks("GET" if body is None else "POST", address, body, prefix=prefix)
+        await c.asks("GET", filled(path, room=room, message=message), prefix=prefix)
 
 
 _V1 = "/_matrix/client/v1"

@@ -43,6 +43,8 @@ class Route:
 
 
 TABLE: list[Route] = []
+ELSEWHERE = ("insurer", "stranger")
+"""Homes of an outsider who is no practice: another insurer's server, and one that the federation list does not know."""
 
 
 def route(
