@@ -88,13 +88,12 @@ class Stage:
                 raise RuntimeError(f"{self.side.name}: {method} {path.split('/')[1]}: {content.get('error')}")
         return time.perf_counter() - started
 
-    async def read_rooms(self) -> None:
-        """Has the homeserver read the state of the rooms, as a client's first look at a room does.
+    async def first_sync(self) -> None:
+        """Has the homeserver read the whole state of the rooms, as it does when a client of a member signs in.
 
         Started anew, it would ask SQLite for 1,000 members by name at the first message: more than SQLite takes.
         """
-        for room_id in self.scene.rooms.values():
-            await self._call(self.scene.writer, "GET", f"/rooms/{quote(room_id)}/state", None)
+        await self._call(self.scene.writer, "GET", "/sync?timeout=0&set_presence=offline", None)
 
     async def _at_rest(self) -> float:
         """Waits until the homeserver does nothing more; the processor time that it has used by then."""
@@ -134,7 +133,7 @@ async def _measure(scene: Scene, sides: Sequence[Side], for_s: float) -> list[Tu
     async with aiohttp.ClientSession() as http:
         stages = [Stage(side, scene, http) for side in sides]
         for stage in stages:
-            await stage.read_rooms()
+            await stage.first_sync()
         deadline = time.monotonic() + for_s
         for number, order in enumerate(cycle(permutations(stages))):
             if number >= _WARM_UP_ROUNDS + _FEWEST_ROUNDS and time.monotonic() > deadline:
