@@ -3,10 +3,10 @@
     python benchmarks/policy_overhead.py [--quick]
 
 The three run on copies of one database with the same settings. Team rooms of 10 and 1,000 members (with ``--quick`` 60)
-are written to, agents are invited there, and a practice is asked in chats. Each homeserver is measured while the others
-rest. Prints a table and, as its last line, one JSON object: medians of the time that a client waits, and of the
-processor time of the homeserver's process, which a busy machine disturbs less. Five minutes and what making the rooms
-takes, about as long.
+are written to, agents are invited into the smaller one, and a practice is asked in chats. Each homeserver is measured
+while the others rest. Prints a table and, as its last line, one JSON object: medians of the time that a client waits,
+and of the processor time of the homeserver's process, which a busy machine disturbs less. Takes five minutes, and about
+as long before for making the rooms.
 """
 
 from __future__ import annotations

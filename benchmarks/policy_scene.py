@@ -61,7 +61,6 @@ async def make_scene(homeserver: Homeserver, members: int) -> Scene:
         {"send_10": small, f"send_{members}": large},
         {
             "invite": [Invitation(small, writer, guest) for guest in guests],
-            f"invite_{members}": [Invitation(large, writer, guest) for guest in guests],
             "invite_chat": await _declined_chats(homeserver),
         },
     )
