@@ -108,14 +108,10 @@ class NamedQueryReader:
             asked.page_size, asked.count_only = 1, False
         return asked
 
-    def _specialty_codes(self, value: str) -> frozenset[str]:
-        return specialty_codes("specialty", value, self._chains.specialty_systems)
-
     def _tests(self, known: list[tuple[str, str]], single: dict[str, str]) -> Iterable[Test]:
         for name, value in known:
-            if name == "specialty" and "" in specialty_codes(
-                name, value, self._chains.specialty_systems
-            ):  # any code of a system
+            if name == "specialty" and "" in specialty_codes(name, value, self._chains.specialty_systems):
+                # Any code of a system.
                 yield self._chains.test("HealthcareService", name, value)
             if name == "characteristics":
                 yield self._chains.test("HealthcareService", "characteristic", value)
