@@ -40,6 +40,7 @@ TABLE: dict[Refusal | FormFault, tuple[HTTPStatus, str]] = {
     Refusal.NOT_DELETABLE: _FORBIDDEN,
     Refusal.TOO_OLD_TO_DELETE: _FORBIDDEN,
     Refusal.NOT_ENCRYPTED: _FORBIDDEN,
+    Refusal.FILE_NOT_ENCRYPTED: _FORBIDDEN,
     Refusal.NOT_ONE_EMOJI: (HTTPStatus.BAD_REQUEST, Codes.BAD_JSON),
     Refusal.STATE_FIXED: _FORBIDDEN,
     Refusal.NOT_LISTED: _FORBIDDEN,
