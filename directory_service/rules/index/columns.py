@@ -25,8 +25,9 @@ class Columns:
         self.lexicon = Lexicon()
         self.name_words = Vocabulary(self.lexicon)
         self.other_words = Vocabulary(self.lexicon)
-        self.cities = Texts()
-        self.postcodes = Texts()
+        # Few of them begin alike, and somebody mostly writes them whole: sets for beginnings would be memory alone.
+        self.cities = Texts(short=0)
+        self.postcodes = Texts(short=0)
         self.specialties = Postings()
         self.languages = Postings()
         self.features = Postings()

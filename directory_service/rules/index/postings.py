@@ -19,9 +19,6 @@ Slots = BitMap
 Flags = NDArray[np.bool_]
 Value = TypeVar("Value", bound=Hashable)
 
-_SHORT = 5
-"""Beginnings of up to so many letters have sets of their own; few keys begin with a longer one."""
-
 
 def together(sets: list[Slots]) -> Slots:
     """What is in any of some sets; not to be changed, since it may be one of them."""
@@ -94,7 +91,9 @@ class Postings:
 class Texts:
     """The slots of each text, which are also found by how it begins."""
 
-    def __init__(self) -> None:
+    def __init__(self, short: int) -> None:
+        """Takes up to how many letters beginnings have sets of their own; longer ones are united when asked for."""
+        self._short = short
         self._whole = Postings()
         self._beginnings = Postings()
         self._sorted: list[str] = []
@@ -109,7 +108,7 @@ class Texts:
     def end_load(self) -> None:
         """All is loaded; now it is put in order."""
         self._sorted = sorted(self._whole)
-        for length in range(1, _SHORT + 1):
+        for length in range(1, self._short + 1):
             long_enough = (text for text in self._sorted if len(text) >= length)
             for beginning, texts in groupby(long_enough, key=lambda text: text[:length]):
                 self._beginnings.put_together(beginning, self._whole.sets(texts))
@@ -122,7 +121,7 @@ class Texts:
         """
         fresh = [text for text in after if text not in self._whole]
         self._whole.change(slot, before, after)
-        self._beginnings.change(slot, _beginnings(before), _beginnings(after))
+        self._beginnings.change(slot, self._short_of(before), self._short_of(after))
         for text in fresh:
             insort(self._sorted, text)
         for text in before - after:
@@ -136,13 +135,12 @@ class Texts:
 
     def beginning_with(self, beginning: str) -> list[Slots]:
         """The slots of all texts that begin so, in one set or several."""
-        if len(beginning) <= _SHORT:
+        if len(beginning) <= self._short:
             return self._beginnings.sets((beginning,))
         start = bisect_left(self._sorted, beginning)
         # No text has a character after this one: they are folded, or digits.
         end = bisect_left(self._sorted, beginning + "\U0010ffff", start)
         return self._whole.sets(self._sorted[start:end])
 
-
-def _beginnings(texts: set[str]) -> set[str]:
-    return {text[:length] for text in texts for length in range(1, min(_SHORT, len(text)) + 1)}
+    def _short_of(self, texts: set[str]) -> set[str]:
+        return {text[:length] for text in texts for length in range(1, min(self._short, len(text)) + 1)}

@@ -10,6 +10,9 @@ from directory_service.rules.index.parts import WordParts
 from directory_service.rules.index.postings import Slots, Texts, Value
 from directory_service.rules.index.typing_errors import NearWords
 
+_SHORT = 5
+"""Beginnings of up to so many letters have sets of their own: few words begin with a longer one."""
+
 
 class AskedWord(NamedTuple):
     """A word of a search with what is like it.
@@ -61,7 +64,7 @@ class Vocabulary:
 
     def __init__(self, lexicon: Lexicon) -> None:
         """Takes the lexicon that learns its words."""
-        self._words = Texts()
+        self._words = Texts(_SHORT)
         self._lexicon = lexicon
 
     def load(self, values: Iterable[Value], words_of: Callable[[Value], Iterable[str]]) -> None:
