@@ -53,15 +53,15 @@ def open_federation(
     gate = FederationGate(
         api,
         house=house,
-        servers=servers,
         rooms=rooms,
         register=register,
         parties=parties,
         permissions=permissions,
         refusals=refusals,
         to_leave=to_leave,
+        second_insured_by_practice=config.settings.second_insured_by_practice,
     )
-    parties.ask_about_others(servers.kind_of)
+    parties.ask_about_others(servers.kind_of, servers.stored_kind_of)
     events.ask_about_others(gate.verdict)
     synapse.federated_rooms.ask_first(gate)
     synapse.federated_requests.close(FederationRequests(CommonRooms(database)))

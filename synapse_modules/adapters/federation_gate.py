@@ -10,7 +10,6 @@ from synapse.api.errors import Codes, SynapseError
 from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
 
 from messenger_core.account_kinds import AccountKind, RoomKind
-from synapse_modules.adapters.listed_servers import ListedServers
 from synapse_modules.adapters.parties import Parties
 from synapse_modules.adapters.permissions import Permissions
 from synapse_modules.adapters.present import now_ms
@@ -32,23 +31,23 @@ class FederationGate:
         api: ModuleApi,
         *,
         house: House,
-        servers: ListedServers,
         rooms: Rooms,
         register: RoomRegister,
         parties: Parties,
         permissions: Permissions,
         refusals: Refusals,
         to_leave: RoomsToLeave,
+        second_insured_by_practice: bool,
     ) -> None:
         self._api = api
         self._house = house
-        self._servers = servers
         self._rooms = rooms
         self._register = register
         self._parties = parties
         self._permissions = permissions
         self._refusals = refusals
         self._to_leave = to_leave
+        self._second_insured = second_insured_by_practice
         api.register_spam_checker_callbacks(federated_user_may_invite=self.federated_user_may_invite)
 
     # -- Events -------------------------------------------------------------------------------------------------------
@@ -84,27 +83,32 @@ class FederationGate:
 
     async def _judge(self, event: EventBase) -> Verdict:
         room = await self._register.find(event.room_id)
-        return rooms_elsewhere.judge_event(await self._foreign(event), room, now=now_ms())
+        return rooms_elsewhere.judge_event(await self._foreign(event, room), room, now=now_ms())
 
-    async def _foreign(self, event: EventBase) -> ForeignEvent:
+    async def _foreign(self, event: EventBase, room: Room | None) -> ForeignEvent:
         target = event.get_state_key() if event.type == MEMBER else None
+        sender_kind = await self._kind(event.sender)
         return ForeignEvent(
             type=event.type,
             state_key=event.get_state_key(),
             sender=event.sender,
             # Synapse's own kind of mapping compares its keys with nothing.
             content=dict(event.content),
-            sender_kind=await self._kind(event.sender),
+            sender_kind=sender_kind,
             target_kind=None if target is None else await self._kind(target),
             target_is_ours=target is not None and self._api.is_mine(target),
+            sender_is_asked=sender_kind is AccountKind.INSURED and await self._is_asked(event.sender, room),
             deletes=await self._deleted(event) if event.type == DELETION else None,
         )
 
     async def _kind(self, user_id: str) -> AccountKind | None:
-        """What somebody is, by the list that is stored, however old it is."""
-        if self._api.is_mine(user_id):
-            return (await self._parties.kinds([user_id])).get(user_id)
-        return self._servers.stored_kind_of(user_id)
+        return (await self._parties.kinds([user_id])).get(user_id)
+
+    async def _is_asked(self, user_id: str, room: Room | None) -> bool:
+        """Whether somebody of ours invited a person into a room; the invitation was judged, and stays a fact."""
+        if room is None or user_id == room.insured_user_id:
+            return room is not None
+        return any(map(self._api.is_mine, await self._rooms.inviters(room.room_id, user_id)))
 
     def has_words(self, event: EventBase) -> bool:
         """Whether an event counts, but must not be shown with all that it says."""
@@ -117,7 +121,7 @@ class FederationGate:
         if not event.is_state():
             return
         room = await self._register.find(event.room_id)
-        if rooms_elsewhere.has_broken_room(await self._foreign(event), room, now=now_ms()):
+        if rooms_elsewhere.has_broken_room(await self._foreign(event, room), room, now=now_ms()):
             await self._to_leave.add(event.room_id, at=now_ms())
 
     # -- Invitations and joins ----------------------------------------------------------------------------------------
@@ -164,6 +168,7 @@ class FederationGate:
             await self._register.find(room_id),
             self._house,
             is_invited=user_id in members,
+            second_insured=self._second_insured,
         )
         if refusal is not None:
             raise self._refusals.error(refusal)

@@ -94,8 +94,11 @@ class ListedServers:
         domain = _domain_of(user_id)
         return _kind_at(None if domain is None else await self.find(domain))
 
-    def stored_kind_of(self, user_id: str) -> AccountKind | None:
+    async def stored_kind_of(self, user_id: str) -> AccountKind | None:
         """The same by the list that is stored, however old it is: for decisions that cannot be taken back."""
+        if self._stamp.version < 0:
+            # Before the first look, which the start does not wait for.
+            await self.reload()
         domain = _domain_of(user_id)
         return _kind_at(None if domain is None else self._servers.get(domain))
 

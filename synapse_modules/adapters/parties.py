@@ -27,11 +27,18 @@ class Parties:
         self._accounts = accounts
         self._reachability = reachability
         self._remote_kind: RemoteKind = _unknown
+        self._stored_kind: RemoteKind = _unknown
         self._kinds: dict[str, AccountKind] = {}
 
-    def ask_about_others(self, remote_kind: RemoteKind) -> None:
-        """Says who tells what somebody of another server is: ``INSURED``, ``PRACTICE``, or None for nobody."""
+    def ask_about_others(self, remote_kind: RemoteKind, stored_kind: RemoteKind) -> None:
+        """Says who tells what somebody of another server is: ``INSURED``, ``PRACTICE``, or None for nobody.
+
+        Args:
+            remote_kind: who takes part now.
+            stored_kind: who took part when that was last known.
+        """
         self._remote_kind = remote_kind
+        self._stored_kind = stored_kind
 
     def _is_local(self, user_id: str) -> bool:
         # What no database takes is nobody's id, and nobody elsewhere knows it.
@@ -48,7 +55,7 @@ class Parties:
         return found
 
     async def kinds(self, user_ids: Sequence[str]) -> dict[str, AccountKind]:
-        """The kinds of those users that have one.
+        """The kinds of those users that have one; of other servers by the list that is stored, however old it is.
 
         What a local account is never changes while the homeserver runs, so that it is read once in each process; what
         is unknown is asked for again.
@@ -64,6 +71,6 @@ class Parties:
             }
         found = {user_id: self._kinds[user_id] for user_id in user_ids if user_id in self._kinds}
         for user_id in user_ids:
-            if not self._is_local(user_id) and (kind := await self._remote_kind(user_id)) is not None:
+            if not self._is_local(user_id) and (kind := await self._stored_kind(user_id)) is not None:
                 found[user_id] = kind
         return found

@@ -60,6 +60,7 @@ class ForeignEvent:
         sender_kind: what the sender is; None if her server is not on the federation list.
         target_kind: what the user in ``state_key`` is, of membership events.
         target_is_ours: whether that user is of our server.
+        sender_is_asked: whether one of ours once invited the sender into the room; of insured people.
         deletes: the event that a deletion is about; None if there is none.
     """
 
@@ -70,6 +71,7 @@ class ForeignEvent:
     sender_kind: AccountKind | None
     target_kind: AccountKind | None = None
     target_is_ours: bool = False
+    sender_is_asked: bool = False
     deletes: Sent | None = None
 
 
@@ -85,18 +87,23 @@ def judge_event(event: ForeignEvent, room: Room | None, *, now: int) -> Verdict:
         return Verdict.REFUSED
     if event.type == MEMBER and event.state_key is not None:
         return _judge_member(event, room)
-    if event.sender_kind is not AccountKind.PRACTICE:
-        return Verdict.REFUSED
     if event.state_key is not None:
-        return _judge_state(event)
+        return _judge_state(event) if event.sender_kind is AccountKind.PRACTICE else Verdict.REFUSED
+    if event.sender_kind is not AccountKind.PRACTICE and not _is_insured_member(event, room):
+        return Verdict.REFUSED
     if event.type in _EMPTIED_BY_DELETION and not event.content:
         # What was deleted on its server comes without what it said.
         return Verdict.TAKEN
-    # A practice of another server may write as soon as it is in the room: it is the one that is asked.
+    # Whoever is of another server may write as soon as she is in the room: she is the one that is asked.
     refusal = check_message(event.sender_kind, replace(room, kind=RoomKind.CARE), event.type, event.content)
     if refusal is None and event.type == DELETION:
         refusal = check_deletion(event.sender, event.deletes, now=now, max_age=None)
     return Verdict.TAKEN if refusal is None else Verdict.REFUSED
+
+
+def _is_insured_member(event: ForeignEvent, room: Room) -> bool:
+    """Whether the sender is an insured person who was asked: the verdict on the invitation counts for the rest."""
+    return event.sender_kind is AccountKind.INSURED and (event.sender == room.insured_user_id or event.sender_is_asked)
 
 
 def _judge_member(event: ForeignEvent, room: Room) -> Verdict:
@@ -105,13 +112,16 @@ def _judge_member(event: ForeignEvent, room: Room) -> Verdict:
         return Verdict.TAKEN
     if membership not in _PRESENT or event.content.keys() & _SIDE_DOORS:
         return Verdict.REFUSED
-    if event.target_is_ours:
-        if event.target_kind is AccountKind.INSURED:
-            return Verdict.TAKEN if event.state_key == room.insured_user_id else Verdict.BREAKS_ROOM
-        # HEK's own accounts are never in a chat; nor is somebody whom we do not know.
-        return Verdict.TAKEN if event.target_kind is AccountKind.PRACTICE else Verdict.REFUSED
-    # Insured elsewhere, or of a server that takes no part.
-    return Verdict.TAKEN if event.target_kind is AccountKind.PRACTICE else Verdict.BREAKS_ROOM
+    is_own = event.sender == event.state_key
+    if event.target_kind is AccountKind.INSURED:
+        is_asked = membership == "join" and is_own and _is_insured_member(event, room)
+        if event.state_key != room.insured_user_id and not is_asked:
+            return Verdict.BREAKS_ROOM
+    elif event.target_kind is not AccountKind.PRACTICE:
+        # HEK's own accounts are never in a chat, nor is somebody whom we do not know, or of a server without part.
+        return Verdict.REFUSED if event.target_is_ours else Verdict.BREAKS_ROOM
+    # Practices bring somebody in, on another server too; insured people do not.
+    return Verdict.TAKEN if is_own or event.sender_kind is not AccountKind.INSURED else Verdict.REFUSED
 
 
 def _judge_state(event: ForeignEvent) -> Verdict:

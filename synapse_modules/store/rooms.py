@@ -80,6 +80,19 @@ class Rooms:
         """
         return await self._database.run("hek_members", lambda txn: _select_members(txn, room_id))
 
+    async def inviters(self, room_id: str, user_id: str) -> list[str]:
+        """Who invited somebody into a room at any time."""
+
+        def work(txn: Transaction) -> list[str]:
+            txn.execute(
+                "SELECT DISTINCT sender FROM room_memberships"
+                " WHERE room_id = ? AND user_id = ? AND membership = 'invite'",
+                (room_id, user_id),
+            )
+            return [str(row[0]) for row in txn.fetchall()]
+
+        return await self._database.run("hek_inviters", work)
+
     async def sent(self, room_id: str, event_id: str) -> Sent | None:
         """An event of a room, if it is there."""
 

@@ -192,12 +192,20 @@ def running_practices(
 
 
 @contextmanager
-def running_federation(folder: Path, authority: CertificateAuthority | None = None) -> Iterator[Federation]:
+def running_federation(
+    folder: Path,
+    authority: CertificateAuthority | None = None,
+    *,
+    practices_are_insured_of: str | None = None,
+    **more_module: object,
+) -> Iterator[Federation]:
     """Starts everything; what a test changes must not matter to the others.
 
     Args:
         folder: where everything of it lies.
         authority: whom all servers trust; one of their own if nobody else is to take part.
+        practices_are_insured_of: the IK of the insurer of which the list says that ``practices`` is its server.
+        more_module: settings of our module.
     """
     authority = authority or CertificateAuthority("Loopback")
     own_folder = folder / "ours"
@@ -214,13 +222,16 @@ def running_federation(folder: Path, authority: CertificateAuthority | None = No
             running.enter_context(running_hostile_server(folder / name, authority, address, unused_port(), server_name))
             for name, address in (("hostile", "127.0.0.4"), ("insurer", "127.0.0.5"), ("stranger", "127.0.0.6"))
         )
-        lists.publish(*listed(practices, hostile, insurer))
+        lists.publish(
+            *listed(practices, hostile, insurer)[1:],
+            entry(practices.server_name, insured_of=practices_are_insured_of),
+        )
         running.enter_context(serving(lists.app, list_port))
         ours = running.enter_context(
             running_homeserver(
                 own_folder,
                 server_name=server_name,
-                more_module={"federation": following(lists, list_root.write(of_list))},
+                more_module=more_module | {"federation": following(lists, list_root.write(of_list))},
                 more_synapse=_SWITCHED_ON | over_tls(own_folder, authority, "127.0.0.2"),
                 more_listeners=[federation_listener("127.0.0.2", port)],
             )

@@ -77,6 +77,47 @@ def test_who_may_be_in_a_chat(target: str, membership: Any) -> None:
     )
 
 
+# Who sends a membership about whom, of a chat that is the guest's or the person's; and whether one of ours invited the
+# sender. Whoever was asked comes in and writes; she brings nobody in.
+BY_INSURED_PEOPLE: list[tuple[str, bool, str, str, str, str]] = [
+    (GUEST, False, GUEST, "join", GUEST, "taken"),
+    (GUEST, True, GUEST, "join", GUEST, "taken"),
+    (PERSON, False, GUEST, "join", GUEST, "breaks-room"),
+    (PERSON, True, GUEST, "join", GUEST, "taken"),
+    (PERSON, True, GUEST, "invite", GUEST, "breaks-room"),
+    (GUEST, False, GUEST, "invite", PRAXIS, "refused"),
+    (GUEST, False, GUEST, "invite", LOCAL_PRACTICE, "refused"),
+    (GUEST, False, GUEST, "invite", SECOND, "breaks-room"),
+    (PERSON, True, GUEST, "invite", PERSON, "refused"),
+    (GUEST, False, GUEST, "invite", STRANGER, "breaks-room"),
+    (GUEST, False, PRAXIS, "invite", GUEST, "taken"),
+    (PERSON, True, PRAXIS, "invite", GUEST, "breaks-room"),
+    (PERSON, True, PRAXIS, "join", GUEST, "breaks-room"),
+    (GUEST, False, GUEST, "leave", GUEST, "taken"),
+]
+
+
+@pytest.mark.parametrize(("whose", "asked", "sender", "membership", "target", "expected"), BY_INSURED_PEOPLE)
+def test_who_is_insured_elsewhere_comes_in_if_one_of_ours_asked_her(
+    whose: str, asked: bool, sender: str, membership: str, target: str, expected: str
+) -> None:
+    room = Room("!r:hek", RoomKind.CARE, whose)
+    told = event("m.room.member", {"membership": membership}, target, sender=sender, sender_is_asked=asked)
+    assert judge(told, room) == expected
+
+
+@pytest.mark.parametrize(("whose", "asked", "expected"), [
+    (GUEST, False, "taken"), (PERSON, True, "taken"), (PERSON, False, "refused"),
+])  # fmt: skip
+def test_who_is_insured_elsewhere_writes_if_one_of_ours_asked_her(whose: str, asked: bool, expected: str) -> None:
+    for kind in (RoomKind.REQUEST, RoomKind.CARE):
+        room = Room("!r:hek", kind, whose)
+        assert judge(event("m.room.encrypted", CIPHERTEXT, sender=GUEST, sender_is_asked=asked), room) == expected
+        assert judge(event("m.room.message", {}, sender=GUEST, sender_is_asked=asked), room) == "refused"
+        state = event("m.room.encryption", MEGOLM, "", sender=GUEST, sender_is_asked=asked)
+        assert judge(state, room) == "refused"
+
+
 @pytest.mark.parametrize("door", ["third_party_invite", "join_authorised_via_users_server"])
 def test_no_side_door_leads_in(door: str) -> None:
     content = {"membership": "join", door: "@erika:hek"}
@@ -281,9 +322,9 @@ _USERS = st.sampled_from([*KINDS, STRANGER, "", "no user"])
 @settings(max_examples=100)
 @given(_TYPES, _CONTENT, st.none() | _USERS, _USERS)
 def test_whatever_is_sent_it_is_judged(kind: str, content: dict[str, Any], state_key: str | None, sender: str) -> None:
-    """And whoever is not a practice of the federation is never heard, but for memberships."""
+    """And whoever is neither a practice of the federation nor the room's person is never heard, memberships aside."""
     verdict = judge_event(event(kind, content, state_key, sender), CARE, now=0)
-    if KINDS.get(sender) is not PRACTICE and kind != "m.room.member":
+    if KINDS.get(sender) is not PRACTICE and sender != PERSON and kind != "m.room.member":
         assert verdict is Verdict.REFUSED
     if verdict is Verdict.TAKEN and kind != "m.room.member" and state_key is None:
         assert kind in {"m.room.encrypted", "m.reaction", "m.room.redaction"}
