@@ -11,31 +11,22 @@ from synapse.config import ConfigError
 from synapse.module_api import ModuleApi
 
 from messenger_core.catalogue import Catalogue
-from messenger_core.homeserver_interface import MACHINE_PREFIX
 from messenger_core.log import fault_without_text
-from messenger_core.service_auth.token_grant import Client, TokenAuthority
 from messenger_core.settings import SettingsError
-from synapse_modules.adapters.account_calls import AccountCalls
 from synapse_modules.adapters.administrators import Administrators
-from synapse_modules.adapters.care_room_calls import CareRoomCalls
 from synapse_modules.adapters.deactivations import DeactivationWork
 from synapse_modules.adapters.device_gate import DeviceGate
 from synapse_modules.adapters.directory_client import DirectoryClient
-from synapse_modules.adapters.erasure_calls import ErasureCalls
 from synapse_modules.adapters.event_gate import EventGate
 from synapse_modules.adapters.insured_only_rooms import InsuredOnlyRoomsWork
 from synapse_modules.adapters.key_sign_in import KeySignIn
-from synapse_modules.adapters.kvnr_key_calls import KvnrKeyCalls
 from synapse_modules.adapters.lock_watch import LockWatch
 from synapse_modules.adapters.locks import Locks
-from synapse_modules.adapters.machine_http import Calls, MachineResource
-from synapse_modules.adapters.membership_calls import MembershipCalls
 from synapse_modules.adapters.membership_gate import MembershipGate
 from synapse_modules.adapters.own_accounts import OwnAccounts
 from synapse_modules.adapters.parties import Parties
 from synapse_modules.adapters.people_search import InsuredSearch
 from synapse_modules.adapters.permissions import Permissions
-from synapse_modules.adapters.practice_calls import PracticeCalls
 from synapse_modules.adapters.practice_page_code import PracticePageCode
 from synapse_modules.adapters.reachability_age import ReachabilityAge
 from synapse_modules.adapters.reachability_watch import ReachabilityWatch
@@ -53,22 +44,19 @@ from synapse_modules.adapters.synapse_private.features import end_start
 from synapse_modules.adapters.unreachable_marks import MarkBringer
 from synapse_modules.adapters.ways_in import WaysIn
 from synapse_modules.federation_wiring import open_federation
+from synapse_modules.machine_wiring import open_machine_api
 from synapse_modules.rules.reach import Refusal
 from synapse_modules.rules.unreachable_mark import marked
 from synapse_modules.settings import Configuration, ModuleSettings, load_configuration
-from synapse_modules.start_checks import fits_the_homeserver, has_its_keys, holds_the_rules
+from synapse_modules.start_checks import fits_the_database, fits_the_homeserver, holds_the_rules
 from synapse_modules.store.accounts import Accounts
-from synapse_modules.store.audit import AuditLog
-from synapse_modules.store.changes import Changes
 from synapse_modules.store.common_rooms import CommonRooms
 from synapse_modules.store.deactivations import Deactivations
 from synapse_modules.store.delayed_events import DelayedEvents
-from synapse_modules.store.erasable_events import ErasableEvents
 from synapse_modules.store.insured_only_rooms import InsuredOnlyRooms
 from synapse_modules.store.memberships import Memberships
 from synapse_modules.store.reachability import Reachability
 from synapse_modules.store.rooms import Rooms
-from synapse_modules.store.sealed_kvnrs import SealedKvnrs
 from synapse_modules.store.statements import UsedStatements
 from synapse_modules.store.unreachable_marks import UnreachableMarks
 
@@ -91,15 +79,20 @@ def parse_config(config: object) -> Configuration:
         raise ConfigError(str(fault)) from None
 
 
-class _Clients:
-    """The clients of the settings (``token_grant.ClientRegistry``)."""
-
-    def __init__(self, clients: dict[str, Client]) -> None:
-        self._clients = clients
-
-    async def find_client(self, client_id: str) -> Client | None:
-        """The client, or None if it is unknown."""
-        return self._clients.get(client_id)
+def _open_synapse(config: Configuration, api: ModuleApi) -> SynapsePrivate:
+    """Synapse past its public API, once everything fits; a fault ends the start."""
+    try:
+        synapse = SynapsePrivate(api)
+        fits_the_homeserver(config.settings, api.public_baseurl, synapse.sign_in_providers)
+        holds_the_rules(synapse.settings.ways_in(), synapse.settings.needed())
+        notices = synapse.settings.server_notices
+        synapse.prepare_database(
+            is_main_process=api.worker_name is None,
+            check=lambda txn: fits_the_database(txn, config, server_name=api.server_name, notices=notices),
+        )
+    except ConfigError as fault:
+        end_start(fault)
+    return synapse
 
 
 class HekMessenger:
@@ -110,21 +103,13 @@ class HekMessenger:
     def __init__(self, config: Configuration, api: ModuleApi) -> None:
         settings = config.settings
         self._api = api
-        try:
-            synapse = SynapsePrivate(api)
-            fits_the_homeserver(settings, api.public_baseurl, synapse.sign_in_providers)
-            holds_the_rules(synapse.settings.ways_in(), synapse.settings.needed())
-            synapse.prepare_database(
-                is_main_process=api.worker_name is None, check=lambda txn: has_its_keys(txn, config.vault)
-            )
-        except ConfigError as fault:
-            end_start(fault)
+        synapse = _open_synapse(config, api)
         house = settings.house(api.server_name)
 
         database = SynapseDatabase(api)
         accounts, rooms = Accounts(database), Rooms(database)
         memberships = Memberships(database, timedelta(days=settings.grace_days))
-        reachability, statements, audit = Reachability(database), UsedStatements(database), AuditLog(database)
+        reachability, statements = Reachability(database), UsedStatements(database)
         parties = Parties(api, accounts, reachability)
         register = RoomRegister(api, rooms, parties)
         locks = Locks(accounts, synapse.accounts)
@@ -198,38 +183,18 @@ class HekMessenger:
         synapse.people_search.wrap(search.wrap)
         synapse.people_search.wrap(PracticePageCode(api, directory, accounts).wrap)
 
-        calls: list[Calls] = [
-            KvnrKeyCalls(SealedKvnrs(database), config.vault),
-            MembershipCalls(
-                memberships=memberships,
-                locks=locks,
-                vault=config.vault,
-                admit_test_numbers=settings.admit_test_numbers,
-            ),
-            AccountCalls(
-                api, accounts=accounts, memberships=memberships, changes=Changes(database), vault=config.vault
-            ),
-            PracticeCalls(api, accounts=accounts, locks=locks),
-            CareRoomCalls(
-                api, accounts=accounts, rooms=rooms, register=register, audit=audit, synapse=synapse.memberships
-            ),
-            ErasureCalls(
-                api,
-                rooms=rooms,
-                register=register,
-                events=ErasableEvents(database),
-                audit=audit,
-                synapse=synapse.history,
-            ),
-        ]
-        resource = MachineResource(
-            [route for call in calls for route in call.routes()],
-            authority=TokenAuthority(settings.public_url, settings.token_endpoint, config.signing_key),
-            clients=_Clients(config.clients),
-            replays=statements,
-            clock=synapse.clock,
+        open_machine_api(
+            api,
+            config,
+            synapse,
+            database,
+            accounts=accounts,
+            memberships=memberships,
+            locks=locks,
+            rooms=rooms,
+            register=register,
+            statements=statements,
         )
-        api.register_web_resource(MACHINE_PREFIX, resource)
 
         if api.should_run_background_tasks():
             own_accounts = OwnAccounts(api, settings, accounts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from synapse.config import ConfigError
@@ -10,7 +10,8 @@ from synapse.config import ConfigError
 from synapse_modules.rules.homeserver_settings import unmet_needs
 from synapse_modules.rules.kvnr_vault import KvnrVault, SealBroken
 from synapse_modules.rules.ways_in import open_ways
-from synapse_modules.settings import ModuleSettings
+from synapse_modules.settings import Configuration, ModuleSettings
+from synapse_modules.store.accounts import select_account
 from synapse_modules.store.interaction import Transaction
 from synapse_modules.store.sealed_kvnrs import key_ids_in_use, seal_without_key_id
 
@@ -51,12 +52,38 @@ def holds_the_rules(ways_in: Mapping[str, Any], needed: Mapping[str, Any]) -> No
         raise ConfigError("\n".join(f"homeserver.yaml: {line}" for line in lines))
 
 
-def has_its_keys(txn: Transaction, vault: KvnrVault) -> None:
-    """Checks that every KVNR can be read with the keys of the file.
+def fits_the_database(txn: Transaction, config: Configuration, *, server_name: str, notices: str | None) -> None:
+    """Checks what can only be compared with what is stored.
+
+    Args:
+        txn: of the database, whose tables are made.
+        config: the module's settings and keys.
+        server_name: of the homeserver.
+        notices: the user id that server notices come from; None if there are none.
 
     Raises:
-        ConfigError: naming the key that is missing by its id.
+        ConfigError: naming the setting.
     """
+    _has_its_keys(txn, config.vault)
+    own = {f"@{account.localpart}:{server_name}" for account in config.settings.accounts}
+    _leaves_accounts_their_names(txn, notices, own)
+
+
+def _leaves_accounts_their_names(txn: Transaction, notices: str | None, own: Collection[str]) -> None:
+    """Checks that the account that Synapse sends server notices from is no account of ours.
+
+    Synapse registers nobody by that name and lets nobody invite it: an account of the settings would never be made, nor
+    those that stand after it, administrators among them; HEK would be reached by nobody.
+    """
+    if notices is not None and (notices in own or select_account(txn, "user_id", notices) is not None):
+        raise ConfigError(
+            f"homeserver.yaml: server_notices.system_mxid_localpart: {notices[1:].partition(':')[0]} is not allowed: "
+            "it must be a name that no account has, since otherwise that account could not be made, nor be invited"
+        )
+
+
+def _has_its_keys(txn: Transaction, vault: KvnrVault) -> None:
+    """Checks that every KVNR can be read with the keys of the file; names the key that is missing by its id."""
     missing = [wanted for wanted in key_ids_in_use(txn) if not vault.knows_key(wanted)]
     oldest = seal_without_key_id(txn)
     try:

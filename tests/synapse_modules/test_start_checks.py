@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from synapse_modules.rules.homeserver_settings import NEEDS
-from tests.synapse_modules.homeserver_under_test import Homeserver
+from tests.synapse_modules.homeserver_under_test import OPERATOR, SUPPORT, Homeserver
 from tests.synapse_modules.test_ways_in import refused_start
 
 _NONE_FITS = {
@@ -39,3 +41,24 @@ def test_each_setting_that_a_rule_leans_on_is_named_in_a_line_of_its_own(
     assert "redaction_retention_period: 90 days, 0:00:00 is not allowed: it must be set and at most 7 days" in str(
         lines
     )
+
+
+@pytest.mark.parametrize("user_id", [SUPPORT, OPERATOR])
+def test_no_account_of_the_settings_is_taken_for_server_notices(
+    homeserver: Homeserver, tmp_path: Path, user_id: str
+) -> None:
+    """Synapse would never let it be made, nor those after it: at a first start nobody could operate the homeserver."""
+    _is_refused_for_notices(homeserver, tmp_path, user_id)
+
+
+async def test_no_account_that_there_is_is_taken_for_server_notices(homeserver: Homeserver, tmp_path: Path) -> None:
+    person = await homeserver.new_person()
+    homeserver.rows("VACUUM INTO ?", str(tmp_path / "homeserver.db"))
+    _is_refused_for_notices(homeserver, tmp_path, person.user_id)
+
+
+def _is_refused_for_notices(homeserver: Homeserver, folder: Path, user_id: str) -> None:
+    name = user_id[1:].partition(":")[0]
+    said = refused_start(homeserver, folder, {"server_notices": {"system_mxid_localpart": name}})
+    wanted = f"homeserver.yaml: server_notices.system_mxid_localpart: {name} is not allowed: it must be a name that no"
+    assert said.strip().splitlines()[-1].startswith(wanted)

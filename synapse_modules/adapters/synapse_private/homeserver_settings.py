@@ -35,6 +35,11 @@ class PrivateSettings:
             "matrix_authentication_service.enabled": config.mas.enabled,
         }
 
+    @property
+    def server_notices(self) -> str | None:
+        """The user id that ``server_notices.system_mxid_localpart`` makes; None if there are no server notices."""
+        return self._config.servernotices.server_notices_mxid
+
     def needed(self) -> dict[str, Any]:
         """What it says of everything that a rule leans on (``rules.homeserver_settings.NEEDS``)."""
         config = self._config
