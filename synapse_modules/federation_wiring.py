@@ -61,7 +61,7 @@ def open_federation(
         to_leave=to_leave,
         second_insured_by_practice=config.settings.second_insured_by_practice,
     )
-    parties.ask_about_others(servers.kind_of, servers.stored_kind_of)
+    parties.ask_about_others(servers)
     events.ask_about_others(gate.verdict)
     synapse.federated_rooms.ask_first(gate)
     synapse.federated_requests.close(FederationRequests(CommonRooms(database)))

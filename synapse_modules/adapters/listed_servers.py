@@ -105,9 +105,11 @@ class ListedServers:
     @property
     def servers(self) -> Mapping[str, ListedServer]:
         """Those that take part, as this process knows them; none if the list is too old."""
-        return self._servers if self._counts() else {}
+        return self._servers if self.counts else {}
 
-    def _counts(self) -> bool:
+    @property
+    def counts(self) -> bool:
+        """Whether the list is recent enough to say who takes part."""
         return still_counts(self._stamp.confirmed_at, now_ms(), self._settings.max_age_ms)
 
     def _may_ask_again(self) -> bool:
@@ -161,7 +163,7 @@ class ListedServers:
         _VERSION.set(stamp.version)
         _CONFIRMED_AT.set(stamp.confirmed_at / 1000)
         self._synapse.admit(self.servers)
-        if self._counts() != self._is_in_use:
+        if self.counts != self._is_in_use:
             self._is_in_use = not self._is_in_use
             if self._is_in_use:
                 logger.info("the federation list is current: other homeservers are admitted")

@@ -122,7 +122,7 @@ class MembershipGate:
         others = [user_id for user_id in members if user_id != invitee.user_id]
         present = Counter((await self._parties.kinds(others)).values())
         given = Circumstances(
-            reachability_known=await self._age.is_known_for(inviter),
+            reachability_known=await self._age.is_known_for(inviter, [invitee]),
             admitted=await self._permissions.admits(inviter, invitee),
             practices=present[AccountKind.PRACTICE],
             insured_people=present[AccountKind.INSURED],

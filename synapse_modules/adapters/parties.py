@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 from synapse.module_api import ModuleApi
 
@@ -11,12 +12,35 @@ from synapse_modules.rules.reach import Party
 from synapse_modules.store.accounts import Accounts
 from synapse_modules.store.reachability import Reachability
 
-RemoteKind = Callable[[str], Awaitable[AccountKind | None]]
 _MOST_KNOWN = 100_000
 
 
-async def _unknown(_user_id: str) -> AccountKind | None:
-    return None
+class Elsewhere(Protocol):
+    """Who knows people of other servers: ``INSURED``, ``PRACTICE``, or None for nobody."""
+
+    @property
+    def counts(self) -> bool:
+        """Whether what it knows is recent enough to say who takes part now."""
+        ...
+
+    async def kind_of(self, user_id: str) -> AccountKind | None:
+        """What somebody is who takes part now."""
+        ...
+
+    async def stored_kind_of(self, user_id: str) -> AccountKind | None:
+        """What somebody is who took part when that was last known."""
+        ...
+
+
+class _Nobody:
+    """There are no other servers."""
+
+    counts = True
+
+    async def kind_of(self, _user_id: str) -> AccountKind | None:
+        return None
+
+    stored_kind_of = kind_of
 
 
 class Parties:
@@ -26,19 +50,16 @@ class Parties:
         self._api = api
         self._accounts = accounts
         self._reachability = reachability
-        self._remote_kind: RemoteKind = _unknown
-        self._stored_kind: RemoteKind = _unknown
+        self._elsewhere: Elsewhere = _Nobody()
         self._kinds: dict[str, AccountKind] = {}
 
-    def ask_about_others(self, remote_kind: RemoteKind, stored_kind: RemoteKind) -> None:
-        """Says who tells what somebody of another server is: ``INSURED``, ``PRACTICE``, or None for nobody.
+    def ask_about_others(self, elsewhere: Elsewhere) -> None:
+        """Says who tells what somebody of another server is."""
+        self._elsewhere = elsewhere
 
-        Args:
-            remote_kind: who takes part now.
-            stored_kind: who took part when that was last known.
-        """
-        self._remote_kind = remote_kind
-        self._stored_kind = stored_kind
+    def is_known_where(self, user_id: str) -> bool:
+        """Whether it is known who takes part where somebody is: here always, elsewhere by a list that counts."""
+        return self._is_local(user_id) or self._elsewhere.counts
 
     def _is_local(self, user_id: str) -> bool:
         # What no database takes is nobody's id, and nobody elsewhere knows it.
@@ -49,7 +70,7 @@ class Parties:
         local = [user_id for user_id in user_ids if self._is_local(user_id)]
         found = await self._accounts.parties(local) if local else {}
         for user_id in set(user_ids) - set(local):
-            kind = await self._remote_kind(user_id)
+            kind = await self._elsewhere.kind_of(user_id)
             reachable = kind is AccountKind.PRACTICE and await self._reachability.reaches(user_id)
             found[user_id] = Party(user_id, kind, live=kind is not None, reachable=reachable)
         return found
@@ -71,6 +92,6 @@ class Parties:
             }
         found = {user_id: self._kinds[user_id] for user_id in user_ids if user_id in self._kinds}
         for user_id in user_ids:
-            if not self._is_local(user_id) and (kind := await self._stored_kind(user_id)) is not None:
+            if not self._is_local(user_id) and (kind := await self._elsewhere.stored_kind_of(user_id)) is not None:
                 found[user_id] = kind
         return found

@@ -1,8 +1,11 @@
-"""Whether it is known who may be reached: the directory was heard lately enough."""
+"""Whether it is known who may be reached: the directory and the federation list were heard of lately enough."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from messenger_core.account_kinds import AccountKind
+from synapse_modules.adapters.parties import Parties
 from synapse_modules.adapters.present import now_ms
 from synapse_modules.rules.reach import Party
 from synapse_modules.store.reachability import Reachability
@@ -11,14 +14,17 @@ _MS_PER_MINUTE = 60_000
 
 
 class ReachabilityAge:
-    """Compares the directory's last word with the age that is allowed."""
+    """Compares the last word of either with the age that is allowed."""
 
-    def __init__(self, reachability: Reachability, max_age_minutes: int) -> None:
+    def __init__(self, reachability: Reachability, parties: Parties, max_age_minutes: int) -> None:
         self._reachability = reachability
+        self._parties = parties
         self._max_age_ms = max_age_minutes * _MS_PER_MINUTE
 
-    async def is_known_for(self, inviter: Party) -> bool:
-        """Whether an invitation by somebody can be judged; only insured people depend on the directory."""
+    async def is_known_for(self, inviter: Party, invitees: Iterable[Party]) -> bool:
+        """Whether an invitation can be judged: only insured people depend on the directory, all on who is elsewhere."""
+        if not all(self._parties.is_known_where(invitee.user_id) for invitee in invitees):
+            return False
         if inviter.kind is not AccountKind.INSURED:
             return True
         return now_ms() - await self._reachability.confirmed_at() <= self._max_age_ms

@@ -8,6 +8,9 @@ from messenger_core.catalogue import Catalogue
 from synapse_modules.rules.reach import Refusal
 from synapse_modules.rules.room_form import FormFault
 
+# Which of Matrix's own codes says so would make clients ask again by themselves (docs/decisions/0097).
+TRY_LATER = "DE.HEK_TRY_LATER"
+
 
 class Refusals:
     """Makes Synapse's errors of refusals; the error code is the contract, the text is for people."""
@@ -18,9 +21,10 @@ class Refusals:
     def error(self, refusal: Refusal | FormFault) -> SynapseError:
         """The error to be raised."""
         bad_request = isinstance(refusal, FormFault) or refusal in {Refusal.ONE_INVITEE, Refusal.NOT_ONE_EMOJI}
+        code: str
         match refusal:
-            case Refusal.NO_ANSWER_FROM_THERE:
-                return SynapseError(502, self._texts.line(f"room-{refusal.value}"), Codes.UNKNOWN)
+            case Refusal.TRY_LATER | Refusal.NO_ANSWER_FROM_THERE:
+                code = TRY_LATER
             # gemSpec_TI-M_Basis, A_26227 for reactions.
             case FormFault.NOT_READABLE | Refusal.NOT_ONE_EMOJI:
                 code = Codes.BAD_JSON

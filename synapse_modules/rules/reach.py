@@ -82,7 +82,8 @@ class Circumstances:
     """What else an invitation depends on.
 
     Attributes:
-        reachability_known: whether the set of reachable practices is recent enough to be used.
+        reachability_known: whether what is known of those who are asked is recent enough to be used: the set of
+            reachable practices for insured people, the federation list for who asks somebody of another server.
         admitted: whether the invited side lets itself be invited by the inviter (``permission.Permission``).
         practices: how many practices other than the invitee are in the room or invited.
         insured_people: how many insured people other than the invitee are in the room or invited.
@@ -114,6 +115,8 @@ def plan_room(creator: Party, invitees: Sequence[Party], house: House, given: Ci
         plan = _plan_of_insured(creator, invitees, house, reachability_known=given.reachability_known)
     elif creator.may_act(AccountKind.PRACTICE):
         plan = _plan_with_one_insured(invitees, RoomKind.REQUEST)
+        if plan is Refusal.NOT_REACHABLE and not given.reachability_known:
+            plan = Refusal.TRY_LATER
     else:
         return _plan_of_house(creator, invitees, house)
     return plan if given.admitted or isinstance(plan, Refusal) else Refusal.NOT_REACHABLE
@@ -179,15 +182,17 @@ def _is_between(inviter: Party, invitee: Party, room: Room, account: str) -> boo
 
 
 def _check_chat_invitation(inviter: Party, invitee: Party, room: Room, given: Circumstances) -> Refusal | None:
-    allowed = False
+    allowed, refusal = False, Refusal.NOT_REACHABLE
     if inviter.user_id == room.insured_user_id and inviter.may_act(AccountKind.INSURED):
         if not given.reachability_known:
             return Refusal.TRY_LATER
         allowed = invitee.may_act(AccountKind.PRACTICE) and invitee.reachable and not given.practices
-    elif inviter.may_act(AccountKind.PRACTICE) and invitee.may_act(AccountKind.INSURED):
+    elif inviter.may_act(AccountKind.PRACTICE):
         is_second = given.second_insured_by_practice and room.kind is RoomKind.CARE and given.insured_people <= 1
-        allowed = invitee.user_id == room.insured_user_id or is_second
-    return None if allowed and given.admitted else Refusal.NOT_REACHABLE
+        allowed = invitee.may_act(AccountKind.INSURED) and (invitee.user_id == room.insured_user_id or is_second)
+        if not given.reachability_known:
+            refusal = Refusal.TRY_LATER
+    return None if allowed and given.admitted else refusal
 
 
 def check_invitation_from_elsewhere(inviter: Party, invitee: Party, *, admitted: bool) -> Refusal | None:

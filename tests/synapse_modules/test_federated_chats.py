@@ -97,7 +97,7 @@ async def test_the_invited_side_decides_about_practices_of_other_servers_too(fed
 
 @pytest.mark.parametrize(
     ("answered", "status", "errcode", "told"),
-    [(403, 403, "M_FORBIDDEN", "nicht erreichbar"), (500, 502, "M_UNKNOWN", "später noch einmal")],
+    [(403, 403, "M_FORBIDDEN", "nicht erreichbar"), (500, 403, "DE.HEK_TRY_LATER", "später noch einmal")],
 )
 async def test_an_invitation_that_the_other_server_does_not_take_leaves_no_room_behind(
     federation: Federation, answered: int, status: int, errcode: str, told: str
@@ -119,7 +119,7 @@ async def test_an_invitation_that_the_other_server_does_not_take_leaves_no_room_
 
 
 @pytest.mark.parametrize(
-    ("answered", "status", "told"), [(403, 403, "wenn Sie eingeladen sind"), (500, 502, "später noch einmal")]
+    ("answered", "status", "told"), [(403, 403, "wenn Sie eingeladen sind"), (500, 403, "später noch einmal")]
 )
 async def test_a_join_that_the_other_server_does_not_take_is_told_in_our_words(
     federation: Federation, answered: int, status: int, told: str

@@ -137,14 +137,24 @@ async def test_the_stored_list_stays_whatever_the_publisher_answers(federation: 
 
 
 async def test_a_list_that_nobody_confirmed_for_too_long_admits_nobody(federation: Federation) -> None:
-    """Fails closed, and opens again as soon as the publisher answers."""
+    """Fails closed, and opens again as soon as the publisher answers; whoever asks somebody there can tell."""
+    ours, there = federation.ours, federation.hostile.user("praxis-that-nobody-found")
+    person, practice = await ours.new_person(), await ours.practice_device(await ours.new_practice("Praxis"))
     federation.lists.is_down = True
     try:
         federation.ours.change_row("UPDATE hek_federation_list SET confirmed_at = confirmed_at - ?", 73 * 3_600_000)
         await federation.ours.until_async(lambda: _is_closed(federation))
+        told = [await ours.create_room(who, there) for who in (person, practice)]
     finally:
         federation.lists.is_down = False
     await federation.ours.until_async(lambda: is_heard(federation, federation.hostile))
+    told += [await ours.create_room(who, there) for who in (person, practice)]
+    assert [(status, answer["errcode"]) for status, answer in told] == [
+        (403, "DE.HEK_TRY_LATER"),
+        (403, "DE.HEK_TRY_LATER"),
+        (403, "M_FORBIDDEN"),
+        (403, "M_FORBIDDEN"),
+    ]
 
 
 async def _is_closed(federation: Federation) -> bool:

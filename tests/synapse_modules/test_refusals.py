@@ -27,12 +27,13 @@ from tests.synapse_modules.homeserver_under_test import SUPPORT, Homeserver, cla
 
 _TEXTS = Catalogue.of("synapse_modules")
 _FORBIDDEN = (HTTPStatus.FORBIDDEN, Codes.FORBIDDEN)
+_LATER = (HTTPStatus.FORBIDDEN, "DE.HEK_TRY_LATER")
 _BAD = (HTTPStatus.BAD_REQUEST, Codes.FORBIDDEN)
 TABLE: dict[Refusal | FormFault, tuple[HTTPStatus, str]] = {
     Refusal.NO_RIGHTS: _FORBIDDEN,
     Refusal.ONE_INVITEE: _BAD,
     Refusal.NOT_REACHABLE: _FORBIDDEN,
-    Refusal.TRY_LATER: _FORBIDDEN,
+    Refusal.TRY_LATER: _LATER,
     Refusal.NOT_INVITED: _FORBIDDEN,
     Refusal.NOT_REMOVABLE: _FORBIDDEN,
     Refusal.NOT_ACCEPTED_YET: _FORBIDDEN,
@@ -47,7 +48,7 @@ TABLE: dict[Refusal | FormFault, tuple[HTTPStatus, str]] = {
     Refusal.PROFILE_FIXED: _FORBIDDEN,
     Refusal.NOT_AN_ADMINISTRATOR: _FORBIDDEN,
     Refusal.NOT_A_CHAT: _FORBIDDEN,
-    Refusal.NO_ANSWER_FROM_THERE: (HTTPStatus.BAD_GATEWAY, Codes.UNKNOWN),
+    Refusal.NO_ANSWER_FROM_THERE: _LATER,
     FormFault.NOT_READABLE: (HTTPStatus.BAD_REQUEST, Codes.BAD_JSON),
     FormFault.NOT_PRIVATE: _BAD,
     FormFault.WRONG_VERSION: (HTTPStatus.BAD_REQUEST, Codes.UNSUPPORTED_ROOM_VERSION),
@@ -97,6 +98,23 @@ def test_a_person_is_told_the_same_of_everybody_whom_she_does_not_reach(known: b
     assert told == {Refusal.NOT_REACHABLE if known else Refusal.TRY_LATER}
 
 
+def test_no_refusal_makes_a_client_ask_again_by_itself() -> None:
+    """Clients repeat for minutes what is answered with 429 or a fault of the server's, and make a room each time."""
+    assert {status for status, _ in TABLE.values()} <= {HTTPStatus.BAD_REQUEST, HTTPStatus.FORBIDDEN}
+    assert not {code for _, code in TABLE.values()} & {Codes.LIMIT_EXCEEDED, Codes.RESOURCE_LIMIT_EXCEEDED}
+
+
+def test_while_nothing_is_known_of_other_servers_a_practice_is_told_to_try_later() -> None:
+    """Of everybody there; whom it reaches without asking anybody, it reaches."""
+    unheard = Circumstances(reachability_known=False, admitted=True)
+    room = Room("!r", RoomKind.CARE, _PERSON.user_id)
+    strangers = [other for other in _OUT_OF_REACH if not other.may_act(AccountKind.INSURED)]
+    told: set[Any] = {plan_room(_PRACTICE, [other], _HOUSE, unheard) for other in strangers}
+    told |= {check_invitation(_PRACTICE, other, room, _HOUSE, unheard) for other in strangers}
+    assert told == {Refusal.TRY_LATER}
+    assert check_invitation(_PRACTICE, _PERSON, room, _HOUSE, unheard) is None
+
+
 def test_a_practice_is_told_the_same_of_everybody_whom_it_does_not_reach() -> None:
     """A locked person and one who does not admit it among them."""
     out_of_reach = [other for other in _OUT_OF_REACH if not other.may_act(AccountKind.INSURED)]
@@ -144,8 +162,9 @@ async def test_while_it_is_not_known_who_may_be_reached_everybody_is_told_to_try
     other = await homeserver.new_practice("Praxis")
     homeserver.change_row("UPDATE hek_reachability SET confirmed_at = 0")
     refused = [await homeserver.create_room(person, target) for target in (other.user_id, "@nobody:hek.test")]
-    expected = {"errcode": "M_FORBIDDEN", "error": _TEXTS.line("room-try-later")}
-    assert refused == [(403, expected)] * 2
+    expected = {"errcode": "DE.HEK_TRY_LATER", "error": _TEXTS.line("room-try-later")}
+    refused.append(await homeserver.invite(person, room, other.user_id))
+    assert refused == [(403, expected)] * 3
     assert [(await homeserver.send(who, room))[0] for who in (person, device)] == [200, 200]
     assert (await homeserver.create_room(person, SUPPORT))[0] == 200
     await homeserver.new_practice("Praxis, die das Verzeichnis hören lässt")
