@@ -18,6 +18,8 @@ from synapse_modules.adapters.deactivations import DeactivationWork
 from synapse_modules.adapters.device_gate import DeviceGate
 from synapse_modules.adapters.directory_client import DirectoryClient
 from synapse_modules.adapters.event_gate import EventGate
+from synapse_modules.adapters.half_made_rooms import ROUND_MS as HALF_MADE_ROUND_MS
+from synapse_modules.adapters.half_made_rooms import HalfMadeRooms
 from synapse_modules.adapters.insured_only_rooms import InsuredOnlyRoomsWork
 from synapse_modules.adapters.key_sign_in import KeySignIn
 from synapse_modules.adapters.lock_watch import LockWatch
@@ -57,6 +59,7 @@ from synapse_modules.store.insured_only_rooms import InsuredOnlyRooms
 from synapse_modules.store.memberships import Memberships
 from synapse_modules.store.reachability import Reachability
 from synapse_modules.store.rooms import Rooms
+from synapse_modules.store.rooms_in_making import RoomsInMaking
 from synapse_modules.store.statements import UsedStatements
 from synapse_modules.store.unreachable_marks import UnreachableMarks
 
@@ -137,10 +140,12 @@ class HekMessenger:
             refusals=refusals,
             room_versions=settings.room_versions,
         )
+        making = RoomsInMaking(database)
         members = MembershipGate(
             api,
             house=house,
             rooms=rooms,
+            making=making,
             register=register,
             parties=parties,
             permissions=permissions,
@@ -203,6 +208,9 @@ class HekMessenger:
             stages = Stages(api, memberships=memberships, locks=locks, deactivations=deactivations)
             api.delayed_background_call(0, stages.run, desc="hek_stages")
             api.delayed_background_call(0, watch.follow, desc="hek_reachability")
+            half_made = HalfMadeRooms(api, making, rooms, synapse.memberships)
+            api.delayed_background_call(0, half_made.clear, desc="hek_half_made_rooms_at_start")
+            api.looping_background_call(half_made.clear, HALF_MADE_ROUND_MS, desc="hek_half_made_rooms")
             self._empty_what_is_left_to_insured_people(settings, database, rooms, register, parties)
 
     def _empty_what_is_left_to_insured_people(

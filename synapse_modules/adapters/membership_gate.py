@@ -11,6 +11,7 @@ from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
 from messenger_core.account_kinds import AccountKind
 from synapse_modules.adapters.parties import Parties
 from synapse_modules.adapters.permissions import Permissions
+from synapse_modules.adapters.present import now_ms
 from synapse_modules.adapters.reachability_age import ReachabilityAge
 from synapse_modules.adapters.refusals import Refusals
 from synapse_modules.adapters.room_register import RoomRegister
@@ -20,6 +21,9 @@ from synapse_modules.rules.clear_text import membership_without_words
 from synapse_modules.rules.reach import CHAT_WITH_PRACTICE, Circumstances, House, Refusal
 from synapse_modules.rules.room_form import FormFault
 from synapse_modules.store.rooms import Rooms
+from synapse_modules.store.rooms_in_making import RoomsInMaking
+
+_ASKING = frozenset({AccountKind.INSURED, AccountKind.PRACTICE})
 
 
 class MembershipGate:
@@ -34,6 +38,7 @@ class MembershipGate:
         *,
         house: House,
         rooms: Rooms,
+        making: RoomsInMaking,
         register: RoomRegister,
         parties: Parties,
         permissions: Permissions,
@@ -43,6 +48,7 @@ class MembershipGate:
     ) -> None:
         self._house = house
         self._rooms = rooms
+        self._making = making
         self._register = register
         self._parties = parties
         self._permissions = permissions
@@ -61,7 +67,9 @@ class MembershipGate:
             raise self.refused_address()
         refusal: Refusal | None
         # A new room was judged as a whole before anything of it was made; what comes of it is not judged again.
-        if not change.is_new_room:
+        if change.is_new_room:
+            await self._note_making(change)
+        else:
             match change.action:
                 case "invite":
                     refusal = await self._invitation(change)
@@ -76,6 +84,17 @@ class MembershipGate:
             if refusal is not None:
                 raise self._refusals.error(refusal)
         return membership_without_words(change.content)
+
+    async def _note_making(self, change: MembershipChange) -> None:
+        """Writes down that somebody makes a room, before she is in it: whatever ends this process, it will be ended."""
+        kinds = await self._parties.kinds([change.sender])
+        # A room of people has one invitation, its last step; HEK's accounts find and finish their rooms themselves.
+        if change.action == "join" and kinds.get(change.sender) in _ASKING:
+            await self._making.begin(change.room_id, change.sender, at=now_ms())
+
+    async def is_made(self, change: MembershipChange) -> None:
+        """The one invitation of a new room is sent, or the room is ended again."""
+        await self._making.end(change.room_id)
 
     async def taken_back_with(self, change: MembershipChange) -> list[str]:
         """Whose pending invitations are taken back before the change.
@@ -128,7 +147,11 @@ class MembershipGate:
             insured_people=present[AccountKind.INSURED],
             second_insured_by_practice=self._second_insured,
         )
-        return reach.check_invitation(inviter, invitee, room, self._house, given)
+        refusal = reach.check_invitation(inviter, invitee, room, self._house, given)
+        if refusal is None and await self._making.is_under_way(change.room_id):
+            # It may lack its encryption, and is ended soon.
+            return Refusal.REQUEST_ENDED
+        return refusal
 
     async def _join(self, change: MembershipChange) -> Refusal | None:
         membership = await self._rooms.membership(change.room_id, change.target)

@@ -104,6 +104,13 @@ _INSURED_ONLY_ROOMS = (
         emptied_at BIGINT
     )""",
 )
+_ROOMS_IN_MAKING = (
+    """CREATE TABLE hek_room_in_making (
+        room_id TEXT NOT NULL PRIMARY KEY,
+        maker TEXT NOT NULL,
+        begun_at BIGINT NOT NULL
+    )""",
+)
 
 MIGRATIONS: Sequence[Sequence[str]] = (
     _ACCOUNTS_ROOMS_AND_MACHINES,
@@ -114,6 +121,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     _ROOMS_TO_LEAVE,
     _CHATS_IN_CHANGES,
     _INSURED_ONLY_ROOMS,
+    _ROOMS_IN_MAKING,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

@@ -72,6 +72,10 @@ class MembershipJudge(Protocol):
         """
         ...
 
+    async def is_made(self, change: MembershipChange) -> None:
+        """Told when the last step of making a room is done, or the room is ended again."""
+        ...
+
     async def taken_back_with(self, change: MembershipChange) -> list[str]:
         """Whose pending invitations are taken back before the change."""
         ...
@@ -128,12 +132,16 @@ class PrivateMemberships:
                 except SynapseError:
                     # Not in the leaver's power; the leaving itself is never held up.
                     continue
-            try:
+            if not wanted.is_new_room or wanted.action != "invite":
                 return await call.go_on(content=content)
+            try:
+                result = await call.go_on(content=content)
             except Exception:
-                if wanted.is_new_room and wanted.action == "invite":
-                    await self._take_out_maker(call)
+                await self._take_out_maker(call)
+                await judge.is_made(wanted)
                 raise
+            await judge.is_made(wanted)
+            return result
 
         async def refuse_address(_call: Call) -> Any:
             raise judge.refused_address()

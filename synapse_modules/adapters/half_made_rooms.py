@@ -1,0 +1,50 @@
+"""Takes people out of rooms whose making ended with the process that made them, before anybody was invited."""
+
+from __future__ import annotations
+
+import logging
+
+from synapse.module_api import ModuleApi
+
+from messenger_core.log import fault_without_text
+from synapse_modules.adapters.present import now_ms
+from synapse_modules.adapters.synapse_private.memberships import PrivateMemberships
+from synapse_modules.store.rooms import Rooms
+from synapse_modules.store.rooms_in_making import RoomInMaking, RoomsInMaking
+
+logger = logging.getLogger(__name__)
+
+ROUND_MS = 60_000
+# Longer than any invitation takes: another server is asked four times, each for a minute at most.
+_GRACE_MS = 600_000
+
+
+class HalfMadeRooms:
+    """Runs on the main process; every step can be interrupted and is found again.
+
+    Whoever asked for such a room got no answer, so that nobody waits for it; it has no other side and may lack its
+    encryption.
+    """
+
+    def __init__(self, api: ModuleApi, making: RoomsInMaking, rooms: Rooms, synapse: PrivateMemberships) -> None:
+        self._api = api
+        self._making = making
+        self._rooms = rooms
+        self._synapse = synapse
+
+    async def clear(self) -> None:
+        """One round; what fails is tried again in the next one."""
+        for room in await self._making.begun_before(now_ms() - _GRACE_MS):
+            try:
+                await self._clear(room)
+            except Exception as fault:  # noqa: BLE001 - one room must not keep the others waiting
+                logger.warning("a half-made room could not be cleared yet: %s", fault_without_text(fault))
+
+    async def _clear(self, room: RoomInMaking) -> None:
+        if not room.is_made:
+            membership = await self._rooms.membership(room.room_id, room.maker)
+            if membership == "join":
+                await self._api.update_room_membership(room.maker, room.maker, room.room_id, "leave")
+            if membership is not None:
+                await self._synapse.forget(room.maker, room.room_id)
+        await self._making.end(room.room_id)
