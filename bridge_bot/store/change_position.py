@@ -17,7 +17,7 @@ class ChangePosition:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def read(self) -> int:
+    async def position(self) -> int:
         """The position to ask from, 0 at first."""
         query = sa.select(CHANGE_POSITION.c.next).where(CHANGE_POSITION.c.source == _SOURCE)
         async with self._engine.connect() as connection:

@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import asyncio
-import logging
 from collections.abc import Callable
 
+from messenger_core.account_changes import AccountFollower
 from messenger_core.account_kinds import AccountKind
 from messenger_core.calendar_periods import from_milliseconds
-from messenger_core.service_auth.client import CallFailed
 from retention.adapters.homeserver import AccountChange, Homeserver
 from retention.rules.chat_notices import TEXT_OF_CHANGE
 from retention.store.chat_notices import ChatNotice, ChatNotices
 from retention.store.membership_ends import MembershipEnds
 from retention.store.offers import Offers
 
-logger = logging.getLogger(__name__)
 
-_WAIT_S = 25
-_PAUSE_S = 5.0
-
-
-class AccountChanges:
-    """Applies the changes one after the other; the position moves only when all were applied."""
+class AccountChanges(AccountFollower[AccountChange]):
+    """What becomes of each change here; how far it has come stands beside the ends."""
 
     def __init__(
         self,
@@ -33,37 +26,17 @@ class AccountChanges:
         notices: ChatNotices,
         wake: Callable[[], None],
     ) -> None:
+        super().__init__(homeserver, ends)
         self._homeserver = homeserver
         self._ends = ends
         self._offers = offers
         self._notices = notices
         self._wake = wake
 
-    async def run(self) -> None:
-        """Follows until it is cancelled; an outage of the homeserver is waited out."""
-        while True:
-            try:
-                await self.follow_once(_WAIT_S)
-            except CallFailed as fault:
-                logger.warning("the changes of accounts cannot be followed: %s", fault)
-                await asyncio.sleep(_PAUSE_S)
-
-    async def follow_once(self, wait_s: int) -> None:
-        """Asks once and applies what came.
-
-        Raises:
-            CallFailed: if the homeserver cannot be asked.
-        """
-        since = await self._ends.position()
-        changes, position = await self._homeserver.changes(since, wait_s)
-        for change in changes:
-            if change.kind == AccountKind.INSURED:
-                await self._apply(change)
-        if position != since:
-            await self._ends.move_to(position)
-            self._wake()
-
-    async def _apply(self, change: AccountChange) -> None:
+    async def apply(self, change: AccountChange) -> None:
+        """Notes ends that are announced or taken back, and chats of which people are told; insured people's alone."""
+        if change.kind != AccountKind.INSURED:
+            return
         if change.what == "announced":
             ends_on = await self._homeserver.membership_ends_on(change.user_id)
             # None if it was taken back since; then that change comes as well.
@@ -80,3 +53,4 @@ class AccountChanges:
             await self._notices.add(
                 ChatNotice(change.version, change.user_id, change.room_id, change.what, happened_at, is_invited=False)
             )
+        self._wake()
