@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from synapse_modules.rules.public_keys import is_cross_signing_key, is_device_keys, is_one_time_keys
+
 _Form = Callable[[object], bool]
 
 
@@ -60,11 +62,17 @@ _FORMS: tuple[tuple[str, _Form], ...] = (
         _ANY + r"publicRooms",
         _object(_keys(_whole_number, "limit") | _keys(_or_null(_text), "third_party_instance_id")),
     ),
-    (_ANY + r"keys/upload.*", _object(_keys(_or_null(_map), "one_time_keys", "fallback_keys", "device_keys"))),
+    (
+        _ANY + r"keys/upload.*",
+        _object(
+            _keys(_or_null(is_device_keys), "device_keys")
+            | _keys(_or_null(is_one_time_keys), "one_time_keys", "fallback_keys")
+        ),
+    ),
     (_ANY + r"keys/signatures/upload", _map_of(_map_of(_map))),
     (
         _ANY + r"keys/device_signing/upload",
-        _object(_keys(_or_null(_map), "master_key", "self_signing_key", "user_signing_key")),
+        _object(_keys(_or_null(is_cross_signing_key), "master_key", "self_signing_key", "user_signing_key")),
     ),
     (r"(?:r0|v\d+)/keys/claim", _object(_keys(_map_of(_map_of(_text)), "one_time_keys"))),
     (r"unstable/keys/claim", _object(_keys(_map_of(_map), "one_time_keys"))),

@@ -117,8 +117,28 @@ async def test_no_words_pass_from_device_to_device_and_no_names_of_devices(homes
     [own] = (await _devices(homeserver, person, person.user_id)).values()
     assert own["unsigned"]["device_display_name"] == "Rückenschmerzen"
     await _send(homeserver, person, device, "m.room.message", _TEXT)
-    await _send(homeserver, person, device, "m.room_key.withheld", {"code": "m.unverified", "reason": "Befund"})
+    withheld = {"code": "m.unverified", "reason": "Befund", "note": "Befund"}
+    await _send(homeserver, person, device, "m.room_key.withheld", withheld)
     assert [event["content"] for event in await _received(homeserver, device)] == [{"code": "m.unverified"}]
+
+
+async def test_no_words_are_published_beside_keys(homeserver: Homeserver) -> None:
+    person, device, _, _ = await homeserver.care_room()
+    await _publish(homeserver, person)
+    before = await _devices(homeserver, device, person.user_id)
+    keys = {key: value for key, value in before[person.device_id].items() if key != "unsigned"}
+    for body in (
+        {"device_keys": keys | {"note": "Befund"}},
+        {"device_keys": keys | {"algorithms": ["Mein Befund"]}},
+        {"one_time_keys": {"signed_curve25519:9": {"key": "x", "signatures": {}, "note": "Befund"}}},
+        {"fallback_keys": {"signed_curve25519:9": {"key": "Mein Befund", "signatures": {}}}},
+    ):
+        status, answer = await homeserver.call(person, "POST", "/keys/upload", body)
+        assert (status, answer["errcode"]) == (400, "M_BAD_JSON")
+    assert await _devices(homeserver, device, person.user_id) == before
+    signing = {"user_id": person.user_id, "usage": ["master"], "keys": {"ed25519:x": "x"}, "note": "Befund"}
+    status, answer = await homeserver.call(person, "POST", "/keys/device_signing/upload", {"master_key": signing})
+    assert (status, answer["errcode"]) == (400, "M_BAD_JSON")
 
 
 async def test_signatures_do_not_tell_who_is_there(homeserver: Homeserver) -> None:

@@ -284,7 +284,9 @@ async def test_keys_and_messages_between_devices_are_open_to_those_in_a_common_r
         wanted = {session.user_id: {session.device.device_id: "signed_curve25519"}}
         _, claimed = await workers.call(who, "POST", "/keys/claim", {"one_time_keys": wanted})
         messages = {
-            session.user_id: {session.device.device_id: {"algorithm": "m.olm.v1.curve25519-aes-sha2", "note": note}}
+            session.user_id: {
+                session.device.device_id: {"algorithm": "m.olm.v1.curve25519-aes-sha2", "org.matrix.msgid": note}
+            }
         }
         path = f"/sendToDevice/m.room.encrypted/{secrets.token_hex(8)}"
         assert (await workers.call(who, "PUT", path, {"messages": messages}))[0] == 200
@@ -296,7 +298,7 @@ async def test_keys_and_messages_between_devices_are_open_to_those_in_a_common_r
     assert await reached(session.practice, "queued") == (True, True)
     await undo(workers, session.kvnr)
     _, synced = await workers.call(session.device, "GET", "/sync?timeout=0")
-    notes = [event["content"]["note"] for event in synced["to_device"]["events"]]
+    notes = [event["content"]["org.matrix.msgid"] for event in synced["to_device"]["events"]]
     assert notes == ["before", "queued"]
 
 

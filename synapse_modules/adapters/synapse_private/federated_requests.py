@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Protocol
 
@@ -17,6 +16,7 @@ from synapse.server import HomeServer
 
 from synapse_modules.adapters.synapse_private.features import Feature
 from synapse_modules.adapters.synapse_private.wrapping import Call, put_in_front
+from synapse_modules.rules.identifiers import is_event_id
 
 _CLAIMS = (FederationClientKeysClaimServlet, FederationUnstableClientKeysClaimServlet)
 FEATURES = (
@@ -133,10 +133,6 @@ async def _within_reach(rules: RequestRules, origin: str, content: Mapping[str, 
     return {user_id: value for user_id, value in by_user.items() if user_id in reached}
 
 
-# Rooms of version 4 and later: a hash in URL-safe base64.
-_EVENT_ID = re.compile(r"\$[A-Za-z0-9_-]{43}")
-
-
 def _is_of(user_id: str, origin: str) -> bool:
     return user_id.startswith("@") and user_id.partition(":")[2] == origin
 
@@ -194,10 +190,10 @@ def _is_receipt(kind: str, receipt: Mapping[str, Any]) -> bool:
     return (
         kind == "m.read"
         and receipt.keys() <= {"event_ids", "data"}
-        and all(_EVENT_ID.fullmatch(event_id) for event_id in receipt["event_ids"])
+        and all(map(is_event_id, receipt["event_ids"]))
         and data.keys() <= {"ts", "thread_id"}
         and type(data.get("ts", 0)) is int
-        and (thread == "main" or _EVENT_ID.fullmatch(thread) is not None)
+        and (thread == "main" or is_event_id(thread))
     )
 
 

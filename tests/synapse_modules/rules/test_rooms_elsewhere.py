@@ -33,7 +33,7 @@ KINDS = {
 }  # fmt: skip
 CARE = Room("!r:a", RoomKind.CARE, PERSON)
 MEGOLM = {"algorithm": "m.megolm.v1.aes-sha2"}
-CIPHERTEXT = MEGOLM | {"ciphertext": "AAAA", "sender_key": "k", "session_id": "s", "device_id": "d"}
+CIPHERTEXT = MEGOLM | {"ciphertext": "AAAA", "sender_key": "k" * 43, "session_id": "s" * 43, "device_id": "d"}
 
 
 def event(kind: str, content: Any, state_key: str | None = None, sender: str = PRAXIS, **more: Any) -> ForeignEvent:

@@ -67,7 +67,7 @@ async def asks_for_a_one_time_key(c: Cast) -> None:
 
 
 def _to_device(c: Cast, sender: str, kind: str = "m.room.encrypted", **content: str) -> dict[str, Any]:
-    message = {"algorithm": "m.olm.v1.curve25519-aes-sha2", "ciphertext": {}} | content
+    message = dict(content)
     messages = {c.victim.user_id: {c.victim.device_id: message}}
     said = {"sender": sender, "type": kind, "message_id": secrets.token_hex(8), "messages": messages}
     return {"edu_type": "m.direct_to_device", "content": said}
@@ -75,7 +75,7 @@ def _to_device(c: Cast, sender: str, kind: str = "m.room.encrypted", **content: 
 
 @route(Control.LISTED_ACQUAINTED, homes=ELSEWHERE)
 async def writes_to_the_device(c: Cast) -> None:
-    await c.home.transaction(edus=[_to_device(c, c.outsider, sender_key=c.marker)])
+    await c.home.transaction(edus=[_to_device(c, c.outsider, **{"org.matrix.msgid": c.marker})])
 
 
 @route(Control.LISTED_ACQUAINTED, homes=ELSEWHERE)
