@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any, Literal
 
-from synapse.api.errors import SynapseError
+from synapse.api.errors import AuthError, SynapseError
 from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
 
 from messenger_core.account_kinds import AccountKind
@@ -110,6 +110,10 @@ class MembershipGate:
         if members.pop(change.sender, None) != "join" or "join" in members.values():
             return []
         return sorted(members)
+
+    def in_our_words(self, fault: SynapseError) -> SynapseError:
+        """A refusal of Synapse's own: whom it is about is in the room already, or whoever asks is not."""
+        return self._refusals.error(Refusal.NOT_AS_IT_IS) if isinstance(fault, AuthError) else fault
 
     def refused_address(self) -> SynapseError:
         """Nobody is invited by mail address or telephone number."""

@@ -20,6 +20,7 @@ class Refusal(StrEnum):
     TRY_LATER = "try-later"
     NOT_INVITED = "not-invited"
     NOT_REMOVABLE = "not-removable"
+    NOT_AS_IT_IS = "not-as-it-is"
     NOT_ACCEPTED_YET = "not-accepted-yet"
     REQUEST_ENDED = "request-ended"
     NOT_DELETABLE = "not-deletable"

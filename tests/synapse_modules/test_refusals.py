@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from http import HTTPStatus
 from itertools import product
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from synapse.api.errors import Codes
@@ -23,7 +25,7 @@ from synapse_modules.rules.reach import (
     plan_room,
 )
 from synapse_modules.rules.room_form import FormFault
-from tests.synapse_modules.homeserver_under_test import SUPPORT, Homeserver, claims, new_kvnr
+from tests.synapse_modules.homeserver_under_test import CIPHERTEXT, SUPPORT, Homeserver, claims, new_kvnr
 
 _TEXTS = Catalogue.of("synapse_modules")
 _FORBIDDEN = (HTTPStatus.FORBIDDEN, Codes.FORBIDDEN)
@@ -36,6 +38,7 @@ TABLE: dict[Refusal | FormFault, tuple[HTTPStatus, str]] = {
     Refusal.TRY_LATER: _LATER,
     Refusal.NOT_INVITED: _FORBIDDEN,
     Refusal.NOT_REMOVABLE: _FORBIDDEN,
+    Refusal.NOT_AS_IT_IS: _FORBIDDEN,
     Refusal.NOT_ACCEPTED_YET: _FORBIDDEN,
     Refusal.REQUEST_ENDED: _FORBIDDEN,
     Refusal.NOT_DELETABLE: _FORBIDDEN,
@@ -169,3 +172,40 @@ async def test_while_it_is_not_known_who_may_be_reached_everybody_is_told_to_try
     assert (await homeserver.create_room(person, SUPPORT))[0] == 200
     await homeserver.new_practice("Praxis, die das Verzeichnis hören lässt")
     assert (await homeserver.create_room(person, other.user_id))[0] == 200
+
+
+async def test_what_synapse_refuses_of_a_membership_is_told_in_our_words(homeserver: Homeserver) -> None:
+    """Its own are English, and repeat the ids of the room and of the other side."""
+    person, device, practice, room = await homeserver.care_room()
+    other = await homeserver.new_person("Max")
+    told = [
+        await homeserver.invite(person, room, practice.user_id),
+        await homeserver.invite(device, room, person.user_id),
+        await homeserver.call(other, "POST", f"/rooms/{quote(room)}/leave", {}),
+    ]
+    expected = (403, {"errcode": "M_FORBIDDEN", "error": _TEXTS.line("room-not-as-it-is")})
+    assert told == [expected] * 3
+
+
+# docs/contracts.md names them, with the reason: Synapse refuses before it asks a module.
+_CONTRACTS = Path(__file__).parents[2] / "docs" / "contracts.md"
+_IN_ENGLISH = {
+    "is not in the room": ("PUT", "/rooms/{room}/send/m.room.encrypted/1", CIPHERTEXT, 403, "M_FORBIDDEN"),
+    "reads a room that she is not in": ("GET", "/rooms/{room}/messages?dir=b", None, 403, "M_FORBIDDEN"),
+    "asks for an event that is not there": ("GET", "/rooms/{room}/event/$e", None, 404, "M_NOT_FOUND"),
+    "joins a room of an unknown name": ("POST", "/join/%23name:hek.test", {}, 404, "M_NOT_FOUND"),
+    "sees a profile without a common room": ("GET", "/profile/{user}", None, 403, "M_FORBIDDEN"),
+    "asks for what is somebody else's": ("GET", "/user/{user}/account_data/m.direct", None, 403, "M_FORBIDDEN"),
+    "asks as an administrator": ("GET", "/admin/whois/{user}", None, 403, "M_FORBIDDEN"),
+}
+
+
+@pytest.mark.parametrize("who", _IN_ENGLISH)
+async def test_what_is_told_in_english_alone_is_told_by_synapse(homeserver: Homeserver, who: str) -> None:
+    _, device, _, room = await homeserver.care_room()
+    other = await homeserver.new_person("Max")
+    method, path, body, status, errcode = _IN_ENGLISH[who]
+    called = path.format(room=quote(room), user=quote(device.user_id))
+    got, answer = await homeserver.call(other, method, called, body)
+    assert (got, answer["errcode"], " / " in answer["error"]) == (status, errcode, False)
+    assert f"| {who} |" in _CONTRACTS.read_text()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -80,6 +80,10 @@ class MembershipJudge(Protocol):
         """Whose pending invitations are taken back before the change."""
         ...
 
+    def in_our_words(self, fault: SynapseError) -> SynapseError:
+        """What somebody is told whom Synapse refuses what the judge lets pass; its own texts name ids, in English."""
+        ...
+
     def refused_address(self) -> SynapseError:
         """What somebody is told who invites a mail address or telephone number."""
         ...
@@ -87,6 +91,13 @@ class MembershipJudge(Protocol):
     def refused_upgrade(self) -> SynapseError:
         """What somebody is told who replaces a room by one of another version."""
         ...
+
+
+async def _told(change: Awaitable[Any], judge: MembershipJudge) -> Any:
+    try:
+        return await change
+    except SynapseError as fault:
+        raise judge.in_our_words(fault) from None
 
 
 class PrivateMemberships:
@@ -133,7 +144,7 @@ class PrivateMemberships:
                     # Not in the leaver's power; the leaving itself is never held up.
                     continue
             if not wanted.is_new_room or wanted.action != "invite":
-                return await call.go_on(content=content)
+                return await _told(call.go_on(content=content), judge)
             try:
                 result = await call.go_on(content=content)
             except Exception:
