@@ -1,10 +1,11 @@
-"""What Synapse takes from clients' requests without a look, and fails on: looked at before it does."""
+"""What is looked at in a client's request before Synapse reads it: what it would fail on, and places for words."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
 
+from synapse_modules.rules.identifiers import is_device_id
 from synapse_modules.rules.public_keys import is_cross_signing_key, is_device_keys, is_one_time_keys
 
 _Form = Callable[[object], bool]
@@ -55,6 +56,8 @@ _FORMS: tuple[tuple[str, _Form], ...] = (
     (_ROOM + r"typing/.+", _object(_keys(_whole_number, "timeout"))),
     (_ROOM + r"state/m\.room\.aliases.*", _object(_keys(_list_of(_text), "aliases"))),
     (_ROOM + r"state/m\.room\.create.*", lambda body: isinstance(body, Mapping) and _text(body.get("room_version"))),
+    # What a client calls its device stands beside everything that it sends.
+    (_ANY + r"login", _object(_keys(_or_null(is_device_id), "device_id"))),
     # Members are sent as state.
     (_ROOM + r"send/m\.room\.member.*", _nothing),
     (_ANY + r"user_directory/search", _object(_keys(_whole_number, "limit"))),

@@ -32,6 +32,8 @@ _CLIENT = "/_matrix/client/"
         ("v3/keys/signatures/upload", {"@praxis:t": {"PHONE": {"keys": {}}}}),
         ("v3/pushers/set", {"kind": None, "app_id": "app", "pushkey": "key"}),
         ("v3/search", {"search_categories": {"room_events": {}}}),
+        ("v3/login", {"type": "m.login.token", "token": "t", "device_id": "PRAXIS-1_a"}),
+        ("r0/login", {"type": "m.login.token", "token": "t"}),
         ("v3/createRoom", 5),
     ],
 )
@@ -48,6 +50,7 @@ def test_what_clients_send_is_readable(path: str, body: object) -> None:
         ("v3/user_directory/search", {"limit": True}),
         ("r0/keys/claim", {"one_time_keys": {"@praxis:t": []}}),
         ("v3/pushers/set", {"app_id": None}),
+        ("v3/login", {"type": "m.login.token", "token": "t", "device_id": "Mein Befund"}),
     ],
 )
 def test_what_synapse_would_fail_on_is_not(path: str, body: object) -> None:
