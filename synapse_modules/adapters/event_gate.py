@@ -13,7 +13,7 @@ from synapse_modules.adapters.parties import Parties
 from synapse_modules.adapters.present import now_ms
 from synapse_modules.adapters.refusals import Refusals
 from synapse_modules.adapters.room_register import RoomRegister
-from synapse_modules.rules.messages import DELETION, check_deletion, check_message
+from synapse_modules.rules.messages import DELETION, check_deletion, check_message, check_readers, is_for_readers
 from synapse_modules.rules.reach import Refusal
 from synapse_modules.rules.room_state import check_state
 from synapse_modules.store.rooms import Rooms
@@ -26,7 +26,8 @@ class EventGate:
     """Registers the one narrow callback; ``check_event_allowed`` is not among them (docs/decisions/0007).
 
     Who sends an event is live: Synapse answers every request of a locked account with 401. So what is asked here is
-    what an account and a room are, which every process knows by heart after the first time.
+    what an account and a room are, which every process knows by heart after the first time, and for insured people
+    whether their practice is there, which Synapse has at hand when it makes an event.
     """
 
     def __init__(
@@ -74,6 +75,8 @@ class EventGate:
         if event.is_state():
             return check_state(sender, room, event.type, event.state_key, content)
         refusal = check_message(sender, room, event.type, content)
+        if refusal is None and is_for_readers(sender, room, event.type):
+            refusal = check_readers(await self._register.practices(event.room_id))
         if refusal is None and event.type == DELETION:
             target = await self._rooms.sent(event.room_id, event.redacts) if event.redacts else None
             return check_deletion(event.sender, target, now=now_ms(), max_age=self._deletable_for)

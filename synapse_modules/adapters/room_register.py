@@ -14,6 +14,7 @@ from synapse_modules.rules.room_request import read_marker
 from synapse_modules.store.rooms import Rooms
 
 _MOST_KNOWN = 100_000
+_PRESENT = frozenset({"join", "invite"})
 
 
 class RoomRegister:
@@ -58,6 +59,21 @@ class RoomRegister:
                 self._known.clear()
             self._known[room_id] = room
         return room, members
+
+    async def practices(self, room_id: str) -> list[str]:
+        """How the practices of a chat stand to it: ``join`` or ``invite`` for each.
+
+        The whole state is asked for, not the members alone: a chat has little of it, and the whole of it is what
+        Synapse keeps in memory.
+        """
+        state = await self._api.get_room_state(room_id)
+        members = {
+            user_id: str(event.content.get("membership"))
+            for (kind, user_id), event in state.items()
+            if kind == "m.room.member" and event.content.get("membership") in _PRESENT
+        }
+        kinds = await self._parties.kinds(list(members))
+        return [members[user_id] for user_id, kind in kinds.items() if kind is AccountKind.PRACTICE]
 
     async def _with_answer(self, request: Room, members: Mapping[str, str]) -> Room:
         """It is accepted once the person and a practice are in it, and open as long as somebody is invited."""

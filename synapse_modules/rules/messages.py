@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -35,6 +35,28 @@ def check_message(
     if carries_no_words(event_type, content):
         return None
     return Refusal.NOT_ONE_EMOJI if event_type == _REACTION else Refusal.NOT_ENCRYPTED
+
+
+def is_for_readers(sender: AccountKind | None, room: Room | None, event_type: str) -> bool:
+    """Whether somebody must be there to read it: what an insured person sends into a chat with a practice.
+
+    A deletion is for whoever was there before.
+    """
+    in_chat = room is not None and room.kind is RoomKind.CARE
+    return in_chat and sender is AccountKind.INSURED and event_type != DELETION
+
+
+def check_readers(practices: Collection[str]) -> Refusal | None:
+    """Whether a practice is there to read what an insured person sends; None if so.
+
+    A practice may have left since the chat began, and another one be asked in its place.
+
+    Args:
+        practices: the memberships (``join``, ``invite``) of the practices of a chat.
+    """
+    if "join" in practices:
+        return None
+    return Refusal.NOT_ACCEPTED_YET if "invite" in practices else Refusal.PRACTICE_GONE
 
 
 def check_deletion(sender: str, target: Sent | None, *, now: int, max_age: timedelta | None) -> Refusal | None:

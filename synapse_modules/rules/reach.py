@@ -23,6 +23,7 @@ class Refusal(StrEnum):
     NOT_AS_IT_IS = "not-as-it-is"
     NOT_ACCEPTED_YET = "not-accepted-yet"
     REQUEST_ENDED = "request-ended"
+    PRACTICE_GONE = "practice-gone"
     NOT_DELETABLE = "not-deletable"
     TOO_OLD_TO_DELETE = "too-old-to-delete"
     NOT_ENCRYPTED = "not-encrypted"

@@ -41,6 +41,7 @@ TABLE: dict[Refusal | FormFault, tuple[HTTPStatus, str]] = {
     Refusal.NOT_AS_IT_IS: _FORBIDDEN,
     Refusal.NOT_ACCEPTED_YET: _FORBIDDEN,
     Refusal.REQUEST_ENDED: _FORBIDDEN,
+    Refusal.PRACTICE_GONE: _FORBIDDEN,
     Refusal.NOT_DELETABLE: _FORBIDDEN,
     Refusal.TOO_OLD_TO_DELETE: _FORBIDDEN,
     Refusal.NOT_ENCRYPTED: _FORBIDDEN,

@@ -143,6 +143,30 @@ async def test_messages_in_clear_are_refused_and_own_ones_can_be_deleted(homeser
     assert (await homeserver.send(device, room, "m.reaction", reaction))[0] == 200
 
 
+async def test_a_person_writes_only_where_a_practice_reads(homeserver: Homeserver) -> None:
+    person, first_device, _, room = await homeserver.care_room()
+    status, message = await homeserver.send(person, room)
+    assert status == 200
+    assert (await homeserver.call(first_device, "POST", f"/rooms/{quote(room)}/leave", {}))[0] == 200
+    status, answer = await homeserver.send(person, room)
+    assert (status, answer["errcode"]) == (403, "M_FORBIDDEN")
+    assert "verlassen" in answer["error"]
+    assert "has left" in answer["error"]
+    # Another one is asked in the same room; it reads nothing that was written before it accepted.
+    second = await homeserver.new_practice("Praxis Winter")
+    second_device = await homeserver.practice_device(second)
+    assert (await homeserver.invite(person, room, second.user_id))[0] == 200
+    status, answer = await homeserver.send(person, room)
+    assert status == 403
+    assert "nicht angenommen" in answer["error"]
+    reaction = {"m.relates_to": {"rel_type": "m.annotation", "event_id": message["event_id"], "key": "👍"}}
+    assert (await homeserver.send(person, room, "m.reaction", reaction))[0] == 403
+    deletion = f"/rooms/{quote(room)}/redact/{quote(message['event_id'])}/1"
+    assert (await homeserver.call(person, "PUT", deletion, {}))[0] == 200
+    assert await homeserver.join(second_device, room) == 200
+    assert (await homeserver.send(person, room))[0] == 200
+
+
 async def test_a_practice_asks_a_person_whom_it_knows_and_waits_for_her(homeserver: Homeserver) -> None:
     person, practice = await homeserver.new_person(), await homeserver.new_practice("Praxis", opts_in=False)
     device = await homeserver.practice_device(practice)

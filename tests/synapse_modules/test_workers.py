@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from urllib.parse import quote
 
-from tests.synapse_modules.homeserver_under_test import claims, new_kvnr
+from tests.synapse_modules.homeserver_under_test import Homeserver, SignedIn, claims, new_kvnr
 from tests.synapse_modules.workers_under_test import HomeserverWithWorkers
 
 
@@ -35,3 +36,17 @@ async def test_who_is_there_says_nothing_beside_it(workers: HomeserverWithWorker
         status, seen = await workers.call(device, "GET", path)
         assert (status, seen["presence"]) == (200, "online")
         assert "status_msg" not in seen
+
+
+async def _is_refused(view: Homeserver, who: SignedIn, room: str) -> bool:
+    return (await view.send(who, room))[0] == 403
+
+
+async def test_every_process_knows_that_the_practice_left(workers: HomeserverWithWorkers) -> None:
+    person, device, _, room = await workers.care_room()
+    first, *others = workers.views.values()
+    for view in workers.views.values():
+        assert (await view.send(person, room))[0] == 200
+    assert (await first.call(device, "POST", f"/rooms/{quote(room)}/leave", {}))[0] == 200
+    for view in (first, *others):
+        await view.until_async(partial(_is_refused, view, person, room))

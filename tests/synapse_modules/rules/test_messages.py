@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from messenger_core.account_kinds import AccountKind, RoomKind
 from synapse_modules.rules.between_devices import for_others
 from synapse_modules.rules.clear_text import membership_without_words
-from synapse_modules.rules.messages import Sent, check_deletion, check_message
+from synapse_modules.rules.messages import Sent, check_deletion, check_message, check_readers, is_for_readers
 from synapse_modules.rules.reach import Refusal, Room
 from synapse_modules.rules.room_state import STATE, WITHOUT_WORDS, Handling, check_state
 
@@ -56,6 +56,35 @@ def test_before_acceptance_nothing_is_sent_and_an_ended_request_says_so(sender: 
     ended = Room("!r:t", RoomKind.REQUEST, "@erika:t", is_open=False)
     assert check_message(sender, request, "m.room.encrypted", CIPHERTEXT) is Refusal.NOT_ACCEPTED_YET
     assert check_message(sender, ended, "m.room.encrypted", CIPHERTEXT) is Refusal.REQUEST_ENDED
+
+
+@pytest.mark.parametrize(
+    ("practices", "refusal"),
+    [
+        ([], Refusal.PRACTICE_GONE),
+        (["invite"], Refusal.NOT_ACCEPTED_YET),
+        (["join"], None),
+        (["invite", "join"], None),
+    ],
+)
+def test_a_message_of_an_insured_person_needs_a_practice_that_reads_it(
+    practices: list[str], refusal: Refusal | None
+) -> None:
+    assert check_readers(practices) is refusal
+
+
+def test_readers_are_asked_for_where_an_insured_person_writes_into_a_chat() -> None:
+    asked = {
+        (sender, room.kind, event_type)
+        for sender in AccountKind
+        for room in ROOMS
+        for event_type in ("m.room.encrypted", "m.reaction", "m.room.redaction")
+        if is_for_readers(sender, room, event_type)
+    }
+    assert asked == {
+        (AccountKind.INSURED, RoomKind.CARE, "m.room.encrypted"),
+        (AccountKind.INSURED, RoomKind.CARE, "m.reaction"),
+    }
 
 
 def test_accounts_without_rights_send_nothing() -> None:
