@@ -10,6 +10,7 @@ from urllib.parse import quote
 from tests.synapse_modules.homeserver_under_test import SUPPORT, Homeserver, SignedIn
 
 _AT_ONCE = 5
+_LONGEST_FOLLOWING_S = 300
 INVITATIONS = 3
 """How many invitations of a kind are pending at once, before they are declined."""
 
@@ -43,12 +44,13 @@ class Scene:
     invitations: Mapping[str, Sequence[Invitation]]
 
 
-async def make_scene(homeserver: Homeserver, members: int) -> Scene:
+async def make_scene(homeserver: Homeserver, members: int, *, invites_into_large: bool) -> Scene:
     """Makes two team rooms, the only kind that may have many members, and chats that a practice has declined.
 
     Args:
         homeserver: ours.
         members: of the larger team room; the smaller one has 10.
+        invites_into_large: whether somebody is invited there.
     """
     writer = await homeserver.own_account(SUPPORT, "bot")
     # One after the other: sign-in is a browser's way, whose provider says one person's claims at a time.
@@ -56,14 +58,19 @@ async def make_scene(homeserver: Homeserver, members: int) -> Scene:
     guests = [await homeserver.new_agent(f"guest{number}") for number in range(INVITATIONS)]
     small = await _team_room(homeserver, writer, agents[:9])
     large = await _team_room(homeserver, writer, agents)
-    return Scene(
-        writer,
-        {"send_10": small, f"send_{members}": large},
-        {
-            "invite": [Invitation(small, writer, guest) for guest in guests],
-            "invite_chat": await _declined_chats(homeserver),
-        },
+    rooms = {"invite": small, f"invite_{members}": large} if invites_into_large else {"invite": small}
+    invitations = {what: [Invitation(room_id, writer, guest) for guest in guests] for what, room_id in rooms.items()}
+    chats = await _declined_chats(homeserver)
+    # Synapse's directory of users follows the members from afar. Whoever starts before it has, works on for minutes.
+    await homeserver.until(lambda: _has_followed(homeserver), within_s=_LONGEST_FOLLOWING_S)
+    return Scene(writer, {"send_10": small, f"send_{members}": large}, invitations | {"invite_chat": chats})
+
+
+def _has_followed(homeserver: Homeserver) -> bool:
+    [(seen, written)] = homeserver.rows(
+        "SELECT stream_id, (SELECT max(stream_ordering) FROM events) FROM user_directory_stream_pos"
     )
+    return seen is not None and bool(seen >= written)
 
 
 async def _team_room(homeserver: Homeserver, writer: SignedIn, agents: Sequence[SignedIn]) -> str:

@@ -53,10 +53,15 @@ def lacking(what: str) -> NoReturn:
     pytest.skip(f"{what} is missing on this machine")
 
 
-def _postgresql_program(name: str) -> str:
+def postgresql_program(name: str) -> str | None:
+    """Where one of PostgreSQL's programs lies; None if it is not installed."""
     installed = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
     candidates = [shutil.which(name), *map(str, installed)]
-    program = next((candidate for candidate in candidates if candidate), None)
+    return next((candidate for candidate in candidates if candidate), None)
+
+
+def _needed_postgresql_program(name: str) -> str:
+    program = postgresql_program(name)
     if program is None:
         lacking(f"PostgreSQL's {name} (Debian package postgresql)")
     return program
@@ -65,7 +70,7 @@ def _postgresql_program(name: str) -> str:
 @contextmanager
 def running_postgresql() -> Iterator[str]:
     """The address of a real PostgreSQL on loopback, which root runs as the user ``postgres``."""
-    initdb, postgres = _postgresql_program("initdb"), _postgresql_program("postgres")
+    initdb, postgres = _needed_postgresql_program("initdb"), _needed_postgresql_program("postgres")
     user = "postgres" if os.geteuid() == 0 else None
     with TemporaryDirectory() as folder:
         if user is not None:

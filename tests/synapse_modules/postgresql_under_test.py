@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,9 +47,22 @@ class HomeserverOnPostgresql(Homeserver):
         return int(Path(directory, "postmaster.pid").read_text().split()[0])
 
 
+def connection_settings(database: str) -> dict[str, object]:
+    """Of Synapse, for a database."""
+    return {"database": {"name": "psycopg2", "args": {"dsn": database, "cp_min": 1, "cp_max": 5}}}
+
+
 @contextmanager
-def running_homeserver_on_postgresql(folder: Path, postgresql_server: str) -> Iterator[HomeserverOnPostgresql]:
-    """A homeserver in one process, with a database of its own."""
+def running_homeserver_on_postgresql(
+    folder: Path, postgresql_server: str, *, more_synapse: Mapping[str, object] | None = None
+) -> Iterator[HomeserverOnPostgresql]:
+    """A homeserver in one process, with a database of its own.
+
+    Args:
+        folder: where everything of it lies.
+        postgresql_server: the address of a PostgreSQL.
+        more_synapse: settings of Synapse, beside or instead of the operator's example.
+    """
     database = new_database(postgresql_server)
 
     def made(*parts: Any) -> HomeserverOnPostgresql:
@@ -57,7 +70,7 @@ def running_homeserver_on_postgresql(folder: Path, postgresql_server: str) -> It
         homeserver.database = database
         return homeserver
 
-    settings = {"database": {"name": "psycopg2", "args": {"dsn": database, "cp_min": 1, "cp_max": 5}}}
+    settings = connection_settings(database) | dict(more_synapse or {})
     with running_homeserver(folder, more_synapse=settings, made=made) as running:
         assert isinstance(running, HomeserverOnPostgresql)
         yield running

@@ -24,7 +24,7 @@ from tests.synapse_modules.homeserver_under_test import (
     running_homeserver,
     wait_until_it_answers,
 )
-from tests.synapse_modules.postgresql_under_test import HomeserverOnPostgresql, new_database
+from tests.synapse_modules.postgresql_under_test import HomeserverOnPostgresql, connection_settings, new_database
 
 _WORKERS = ("worker1", "worker2")
 _START_TIMEOUT_S = 60
@@ -168,7 +168,7 @@ def running_homeserver_with_workers(
     database, redis_port = new_database(postgresql_server), unused_port()
     worker_ports = tuple(unused_port() for _ in _WORKERS)
     more_synapse = {
-        "database": {"name": "psycopg2", "args": {"dsn": database, "cp_min": 1, "cp_max": 5}},
+        **connection_settings(database),
         **_EVERYTHING_ON,
         **more.pop("more_synapse", {}),
     }
