@@ -12,11 +12,11 @@ import argparse
 import asyncio
 import json
 import os
-import socket
 import sys
 from asyncio.subprocess import PIPE, Process
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 # It is run as a file, so Python looks for modules beside it; what it measures lies one folder up.
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -36,6 +36,22 @@ async def _answer(server: Process) -> dict[str, object]:
     return found
 
 
+class _Where(NamedTuple):
+    """Where the directory and the plain answer to nothing are served, both by one process, and a token for it."""
+
+    port: int
+    hello_port: int
+    token: str
+
+
+async def _begun(server: Process) -> tuple[dict[str, float], _Where]:
+    """What a server says of its index when it serves, and where it does."""
+    told = await _answer(server)
+    figures = told.pop("figures")
+    assert isinstance(figures, dict)
+    return figures, _Where(**told)  # type: ignore[arg-type]  # as the server says it
+
+
 async def _writes(server: Process, per_second: int) -> None:
     assert server.stdin is not None
     server.stdin.write(f"writes {per_second}\n".encode())
@@ -53,11 +69,12 @@ def _each_ms(load: Load, processor_s: float) -> float:
     return processor_s * 1000 / len(load.times_ms)
 
 
-async def measured(server: Process, port: int, token: str, known: Known, *, quick: bool) -> dict[str, float]:
+async def measured(server: Process, where: _Where, known: Known, *, quick: bool) -> dict[str, float]:
     """Times and requests a second of each class, with and without writes."""
+    port, hello_port, token = where
     seconds, number = (1.0, 4_000) if quick else (5.0, 20_000)
     before = _processor_s(server)
-    hello = await load(port, ["/hello"], token=token, connections=_CONNECTIONS, seconds=seconds)
+    hello = await load(hello_port, ["/hello"], token=token, connections=_CONNECTIONS, seconds=seconds)
     figures = {"rps_hello": hello.per_second, "cpu_ms_hello": _each_ms(hello, _processor_s(server) - before)}
     paths = {kind: searches(kind, known, number) for kind in CLASSES}
     for kind in CLASSES:
@@ -79,19 +96,14 @@ async def measured(server: Process, port: int, token: str, known: Known, *, quic
 
 async def run(count: int, *, quick: bool) -> dict[str, float]:
     """Everything, by name."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
     script = str(Path(__file__).with_name("directory_server.py"))
     server = await asyncio.create_subprocess_exec(
-        sys.executable, script, "--count", str(count), "--port", str(port), stdin=PIPE, stdout=PIPE, limit=2**20
+        sys.executable, script, "--count", str(count), stdin=PIPE, stdout=PIPE, limit=2**20
     )
     try:
-        begun = await _answer(server)
-        figures, token = begun["figures"], str(begun["token"])
-        assert isinstance(figures, dict)
+        figures, where = await _begun(server)
         known = list(practices(min(count, 20_000)))
-        figures |= await measured(server, port, token, known, quick=quick)
+        figures |= await measured(server, where, known, quick=quick)
     finally:
         assert server.stdin is not None
         server.stdin.close()

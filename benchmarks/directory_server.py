@@ -1,6 +1,6 @@
-"""The directory's real search route over made-up practices, as a process: ``--count N --port N``.
+"""The directory's real search route over made-up practices, as a process: ``--count N``.
 
-Its first line says how the index was built and what it finds; then it serves. A line ``writes N`` on its input has it
+Its first line says where it serves, how the index was built and what it finds. A line ``writes N`` on its input has it
 change N practices a second from then on.
 """
 
@@ -14,7 +14,6 @@ import random
 import resource
 import sys
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,16 +26,18 @@ from benchmarks.directory_queries import COUNT, Known, has_umlaut, spelled_out, 
 from benchmarks.made_up_practices import practices
 from directory_service.adapters.account_locks import AccountLocks
 from directory_service.adapters.fhir_interface import fhir_search
+from directory_service.adapters.fhir_refusals import outcomes
 from directory_service.adapters.patient_search_api import PatientSearchApi
 from directory_service.adapters.postcode_file import read_postcodes
 from directory_service.adapters.search_tokens import SearchTokens
 from directory_service.adapters.specialty_file import read_specialties
-from directory_service.rules.fhir.listing import Listing
+from directory_service.rules.fhir.held import Held
 from directory_service.rules.folding import words
-from directory_service.rules.index.entry import IndexedPractice, Indexer
+from directory_service.rules.index.entry import Indexer
 from directory_service.rules.index.practice_index import PracticeIndex
 from directory_service.rules.index.query import SearchQuery
 from messenger_core.catalogue import Catalogue
+from messenger_core.http_service import new_application
 from messenger_core.service_auth.client import ServiceClient
 from messenger_core.service_auth.keys import generate_private_key
 
@@ -48,31 +49,20 @@ def _memory_mb() -> float:
     return pages * resource.getpagesize() / 2**20
 
 
-def build(count: int) -> tuple[PracticeIndex, dict[str, float]]:
-    """An index of made-up practices; the time without that of making them up, and what it adds to the memory."""
+def build(known: Known) -> tuple[Held, dict[str, float]]:
+    """Made-up practices with their index; the time that the index takes, and what it adds to the memory."""
     specialties = read_specialties()
     indexer = Indexer(specialties, read_postcodes())
-    index = PracticeIndex(specialties.knows)
-    spent = 0.0
-
-    def entries() -> Iterator[IndexedPractice]:
-        nonlocal spent
-        made_up = practices(count)
-        while True:
-            begun = time.perf_counter()
-            practice = next(made_up, None)
-            spent += time.perf_counter() - begun
-            if practice is None:
-                return
-            yield indexer.entry(practice[0])
-
-    next(practices(1))
+    held = Held(indexer, PracticeIndex(specialties.knows))
     gc.collect()
     before, begun = _memory_mb(), time.perf_counter()
-    index.load(entries())
-    seconds = time.perf_counter() - begun - spent
+    held.index.load(indexer.entry(practice) for practice, _ in known)
+    seconds = time.perf_counter() - begun
     gc.collect()
-    return index, {"index_build_s": seconds, "index_memory_mb": _memory_mb() - before}
+    figures = {"index_build_s": seconds, "index_memory_mb": _memory_mb() - before}
+    for practice, _ in known:
+        held.listing.put(practice)
+    return held, figures
 
 
 def recall(index: PracticeIndex, known: Known) -> dict[str, float]:
@@ -106,9 +96,8 @@ async def _hello(_request: web.Request) -> web.Response:
 class _Writer:
     """Changes practices while the others read."""
 
-    def __init__(self, index: PracticeIndex, listing: Listing, known: Known) -> None:
-        self._index, self._listing, self._known = index, listing, known
-        self._indexer = Indexer(read_specialties(), read_postcodes())
+    def __init__(self, held: Held, known: Known) -> None:
+        self._held, self._known = held, known
         self._chance = random.Random(5)  # noqa: S311 - not a secret
 
     async def write(self, per_second: int) -> None:
@@ -116,30 +105,33 @@ class _Writer:
         while True:
             practice, _ = self._chance.choice(self._known)
             other, _ = self._chance.choice(self._known)
-            changed = replace(practice, profile=replace(practice.profile, name=other.profile.name))
-            self._listing.put(changed)
-            self._index.put(self._indexer.entry(changed))
+            self._held.put(replace(practice, profile=replace(practice.profile, name=other.profile.name)))
             await asyncio.sleep(1 / per_second)
 
 
-async def serve(count: int, port: int) -> None:
+async def _served(app: web.Application) -> tuple[web.AppRunner, int]:
+    """An application at a free port of this machine."""
+    runner = web.AppRunner(app, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    return runner, runner.addresses[0][1]
+
+
+async def serve(count: int) -> None:
     """Builds, tells, and serves until its input ends."""
-    index, figures = build(count)
     known = list(practices(count))
-    listing = Listing()
-    for practice, _ in known:
-        listing.put(practice)
-    figures |= recall(index, known) | {"distinct_surnames": len({surname for _, surname in known})}
+    held, figures = build(known)
+    figures |= recall(held.index, known) | {"distinct_surnames": len({surname for _, surname in known})}
     gc.collect()
     gc.freeze()
     key = generate_private_key()
     tokens = SearchTokens("https://directory.example", key)
     homeserver = ServiceClient(client_id="none", key=key, base_url="http://127.0.0.1:1", token_endpoint="none")
-    app = web.Application()
-    app.router.add_get("/hello", _hello)
+    app = new_application()
+    app.middlewares.insert(0, outcomes)
     search = fhir_search(
-        listing=listing,
-        index=index,
+        listing=held.listing,
+        index=held.index,
         specialties=read_specialties(),
         tokens=tokens,
         locks=AccountLocks(homeserver),
@@ -150,13 +142,14 @@ async def serve(count: int, port: int) -> None:
     await search.prepare()
     figures["preparation_s"] = time.perf_counter() - begun
     gc.freeze()
-    runner = web.AppRunner(app, access_log=None)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", port).start()
+    plain = web.Application()
+    plain.router.add_get("/hello", _hello)
+    (runner, port), (plain_runner, hello_port) = await _served(app), await _served(plain)
     figures["process_memory_mb"] = _memory_mb()
     token = tokens.issue("@someone:made-up.example", "insured", datetime.now(UTC))
-    print(json.dumps({"token": token, "figures": figures}), flush=True)  # noqa: T201 - read by the benchmark
-    writer = _Writer(index, listing, known)
+    told = {"port": port, "hello_port": hello_port, "token": token, "figures": figures}
+    print(json.dumps(told), flush=True)  # noqa: T201 - read by the benchmark
+    writer = _Writer(held, known)
     writing: asyncio.Task[None] | None = None
     while line := await asyncio.to_thread(sys.stdin.readline):
         if writing:
@@ -165,11 +158,10 @@ async def serve(count: int, port: int) -> None:
         writing = asyncio.create_task(writer.write(per_second)) if per_second else None
         print("{}", flush=True)  # noqa: T201 - as above
     await runner.cleanup()
+    await plain_runner.cleanup()
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--count", type=int, required=True)
-    parser.add_argument("--port", type=int, required=True)
-    arguments = parser.parse_args()
-    asyncio.run(serve(arguments.count, arguments.port))
+    asyncio.run(serve(parser.parse_args().count))
