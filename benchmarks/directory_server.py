@@ -37,7 +37,7 @@ from directory_service.rules.index.entry import Indexer
 from directory_service.rules.index.practice_index import PracticeIndex
 from directory_service.rules.index.query import SearchQuery
 from messenger_core.catalogue import Catalogue
-from messenger_core.http_service import new_application
+from messenger_core.http_service import new_application, new_runner
 from messenger_core.service_auth.client import ServiceClient
 from messenger_core.service_auth.keys import generate_private_key
 
@@ -109,12 +109,12 @@ class _Writer:
             await asyncio.sleep(1 / per_second)
 
 
-async def _served(app: web.Application) -> tuple[web.AppRunner, int]:
-    """An application at a free port of this machine."""
-    runner = web.AppRunner(app, access_log=None)
+async def _served(runner: web.AppRunner) -> int:
+    """The free port of this machine at which an application is served."""
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", 0).start()
-    return runner, runner.addresses[0][1]
+    port: int = runner.addresses[0][1]
+    return port
 
 
 async def serve(count: int) -> None:
@@ -144,7 +144,8 @@ async def serve(count: int) -> None:
     gc.freeze()
     plain = web.Application()
     plain.router.add_get("/hello", _hello)
-    (runner, port), (plain_runner, hello_port) = await _served(app), await _served(plain)
+    runner, plain_runner = new_runner(app), web.AppRunner(plain, access_log=None)
+    port, hello_port = await _served(runner), await _served(plain_runner)
     figures["process_memory_mb"] = _memory_mb()
     token = tokens.issue("@someone:made-up.example", "insured", datetime.now(UTC))
     told = {"port": port, "hello_port": hello_port, "token": token, "figures": figures}

@@ -27,6 +27,10 @@ logger = logging.getLogger(__name__)
 
 TOKEN_PATH = "/oauth2/token"
 _MAX_BODY_BYTES = 1024 * 1024
+_MAX_ADDRESS = 8190
+"""Characters, as many as usual: what is longer comes no farther than to most proxies."""
+_MAX_READ_LINE = 8 * _MAX_ADDRESS
+"""Bytes; a longer address gets a plain refusal, and its connection is closed."""
 
 GuardedHandler = Callable[[web.Request, Caller], Awaitable[web.StreamResponse]]
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
@@ -40,6 +44,9 @@ def problem_response(fault: Problem) -> web.Response:
 @web.middleware
 async def problems(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Turns every failure into a problem; what went wrong inside is logged by its type, without its text."""
+    if len(request.raw_path) > _MAX_ADDRESS:
+        detail = f"The address has more than {_MAX_ADDRESS} characters; send what makes it so long in the body."
+        return problem_response(Problem(414, "uri-too-long", detail))
     try:
         return await handler(request)
     except Problem as fault:
@@ -133,9 +140,14 @@ def new_application(check: Callable[[], Awaitable[bool]] | None = None) -> web.A
     return app
 
 
+def new_runner(app: web.Application) -> web.AppRunner:
+    """What serves an application; access lines are not logged, since addresses and times are personal data."""
+    return web.AppRunner(app, access_log=None, shutdown_timeout=2.0, max_line_size=_MAX_READ_LINE)
+
+
 async def serve_until_stopped(app: web.Application, listen: ListenAddress) -> None:
-    """Serves until SIGTERM or SIGINT; access lines are not logged, since addresses and times are personal data."""
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=2.0)
+    """Serves until SIGTERM or SIGINT."""
+    runner = new_runner(app)
     await runner.setup()
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()

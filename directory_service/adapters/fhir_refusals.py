@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from directory_service.rules.fhir.capability import JSON_TYPES, MEDIA_TYPE
 from directory_service.rules.fhir.resources_shared import Resource
@@ -28,6 +28,7 @@ _ISSUES = {
     409: "conflict",
     412: "conflict",
     413: "too-long",
+    414: "too-long",
     415: "not-supported",
     422: "invalid",
     428: "required",
@@ -47,14 +48,14 @@ async def outcomes(request: web.Request, handler: Handler) -> web.StreamResponse
         detail = "The directory answers in JSON only; Accept has to allow application/fhir+json."
         return _as_fhir(problem_response(Problem(406, "not-acceptable", detail)))
     answer = await handler(request)
-    if answer.content_type != problem.CONTENT_TYPE or not isinstance(answer, web.Response):
+    if answer.status < 400 or answer.content_type != problem.CONTENT_TYPE or not isinstance(answer, web.Response):
         return answer
     return _as_fhir(answer)
 
 
 def _takes_json(request: web.Request) -> bool:
     """Whether the client takes JSON; ``_format`` says so too, and counts more than the header."""
-    accepted = request.headers.get("Accept", "")
+    accepted = request.headers.get(hdrs.ACCEPT, "")
     if not accepted or "_format" in request.query:
         return True
     ranges = (one for one in accepted.split(",") if not _REFUSED_RANGE.search(one))

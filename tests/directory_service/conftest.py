@@ -9,6 +9,7 @@ from pathlib import Path
 import aiohttp
 import asyncpg
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -17,6 +18,7 @@ from directory_service.rules.audit_chain import START
 from directory_service.settings import DirectorySettings
 from directory_service.store.tables import directory_version, metadata
 from messenger_core.database import open_database
+from messenger_core.http_service import new_runner
 from tests.directory_service.bench import Directory, HomeserverStandIn, settings_for
 
 NEW = {"practices": 1, "reachable": 1, "audit_entries": 0, "audit_head": START}
@@ -39,12 +41,14 @@ async def directory(homeserver: HomeserverStandIn, tmp_path: Path) -> AsyncItera
     settings = DirectorySettings.model_validate(
         settings_for(tmp_path, url=url, homeserver=homeserver.url, database=database)
     )
-    async with (
-        open_application(settings) as app,
-        TestServer(app, port=settings.listen.port),
-        aiohttp.ClientSession() as http,
-    ):
-        yield Directory(settings, homeserver, http)
+    async with open_application(settings) as app, aiohttp.ClientSession() as http:
+        runner = new_runner(app)
+        await runner.setup()
+        try:
+            await web.TCPSite(runner, settings.listen.host, settings.listen.port).start()
+            yield Directory(settings, homeserver, http)
+        finally:
+            await runner.cleanup()
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,8 @@ REFUSED: list[tuple[str, str, dict[str, str], int, str]] = [
     ("POST", "/owner/Endpoint", {"Content-Type": "application/fhir+xml"}, 415, "not-supported"),
     ("POST", "/owner/Endpoint", {"Content-Type": FORM}, 415, "not-supported"),
     ("POST", "/owner/Endpoint", {"Authorization": "Bearer x"}, 401, "login"),
+    ("GET", f"/fdv/search/Location?name={'a' * 8190}", {}, 414, "too-long"),
+    ("GET", f"/owner/Location?name={'a' * 8190}", {}, 414, "too-long"),
 ]
 
 
@@ -62,6 +64,14 @@ async def test_a_fault_of_the_directory_is_told_in_fhir_without_its_text(
         assert (await answer.json(content_type=None))["issue"][0]["code"] == "exception"
     assert "RuntimeError" in caplog.text
     assert "onkologie" not in caplog.text
+
+
+async def test_an_address_may_have_the_usual_length_and_no_more(directory: Directory) -> None:
+    headers = {"Authorization": f"Bearer {await directory.search_token()}", "Prefer": "handling=lenient"}
+    path = "/fdv/search/Location?x="
+    for length, status in ((8190, 200), (8191, 414)):
+        async with directory.http.get(directory.url + path.ljust(length, "a"), headers=headers) as answer:
+            assert answer.status == status, length
 
 
 async def test_elsewhere_a_refusal_is_a_problem(directory: Directory) -> None:
