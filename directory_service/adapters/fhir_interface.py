@@ -10,11 +10,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
 
 import orjson
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from directory_service.adapters.account_locks import AccountLocks
 from directory_service.adapters.search_tokens import PATHS, Audience, SearchTokenRefused, SearchTokens
@@ -24,7 +25,7 @@ from directory_service.rules.fhir.capability import MEDIA_TYPE, capability_state
 from directory_service.rules.fhir.chains import Chains
 from directory_service.rules.fhir.finding import Finding, Index, Steps
 from directory_service.rules.fhir.fragments import Fragments
-from directory_service.rules.fhir.items import KINDS, Item, Kind, items, kinds_of, practice_of
+from directory_service.rules.fhir.items import KINDS, Item, Kind, items, practice_of
 from directory_service.rules.fhir.listing import Listing
 from directory_service.rules.fhir.named_queries import NamedQueryReader, is_named
 from directory_service.rules.fhir.outcomes import operation_outcome
@@ -35,10 +36,11 @@ from directory_service.rules.fhir.values import FaultyParameter
 from directory_service.rules.meanings import Meanings
 from directory_service.rules.specialties import SpecialtyTable
 from messenger_core.catalogue import Catalogue
+from messenger_core.http_service import Handler
 
 _FORM = "application/x-www-form-urlencoded"
 _AT_ONCE = 20
-_HEADERS = {"Content-Type": f"{MEDIA_TYPE}; charset=utf-8", "Cache-Control": "no-store"}
+_HEADERS = {hdrs.CONTENT_TYPE: f"{MEDIA_TYPE}; charset=utf-8", hdrs.CACHE_CONTROL: "no-store"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,12 @@ class Search:
                 await task
 
     async def prepare(self) -> None:
-        """Makes the JSON of every service that is listed, a few at a time while others are answered."""
-        for number, practice in enumerate(self.listing):
-            if number % _AT_ONCE == 0:
-                await asyncio.sleep(0)
-            kind, *_ = kinds_of(practice)
-            self.fragments.of(kind, practice)
+        """Makes the JSON of every practice's entry, a few at a time while others are answered."""
+        for audience in PATHS:
+            for number, shown in enumerate(list(self.listing.shown_to(audience).values())):
+                if number % _AT_ONCE == 0:
+                    await asyncio.sleep(0)
+                self.fragments.entry(shown)
 
 
 def fhir_wording(specialties: SpecialtyTable, texts: Catalogue) -> Wording:
@@ -134,12 +136,15 @@ class FhirInterface:
 
     def add_to(self, app: web.Application) -> None:
         """Adds the routes."""
-        for path, handler in (
-            ("/metadata", self.metadata),
-            ("/{kind}", self._by_address),
-            ("/{kind}/_search", self._by_form),
-            ("/{kind}/{resource_id}", self._read),
-        ):
+        # Each kind by its name: what is looked up in a table is found sooner than what matches a pattern.
+        searches: dict[str, Handler] = {f"/{kind}": partial(self._by_address, kind) for kind in KINDS}
+        others: dict[str, Handler] = {
+            "/metadata": self.metadata,
+            "/{kind}": self._by_unknown_kind,
+            "/{kind}/_search": self._by_form,
+            "/{kind}/{resource_id}": self._read,
+        }
+        for path, handler in (searches | others).items():
             app.router.add_route("*", self._path + path, handler)
 
     async def metadata(self, request: web.Request) -> web.Response:
@@ -150,33 +155,44 @@ class FhirInterface:
             return self._refusal(refusal)
         return _fhir(orjson.dumps(capability_statement(self._base, self._started, self._search.table)))
 
-    async def _by_address(self, request: web.Request) -> web.Response:
+    async def _by_address(self, kind: Kind, request: web.Request) -> web.Response:
         """``GET …/HealthcareService?…``."""
+        now = datetime.now(UTC)
         try:
-            kind = self._allowed(request, "GET", "HEAD")
-            return await self._answer(request, kind, list(request.query.items()))
+            self._allow(request, now, "GET", "HEAD")
+            return await self._answer(request, kind, list(request.query.items()), now)
         except _Refused as refusal:
             return self._refusal(refusal)
 
+    async def _by_unknown_kind(self, request: web.Request) -> web.Response:
+        try:
+            self._allow(request, datetime.now(UTC), "GET", "HEAD")
+            _kind(request)
+        except _Refused as refusal:
+            return self._refusal(refusal)
+        raise AssertionError("each kind of resource has a route of its own")
+
     async def _by_form(self, request: web.Request) -> web.Response:
         """``POST …/HealthcareService/_search``: the search stands in no address, so no proxy writes it down."""
+        now = datetime.now(UTC)
         try:
-            kind = self._allowed(request, "POST")
+            self._allow(request, now, "POST")
+            kind = _kind(request)
             if request.content_type != _FORM:
                 raise _Refused(415, "not-supported", "search-form")
             try:
                 form = parse_qsl((await request.read()).decode("utf-8"), keep_blank_values=True, errors="strict")
             except ValueError:
                 raise _Refused(400, "invalid", "search-form") from None
-            return await self._answer(request, kind, [*request.query.items(), *form])
+            return await self._answer(request, kind, [*request.query.items(), *form], now)
         except _Refused as refusal:
             return self._refusal(refusal)
 
     async def _read(self, request: web.Request) -> web.Response:
         """``GET …/Endpoint/ID``: one resource, an inactive one too, as long as its practice is shown."""
         try:
-            kind = self._allowed(request, "GET", "HEAD")
-            item = self._item(kind, request.match_info["resource_id"])
+            self._allow(request, datetime.now(UTC), "GET", "HEAD")
+            item = self._item(_kind(request), request.match_info["resource_id"])
         except _Refused as refusal:
             return self._refusal(refusal)
         answer = _fhir(self._search.fragments.of(*item))
@@ -191,26 +207,23 @@ class FhirInterface:
                     return item
         raise _Refused(404, "not-found", "search-no-resource")
 
-    def _allowed(self, request: web.Request, *methods: str) -> Kind:
-        """The kind of resource asked for, by somebody with a good token."""
+    def _allow(self, request: web.Request, now: datetime, *methods: str) -> None:
+        """Refuses who asks by another method, or has no good token."""
         _only(request, *methods)
         try:
-            authorization = request.headers.get("Authorization")
-            user_id = self._search.tokens.check(authorization, self._audience, datetime.now(UTC))
+            user_id = self._search.tokens.check(request.headers.get(hdrs.AUTHORIZATION), self._audience, now)
         except SearchTokenRefused:
             raise _Refused(401, "login", "search-token") from None
         if self._search.locks.is_locked(user_id):
             raise _Refused(401, "login", "sign-in-locked")
-        kind = request.match_info["kind"]
-        if kind not in KINDS:
-            raise _Refused(404, "not-supported", "search-no-kind", allowed=", ".join(KINDS))
-        return kind
 
-    async def _answer(self, request: web.Request, kind: Kind, parameters: Sequence[tuple[str, str]]) -> web.Response:
-        now = datetime.now(UTC)
+    async def _answer(
+        self, request: web.Request, kind: Kind, parameters: Sequence[tuple[str, str]], now: datetime
+    ) -> web.Response:
         try:
             asked = self._understood(kind, parameters, now, lenient=_is_lenient(request))
-            page = await _finished(self._search.finding.find(asked, self._audience))
+            found = self._search.finding.find(asked, self._audience)
+            page = found if isinstance(found, Page) else await _finished(found)
         except FaultyParameter as fault:
             raise _Refused(400, "invalid", f"search-{fault.reason}", parameter=fault.parameter) from None
         told = [self._ignored(asked)] if asked.ignored else []
@@ -232,8 +245,11 @@ class FhirInterface:
 
     def _meanings(self, asked: Asked) -> list[dict[str, Any]]:
         """What words of the search were taken to mean, so that nothing is widened in silence."""
-        told = []
-        for meaning in self._search.meanings.of(text.verbatim for group in asked.texts for text in group):
+        told: list[dict[str, Any]] = []
+        meanings, texts = self._search.meanings, [text for group in asked.texts for text in group]
+        if not any(text.without or any(map(meanings.is_renamed, text.words)) for text in texts):
+            return told
+        for meaning in meanings.of(text.verbatim for text in texts):
             text = self._search.texts.line("search-meaning", word=meaning.word, specialties=self._named(meaning.codes))
             if meaning.uncertain:
                 named = self._named(meaning.uncertain)
@@ -259,11 +275,18 @@ def _only(request: web.Request, *methods: str) -> None:
         raise _Refused(405, "not-supported", "search-method", allowed=", ".join(methods))
 
 
+def _kind(request: web.Request) -> Kind:
+    kind = request.match_info["kind"]
+    if kind not in KINDS:
+        raise _Refused(404, "not-supported", "search-no-kind", allowed=", ".join(KINDS))
+    return kind
+
+
 def _is_lenient(request: web.Request) -> bool:
     """Whether the client says ``Prefer: handling=lenient``."""
     if "Prefer" not in request.headers:
         return False
-    preferences = ",".join(request.headers.getall("Prefer", [])).replace(";", ",").split(",")
+    preferences = ",".join(request.headers.getall("Prefer")).replace(";", ",").split(",")
     return "handling=lenient" in {preference.strip().lower().replace('"', "") for preference in preferences}
 
 

@@ -65,13 +65,13 @@ class SearchTokens:
         Raises:
             SearchTokenRefused: if there is no good token.
         """
-        scheme, _, token = (authorization or "").partition(" ")
-        if scheme.lower() != "bearer":
-            raise SearchTokenRefused
-        digest = hashlib.sha256(f"{audience} {token.strip()}".encode("utf-8", "replace")).digest()
+        digest = hashlib.sha256(f"{audience} {authorization}".encode("utf-8", "replace")).digest()
         known = self._good.get(digest)
         if known is not None and now.timestamp() < known[1]:
             return known[0]
+        scheme, _, token = (authorization or "").partition(" ")
+        if scheme.lower() != "bearer":
+            raise SearchTokenRefused
         try:
             statement = verify_statement(
                 token.strip(),

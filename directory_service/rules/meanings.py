@@ -71,6 +71,10 @@ class Meanings:
                         found[word] = Meaning(token, known.codes, known.uncertain)
         return tuple(found.values())
 
+    def is_renamed(self, word: str) -> bool:
+        """Whether specialties are found by a folded word that is not in their own names: then there is what to tell."""
+        return self._of_word(word).renamed
+
     def codes_of(self, word: str) -> tuple[str, ...]:
         """The specialties that are found by a folded word, best fitting first."""
         return self._of_word(word).codes

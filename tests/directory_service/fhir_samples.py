@@ -123,12 +123,14 @@ def listing_of(practices: Iterable[Practice]) -> Listing:
     return listing
 
 
-def result(steps: Steps) -> Page:
+def result(found: Page | Steps) -> Page:
     """What a search answers when all its steps are taken."""
+    if isinstance(found, Page):
+        return found
     page: list[Page] = []
 
     def keep() -> Iterator[None]:
-        page.append((yield from steps))
+        page.append((yield from found))
 
     for _ in keep():
         pass

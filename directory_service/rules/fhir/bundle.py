@@ -12,9 +12,10 @@ from typing import NamedTuple
 import orjson
 
 from directory_service.rules.fhir.asked import Asked
-from directory_service.rules.fhir.fragments import Fragments
+from directory_service.rules.fhir.fragments import RESOURCE, Fragments
 from directory_service.rules.fhir.includes import included
-from directory_service.rules.fhir.items import Item, Kind, endpoint_id
+from directory_service.rules.fhir.items import ENTRIES, Item, Kind
+from directory_service.rules.fhir.listing import Shown
 from directory_service.rules.fhir.paging import links
 from directory_service.rules.fhir.resources_shared import Resource
 from directory_service.rules.fhir.terminology import DISTANCE, MATCH_REASON, UNITS
@@ -30,14 +31,23 @@ class Match(NamedTuple):
     """A resource that was found.
 
     Attributes:
-        practice: whose resource it is, as it is shown to who searches.
+        shown: whose resource it is, as it is shown to who searches.
         hit: why it stands where it stands, and how far it is from the point that was asked for.
         messenger: for an Endpoint, which address.
     """
 
-    practice: Practice
+    shown: Shown
     hit: SearchHit
     messenger: Messenger | None = None
+
+    @property
+    def practice(self) -> Practice:
+        """As it is shown."""
+        return self.shown.practice
+
+    def item(self, kind: Kind) -> Item:
+        """The resource."""
+        return Item(kind, self.shown.practice, self.messenger)
 
 
 class Page(NamedTuple):
@@ -56,24 +66,28 @@ class Page(NamedTuple):
     unknown_hours: int = 0
 
 
-@lru_cache(50_000)  # every whole metre up to ten kilometres, for each reason
-def _search(reason: Reason | None, distance_m: int | None) -> bytes:
-    """The end of a match's entry, why it stands where it stands: the kind of match, a score by it, and the distance."""
+def _end(reason: Reason | None, distance: dict[str, object] | None) -> bytes:
+    """The end of a match's entry: the kind of match, a score and why it stands where it stands, and the distance."""
     search: Resource = {"mode": "match"}
     extensions: list[Resource] = []
     if reason is not None:
         search["score"] = _SCORES[reason]
         extensions.append({"url": MATCH_REASON, "valueCode": reason.value})
-    if distance_m is not None:
-        distance = {"value": round(distance_m / 1000, 3), "unit": "km", "system": UNITS, "code": "km"}
+    if distance is not None:
         extensions.append({"url": DISTANCE, "valueDistance": distance})
     if extensions:
         search["extension"] = extensions
     return b',"search":%b}' % orjson.dumps(search)
 
 
+_REASONS = (None, *Reason)
+_WITHOUT_DISTANCE = {reason: _end(reason, None) for reason in _REASONS}
+_WITH_DISTANCE = {
+    reason: _end(reason, {"value": 0, "unit": "km", "system": UNITS, "code": "km"}).replace(b":0,", b":%a,")
+    for reason in _REASONS
+}
+"""With a place for the kilometres."""
 _INCLUDED = b',"search":{"mode":"include"}}'
-_RESOURCE = b'","resource":'
 
 
 @lru_cache(100)  # of each audience and kind
@@ -110,19 +124,32 @@ def searchset(
         told_entry = {"fullUrl": f"urn:uuid:{uuid.uuid4()}", "resource": outcome, "search": {"mode": "outcome"}}
         entries += (b",", orjson.dumps(told_entry))
     if not asked.count_only:
-        kind = asked.kind
-        address = _full_url(base, kind)
-        for practice, (_, reason, distance_m, _), messenger in page.matches:
-            resource_id = practice.resource_id if messenger is None else endpoint_id(practice, messenger)
-            fragment = fragments.of(kind, practice, messenger)
-            entries += (address, resource_id.encode(), _RESOURCE, fragment, _search(reason, distance_m))
+        entries += _matched(page.matches, asked.kind, fragments, base)
         if asked.includes:
-            matches = [Item(kind, practice, messenger) for practice, _, messenger in page.matches]
-            for item in included(matches, asked.includes):
+            for item in included([match.item(asked.kind) for match in page.matches], asked.includes):
                 address = _full_url(base, item.kind)
-                entries += (address, item.resource_id.encode(), _RESOURCE, fragments.of(*item), _INCLUDED)
+                entries += (address, item.resource_id.encode(), RESOURCE, fragments.of(*item), _INCLUDED)
     envelope = orjson.dumps(bundle)
     if not entries:  # FHIR knows no empty lists: a bundle without entries leaves them out.
         return envelope
     entries[0] = entries[0].removeprefix(b",")
     return b"".join((envelope[:-1], b',"entry":[', *entries, b"]}"))
+
+
+def _matched(matches: Iterable[Match], kind: Kind, fragments: Fragments, base: str) -> list[bytes]:
+    """The entries of matches, in parts."""
+    parts: list[bytes] = []
+    address = _full_url(base, kind)
+    own = kind in ENTRIES
+    for match in matches:
+        shown, (_, reason, distance_m, _), _ = match
+        if own:
+            parts += (address, shown.entry or fragments.entry(shown))
+        else:
+            item = match.item(kind)
+            parts += (address, item.resource_id.encode(), RESOURCE, fragments.of(*item))
+        if distance_m is None:
+            parts.append(_WITHOUT_DISTANCE[reason])
+        else:
+            parts.append(_WITH_DISTANCE[reason] % (distance_m / 1000))
+    return parts

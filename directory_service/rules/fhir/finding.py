@@ -6,13 +6,14 @@ in between, so that others get their turn.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
+from functools import partial
 from typing import Protocol
 
 from directory_service.rules.fhir.asked import Asked
 from directory_service.rules.fhir.bundle import Match, Page
 from directory_service.rules.fhir.items import Kind, items
-from directory_service.rules.fhir.listing import Audience, Listing
+from directory_service.rules.fhir.listing import Audience, Listing, Shown
 from directory_service.rules.fhir.paging import Place, read_place
 from directory_service.rules.fhir.terminology import profession
 from directory_service.rules.fhir.texts import TextSearch
@@ -20,7 +21,7 @@ from directory_service.rules.fhir.values import FaultyParameter, plain
 from directory_service.rules.index.query import Reason, SearchHit, SearchPage, SearchPosition, SearchQuery
 from directory_service.rules.opening_hours import OpenState
 from directory_service.rules.practice import Practice
-from directory_service.rules.profile import Position
+from directory_service.rules.profile import Messenger, Position
 from directory_service.rules.specialties import SpecialtyTable
 
 _AT_ONCE = 2000
@@ -34,7 +35,11 @@ _ONE_EACH: dict[Kind, bool] = {
 }
 """The kinds of which a practice has one: whether a person's entry, or an organisation's."""
 
+_match: Callable[[tuple[Shown, SearchHit, Messenger | None]], Match] = partial(tuple.__new__, Match)
+"""Makes a match without a call of a Python function, which would take as long as looking the practice up."""
+
 Steps = Generator[None, None, Page]
+"""A search that looks at many practices; it can be left alone between its steps."""
 
 
 class Index(Protocol):
@@ -52,24 +57,27 @@ class Finding:
         self._index = index
         self._specialties = specialties
 
-    def find(self, asked: Asked, audience: Audience) -> Steps:
-        """One page of what fits; a generator that can be left alone between its steps.
+    def find(self, asked: Asked, audience: Audience) -> Page | Steps:
+        """One page of what fits, or the way to it.
 
         Raises:
-            FaultyParameter: ``page``, if the page's beginning is not one of ours.
+            FaultyParameter: ``page``, if the page's beginning is not one of ours; the steps may raise it as well.
         """
         query = self._alone(asked, audience)
-        if query is not None:
-            return self._page_of_index(asked, audience, query)
+        return self._steps(asked, audience) if query is None else self._page_of_index(asked, audience, query)
+
+    def _steps(self, asked: Asked, audience: Audience) -> Steps:
         after = read_place(asked.after) if asked.after is not None else None
+        listed = self._listing.shown_to(audience)
         found: list[tuple[Place, Match]] = []
         unknown_hours = 0
         for seen, hit in enumerate(self._candidates(asked, audience), 1):
             if seen % _AT_ONCE == 0:
                 yield
-            practice = self._listing.seen_by(audience, hit.resource_id)
-            if practice is None:
+            shown = listed.get(hit.resource_id)
+            if shown is None:
                 continue
+            practice = shown.practice
             for item in items(asked.kind, practice):
                 if all(test(item) for test in asked.tests):
                     if asked.open_at is not None:
@@ -78,7 +86,7 @@ class Finding:
                         if state is not OpenState.OPEN:
                             continue
                     place = Place(_rank(hit), hit.distance_m or 0, plain(practice.profile.name), item.resource_id)
-                    found.append((place, Match(practice, hit, item.messenger)))
+                    found.append((place, Match(shown, hit, item.messenger)))
         yield
         found.sort(key=lambda match: match[0])
         rest = [match for match in found if after is None or match[0] > after]
@@ -93,18 +101,13 @@ class Finding:
     def _alone(self, asked: Asked, audience: Audience) -> SearchQuery | None:
         """The query with which the index answers the whole search, if one does."""
         named = asked.practices is not None or asked.telematik_ids is not None
-        if (
-            asked.tests
-            or asked.open_at is not None
-            or named
-            or asked.kind not in _ONE_EACH
-            or any(len(group) > 1 for group in asked.texts)
-        ):
+        if asked.tests or asked.open_at is not None or named or asked.kind not in _ONE_EACH:
             return None
-        texts = [group[0] for group in asked.texts]
-        if any(text.phrases or text.without or self._listing.by_telematik_id(text.verbatim) for text in texts):
-            return None
-        words = [word for text in texts for word in text.words]
+        words: list[str] = []
+        for text, *others in asked.texts:
+            if others or text.phrases or text.without or self._listing.by_telematik_id(text.verbatim):
+                return None
+            words += text.words
         return _query(asked, audience, words, person=_ONE_EACH[asked.kind])
 
     def _page_of_index(self, asked: Asked, audience: Audience, query: SearchQuery) -> Page:
@@ -113,11 +116,11 @@ class Finding:
         except ValueError:
             raise FaultyParameter("_after", "page") from None
         page = self._index.search(query, count=asked.page_size, after=after)
-        shown = self._listing.shown_to(audience)
+        listed = self._listing.shown_to(audience)
         return Page(
-            total=page.total,
-            matches=[Match(practice, hit) for hit in page.hits if (practice := shown.get(hit.resource_id)) is not None],
-            next_page=page.next_position.token() if page.next_position else None,
+            page.total,
+            [_match((shown, hit, None)) for hit in page.hits if (shown := listed.get(hit.resource_id)) is not None],
+            page.next_position.token() if page.next_position else None,
         )
 
     def _candidates(self, asked: Asked, audience: Audience) -> Iterable[SearchHit]:

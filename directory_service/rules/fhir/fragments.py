@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import orjson
 
-from directory_service.rules.fhir.items import KINDS, Item, Kind, endpoint_id
+from directory_service.rules.fhir.items import KINDS, Item, Kind, endpoint_id, kinds_of
+from directory_service.rules.fhir.listing import Shown
 from directory_service.rules.fhir.resources_entry import healthcare_service, practitioner_role
 from directory_service.rules.fhir.resources_linked import endpoint, location, organization, practitioner
 from directory_service.rules.fhir.resources_shared import Resource, Wording
 from directory_service.rules.practice import Practice
 from directory_service.rules.profile import Messenger
 
-_KEPT_BYTES = 512 * 2**20
-"""Enough for the services of 250,000 practices; one has about two kilobytes."""
+_KEPT_BYTES = 128 * 2**20
+"""For what is asked for by its id or sent along; seldom all of it."""
+RESOURCE = b'","resource":'
+"""Stands between an entry's address and its resource."""
 
 
 def resource(item: Item, wording: Wording) -> Resource:
@@ -35,13 +38,26 @@ def resource(item: Item, wording: Wording) -> Resource:
 
 
 class Fragments:
-    """The JSON of resources; when there is no room for more, what was made first of its kind is forgotten."""
+    """The JSON of resources.
+
+    A practice's entry, which nearly every search sends, stays with the practice as it is shown. Of all others what was
+    made first of its kind is forgotten when there is no room for more.
+    """
 
     def __init__(self, wording: Wording, kept_bytes: int = _KEPT_BYTES) -> None:
         """Takes how many bytes of JSON are kept."""
         self._wording = wording
         self._left = kept_bytes
         self._known: dict[Kind, dict[str, tuple[Practice, bytes]]] = {kind: {} for kind in KINDS}
+
+    def entry(self, shown: Shown) -> bytes:
+        """A practice's own entry for bundles, from its id on: ``ID","resource":{…}``."""
+        if shown.entry is None:
+            practice = shown.practice
+            kind, *_ = kinds_of(practice)
+            json = orjson.dumps(resource(Item(kind, practice), self._wording))
+            shown.entry = practice.resource_id.encode() + RESOURCE + json
+        return shown.entry
 
     def of(self, kind: Kind, practice: Practice, messenger: Messenger | None = None) -> bytes:
         """The JSON of an ``Item``; when the practice has changed it is made anew."""

@@ -46,6 +46,9 @@ _ENTRY: dict[bool, tuple[Kind, Kind]] = {
     False: ("HealthcareService", "Organization"),
 }
 
+ENTRIES = frozenset(entry for entry, _ in _ENTRY.values())
+"""The kinds of which each practice has one, and one alone."""
+
 LINKS: dict[Kind, dict[str, Kind]] = {
     "HealthcareService": {"organization": "Organization", "location": "Location", "endpoint": "Endpoint"},
     "PractitionerRole": {"practitioner": "Practitioner", "location": "Location", "endpoint": "Endpoint"},

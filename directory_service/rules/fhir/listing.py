@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from directory_service.rules.practice import Practice, is_listed, is_open_to_insured
@@ -25,12 +25,25 @@ def _as_seen_by(audience: Audience, practice: Practice) -> Practice | None:
     return practice if seen == profile.messengers else replace(practice, profile=replace(profile, messengers=seen))
 
 
+@dataclass(slots=True, eq=False)
+class Shown:
+    """A practice as an audience is shown it.
+
+    Attributes:
+        practice: without what is hidden from the audience.
+        entry: the prepared JSON of its entry (``Fragments.entry``); None until somebody needs it.
+    """
+
+    practice: Practice
+    entry: bytes | None = None
+
+
 class Listing:
     """Listed practices by their ids, also as each audience is shown them."""
 
     def __init__(self) -> None:
         self._practices: dict[str, Practice] = {}
-        self._seen: dict[Audience, dict[str, Practice]] = {"insured": {}, "practices": {}}
+        self._seen: dict[Audience, dict[str, Shown]] = {"insured": {}, "practices": {}}
         self._telematik_ids: dict[str, str] = {}
 
     def put(self, practice: Practice) -> None:
@@ -39,9 +52,13 @@ class Listing:
         if is_listed(practice):
             self._practices[practice.resource_id] = practice
             self._telematik_ids[practice.telematik_id] = practice.resource_id
+            known: list[Shown] = []
             for audience, practices in self._seen.items():
-                if (seen := _as_seen_by(audience, practice)) is not None:
-                    practices[practice.resource_id] = seen
+                seen = _as_seen_by(audience, practice)
+                if seen is not None:
+                    shown = next((one for one in known if one.practice == seen), None) or Shown(seen)
+                    practices[practice.resource_id] = shown
+                    known.append(shown)
 
     def drop(self, resource_id: str) -> None:
         """Forgets a practice, if it is known."""
@@ -58,13 +75,14 @@ class Listing:
         """The practice with this logical id."""
         return self._practices.get(resource_id)
 
-    def shown_to(self, audience: Audience) -> Mapping[str, Practice]:
+    def shown_to(self, audience: Audience) -> Mapping[str, Shown]:
         """The practices as an audience is shown them, by logical id; without those that are hidden from them."""
         return self._seen[audience]
 
     def seen_by(self, audience: Audience, resource_id: str) -> Practice | None:
         """The practice with this logical id as an audience is shown it; None if it is hidden from them."""
-        return self._seen[audience].get(resource_id)
+        shown = self._seen[audience].get(resource_id)
+        return None if shown is None else shown.practice
 
     def by_telematik_id(self, telematik_id: str) -> Practice | None:
         """The practice with this Telematik-ID."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote_plus
@@ -52,13 +53,14 @@ def read_place(token: str) -> Place:
     return Place(rank, distance, name, resource_id)
 
 
+_NEARLY_PLAIN = re.compile(r"[A-Za-z0-9_.~|-]*")
 _quoted_name = lru_cache(1000)(quote_plus)
 """Names are few, and the same in every search."""
 
 
 def _quoted(value: str) -> str:
-    """A value as it stands in an address; most are letters and digits, which stand for themselves."""
-    return value if value.isascii() and value.isalnum() else quote_plus(value)
+    """A value as it stands in an address; of most every character stands for itself, but for what parts a place."""
+    return value.replace("|", "%7C") if _NEARLY_PLAIN.fullmatch(value) else quote_plus(value)
 
 
 def links(asked: Asked, address: str, next_page: str | None) -> list[dict[str, str]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache, partial
 
 from directory_service.rules.fhir.asked import DEFAULT_COUNT, MAX_COUNT, Asked
 from directory_service.rules.fhir.chains import Chains, always
@@ -42,6 +43,8 @@ _SPECIALTIES: dict[Kind, frozenset[str]] = {
     "HealthcareService": frozenset({"specialty", "service-type"}),
     "PractitionerRole": frozenset({"specialty"}),
 }
+_KEPT = 1000
+"""What values of specialties mean: they are few, and the same in most searches."""
 _COUNT = re.compile(r"[0-9]{1,9}")
 
 Parameters = Sequence[tuple[str, str]]
@@ -54,6 +57,7 @@ class QueryReader:
 
     def __init__(self, chains: Chains) -> None:
         self._chains = chains
+        self._specialty_codes = lru_cache(_KEPT)(partial(specialty_codes, systems=chains.specialty_systems))
         self._readers: dict[Kind, dict[str, _Read]] = {
             kind: {
                 **_RESULT,
@@ -127,7 +131,7 @@ class QueryReader:
             asked.texts = (*asked.texts, read_text(name, value, operators=asked.operators))
 
     def _with_specialties(self, asked: Asked, name: str, value: str) -> None:
-        codes = specialty_codes(name, value, self._chains.specialty_systems)
+        codes = self._specialty_codes(name, value)
         if "" in codes:  # any code of a system
             self._with_test(asked, name, value)
         else:

@@ -60,6 +60,8 @@ def read_text(parameter: str, value: str, *, operators: bool) -> tuple[TextSearc
 
 
 def _alternative(part: str, *, operators: bool) -> TextSearch:
+    if part.replace(" ", "").isalnum():  # words alone, as most texts are
+        return TextSearch(tuple(dict.fromkeys(words(part))), verbatim=part.strip())
     wanted: dict[str, None] = {}
     phrases: list[str] = []
     without: list[str] = []

@@ -9,11 +9,11 @@ import pytest
 
 from directory_service.rules.absence import Absence
 from directory_service.rules.fhir.fragments import Fragments, resource
-from directory_service.rules.fhir.items import KINDS, Item, items
+from directory_service.rules.fhir.items import KINDS, Item, endpoint_id, items
 from directory_service.rules.opening_hours import OpeningHours, SpecialDay, TimeBlock
 from directory_service.rules.practice import Practice
-from directory_service.rules.profile import Profile
-from tests.directory_service.fhir_samples import ALL, FULL, PERSON, PHARMACY, WORDING
+from directory_service.rules.profile import Messenger, Profile
+from tests.directory_service.fhir_samples import ALL, FULL, PERSON, PHARMACY, WORDING, listing_of
 
 GEMATIK = "https://gematik.de/fhir/directory"
 
@@ -124,6 +124,32 @@ def _references(value: object) -> list[dict[str, str]]:
         own = [value] if "reference" in value else []
         return own + [found for part in value.values() for found in _references(part)]
     return []
+
+
+def test_an_entry_stays_with_the_practice_and_both_audiences_share_it_if_they_are_shown_the_same() -> None:
+    fragments, listing = Fragments(WORDING), listing_of([PERSON, PHARMACY])
+    entries: dict[str, bytes] = {}
+    for practice in (PERSON, PHARMACY):
+        shown = listing.shown_to("insured")[practice.resource_id]
+        assert listing.shown_to("practices")[practice.resource_id] is shown
+        entry = entries[practice.resource_id] = fragments.entry(shown)
+        assert fragments.entry(shown) is entry
+        resource_id, _, json = entry.partition(b'","resource":')
+        assert (resource_id.decode(), orjson.loads(json)["id"]) == (practice.resource_id, practice.resource_id)
+    renamed = replace(PHARMACY, profile=Profile("Neue Apotheke", messengers=PHARMACY.profile.messengers), version=9)
+    listing.put(renamed)
+    assert b"Neue Apotheke" in fragments.entry(listing.shown_to("insured")[PHARMACY.resource_id])
+    assert fragments.entry(listing.shown_to("insured")[PERSON.resource_id]) is entries[PERSON.resource_id]
+
+
+def test_what_is_hidden_from_insured_people_is_in_no_entry_for_them() -> None:
+    hidden = Messenger("@intern:messenger.example", hide_from_insured=True)
+    messengers = (*FULL.profile.messengers, hidden)
+    practice = replace(FULL, profile=replace(FULL.profile, messengers=messengers))
+    fragments, listing = Fragments(WORDING), listing_of([practice])
+    mark = endpoint_id(practice, hidden).encode()
+    assert mark in fragments.entry(listing.shown_to("practices")[FULL.resource_id])
+    assert mark not in fragments.entry(listing.shown_to("insured")[FULL.resource_id])
 
 
 def test_a_fragment_is_made_anew_when_the_practice_has_changed_and_only_then() -> None:
