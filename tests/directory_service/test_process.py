@@ -81,7 +81,7 @@ async def test_neither_person_nor_search_is_logged_or_stored(tmp_path: Path, hom
 async def test_a_request_that_is_no_http_leaves_no_trace_either(tmp_path: Path, homeserver: HomeserverStandIn) -> None:
     secret = "geheimesuche"
     faulty = [
-        f"GET /fdv/search/HealthcareService?_text={secret * 1000} HTTP/1.1\r\nHost: x\r\n\r\n",
+        f"GET /fdv/search/HealthcareService?_text={secret * 6000} HTTP/1.1\r\nHost: x\r\n\r\n",
         f"GET /fdv/search/HealthcareService?_text={secret} HTTP/1.1\r\nAuthorization: {secret}\0\r\n\r\n",
         f"GET {secret} {secret} {secret}\r\n\r\n",
     ]
