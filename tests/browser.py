@@ -13,6 +13,8 @@ from playwright.async_api import BrowserContext, Locator, Page, async_playwright
 from tests.conftest import lacking
 
 PHONE, DESK = 390, 1200
+# What WCAG 2.2 asks for under reflow (1.4.10): the narrowest phones, and a desk at 400 %.
+NARROWEST = 320
 # A browser that asks for nothing by itself: what it requests, a page asked for.
 _OPTIONS = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync"]
 _TIMEOUT_MS = 60_000
@@ -38,6 +40,26 @@ async def violations(page: Page) -> list[str]:
     """What axe-core finds, by rule and place."""
     found = await Axe().run(page)
     return [f"{one['id']}: {one['nodes'][0]['html'][:200]}" for one in found.response["violations"]]
+
+
+async def wider_than_the_window(page: Page) -> list[str]:
+    """What stands out of the window to the left or right, by its beginning; the page itself if it scrolls sideways.
+
+    What is for screen readers alone has no place on the screen and is left out.
+    """
+    found: list[str] = await page.evaluate(
+        """() => {
+          const width = document.documentElement.clientWidth;
+          const out = [...document.body.querySelectorAll("*")].filter((one) => {
+            const { left, right, width: own, height } = one.getBoundingClientRect();
+            // A text box shows a part of what is in it; of everything else, what does not fit stands out of it.
+            const end = one.matches("input, textarea") ? right : Math.max(right, left + one.scrollWidth);
+            return own > 1 && height > 1 && !one.closest(".vh, .skip") && (left < -0.5 || end > width + 0.5);
+          }).map((one) => one.outerHTML.slice(0, 120));
+          return document.documentElement.scrollWidth > width ? [document.title, ...out] : out;
+        }"""
+    )
+    return found
 
 
 async def accept_terms_if_asked(page: Page, otherwise: Locator) -> None:

@@ -11,14 +11,9 @@ from playwright.async_api import Page
 from directory_service.adapters.pages.practice_page import CONSENT_TEXT
 from directory_service.store.tables import audit
 from messenger_core.database import make_engine
-from tests.browser import DESK, PHONE, chromium, violations
+from tests.browser import DESK, PHONE, chromium, violations, wider_than_the_window
 from tests.directory_service.bench import FULL_PROFILE, PROFILE, SOMMER, WINTER, Directory, messenger
 from tests.directory_service.pages.scene import code_for, sign_in_practice
-
-
-async def fits(page: Page) -> bool:
-    """Whether nothing is wider than the screen."""
-    return bool(await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
 
 
 async def save(page: Page) -> None:
@@ -47,7 +42,7 @@ async def test_every_state_of_the_page_is_accessible_and_fits(directory: Directo
         assert not await violations(page)
         await sign_in_practice(page, directory)
         assert not await violations(page)
-        assert await fits(page)
+        assert not await wider_than_the_window(page)
         await page.locator("[id='address.postcode']").fill("12")
         await save(page)
         await page.locator("[id='address.postcode-error']").wait_for()

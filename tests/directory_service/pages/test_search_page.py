@@ -11,7 +11,7 @@ import zxingcpp
 from PIL import Image
 from playwright.async_api import BrowserContext, Page, Request
 
-from tests.browser import DESK, PHONE, chromium, violations
+from tests.browser import DESK, PHONE, chromium, violations, wider_than_the_window
 from tests.directory_service.bench import ERIKA, Directory
 from tests.directory_service.pages.scene import fill, sign_in
 
@@ -35,11 +35,6 @@ async def signed_in(context: BrowserContext, directory: Directory) -> Page:
     page = await context.new_page()
     await sign_in(page, directory)
     return page
-
-
-async def fits(page: Page) -> bool:
-    """Whether nothing is wider than the screen."""
-    return bool(await page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"))
 
 
 async def names(page: Page) -> list[str]:
@@ -77,7 +72,7 @@ async def test_every_state_of_the_page_is_accessible_and_fits(directory: Directo
             await summary.click()
         assert await page.get_by_text(more).first.is_visible()
         assert not await violations(page)
-        assert await fits(page)
+        assert not await wider_than_the_window(page)
         for number in ("112", "116117"):
             assert await page.locator(f"a[href='tel:{number}']").is_visible()
 
