@@ -9,9 +9,9 @@ from pathlib import Path
 
 from directory_service.adapters.import_command import ImportRequest, ImportStopped
 from directory_service.app import import_national_directory, run
-from directory_service.rules.audit_chain import ChainBroken
+from directory_service.rules.audit_chain import AuditHead, ChainBroken
 from directory_service.settings import DirectorySettings
-from directory_service.store.audit_log import AuditHead, AuditLog, HeadMissing
+from directory_service.store.audit_log import AuditLog, HeadMissing
 from messenger_core.database import open_database
 from messenger_core.log import fault_without_text, log_to_stderr
 from messenger_core.settings import SettingsError, load_settings

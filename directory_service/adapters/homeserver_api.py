@@ -10,12 +10,14 @@ from joserfc.jwk import ECKey
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from directory_service.adapters.reachability_feed import ReachabilityFeed
+from directory_service.rules.audit_chain import head_of
 from directory_service.rules.fhir.held import Held
 from directory_service.rules.index.fit import TooManyWords, search_words
 from directory_service.rules.index.query import SearchQuery
 from directory_service.rules.meanings import Meanings
 from directory_service.rules.practice import Practice
 from directory_service.rules.specialties import SpecialtyTable
+from directory_service.store.reachable_set import Position
 from messenger_core.http_service import GuardedRoutes
 from messenger_core.problem import Problem, WireModel, parse_body
 from messenger_core.service_auth.assertions import sign_statement
@@ -26,8 +28,15 @@ class _Since(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     since: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    mark: Annotated[str, Field(max_length=200)] = ""
     wait: Annotated[int, Field(ge=0, le=30)] = 0
     limit: Annotated[int, Field(ge=1, le=100_000)] | None = None
+
+    @property
+    def position(self) -> Position | None:
+        """What the homeserver has; without a mark, or with one that is not ours, nothing that can be gone on from."""
+        head = head_of(self.mark)
+        return Position(self.since, head) if self.since and head else None
 
 
 class _PeopleSearch(WireModel):
@@ -56,13 +65,14 @@ class HomeserverApi:
 
     async def _reachable(self, request: web.Request, _caller: Caller) -> web.Response:
         asked = _since(request)
-        change = await self._feed.since(asked.since, asked.wait, asked.limit)
+        change = await self._feed.since(asked.position, asked.wait, asked.limit)
         claims = {
             "iss": self._issuer,
             "iat": int(datetime.now(UTC).timestamp()),
             "full": change.full,
             "since": change.since,
-            "version": change.version,
+            "version": change.position.version,
+            "mark": change.position.head.mark,
             "add": list(change.add),
             "remove": list(change.remove),
         }
@@ -120,5 +130,8 @@ def _since(request: web.Request) -> _Since:
             {"field": ".".join(map(str, fault["loc"])), "detail": fault["msg"]}
             for fault in faults.errors(include_url=False, include_input=False, include_context=False)
         ]
-        detail = "Allowed are since (a version, 0 for everything), wait (0 to 30 seconds) and limit (1 to 100000)."
+        detail = (
+            "Allowed are since (a version, 0 for everything) with its mark, wait (0 to 30 seconds) and "
+            "limit (1 to 100000)."
+        )
         raise Problem(400, "invalid-query", detail, errors) from None

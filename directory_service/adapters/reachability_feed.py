@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from directory_service.adapters.version_watch import VersionWatch
-from directory_service.store.reachable_set import ReachableChange, ReachableSet
+from directory_service.store.reachable_set import Position, ReachableChange, ReachableSet
 
 
 class ReachabilityFeed:
@@ -13,13 +13,14 @@ class ReachabilityFeed:
         self._reachable = reachable
         self._watch = watch
 
-    async def since(self, version: int, wait_s: float, limit: int | None = None) -> ReachableChange:
-        """What changed after a version; waits at most ``wait_s`` seconds for the first change.
+    async def since(self, asked: Position | None, wait_s: float, limit: int | None = None) -> ReachableChange:
+        """What changed after a position; waits at most ``wait_s`` seconds for the first change.
 
         Args:
-            version: what the homeserver has.
+            asked: what the homeserver has; None if nothing. If it is not of this history, it is told at once.
             wait_s: how long it is ready to wait.
             limit: how many accounts a page has at most; None for all at once.
         """
-        await self._watch.other_than(version, wait_s)
-        return await self._reachable.since(version, limit)
+        if asked is not None and await self._reachable.continues(asked):
+            await self._watch.other_than(asked.version, wait_s)
+        return await self._reachable.since(asked, limit)

@@ -1,17 +1,39 @@
 """The audit log's chain: each entry's hash covers the entry and the hash before it.
 
 Whoever changes, removes or inserts an entry later breaks the chain there. Who replaces the whole rest of the log is
-found out by a head that was noted before and kept elsewhere.
+found out by a head that was noted before and kept elsewhere. A database that was restored to an earlier moment is found
+out the same way: what happened there since has other hashes than what had happened before.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 
 START = "0" * 64
 """The hash before the first entry."""
+_MARK = re.compile(r"(0|[1-9][0-9]{0,17})-([0-9a-f]{64})", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class AuditHead:
+    """Where the log ends: how many entries it has, and the hash of the last."""
+
+    entries: int
+    head: str
+
+    @property
+    def mark(self) -> str:
+        """As one word, for those who keep it and give it back."""
+        return f"{self.entries}-{self.head}"
+
+
+def head_of(mark: str) -> AuditHead | None:
+    """The head that a mark stands for; None if it is no mark of ours."""
+    found = _MARK.fullmatch(mark)
+    return AuditHead(int(found[1]), found[2]) if found else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from messenger_core.service_auth.keys import ALGORITHM
 from messenger_core.service_auth.token_grant import ASSERTION_TYPE, GRANT_TYPE
 from synapse_modules.adapters.present import now
 from synapse_modules.settings import Configuration
-from synapse_modules.store.reachability import Delta
+from synapse_modules.store.reachability import Delta, Position
 
 _SEARCH = "directory:search"
 _RENEW_BEFORE_S = 30
@@ -40,6 +40,7 @@ class _DeltaClaims(WireModel):
     full: bool
     since: int
     version: int
+    mark: str
     add: list[str]
     remove: list[str]
     more: bool
@@ -87,13 +88,13 @@ class DirectoryClient:
         self._jwks = configuration.directory_jwks
         self._tokens: dict[str, _Token] = {}
 
-    async def reachable(self, since: int) -> Delta:
-        """Waits up to 25 seconds for a page of what changed after a version, and verifies its signature.
+    async def reachable(self, since: Position) -> Delta:
+        """Waits up to 25 seconds for a page of what changed after a position, and verifies its signature.
 
         Raises:
             DirectoryFault: if there is no answer that can be trusted.
         """
-        query = {"since": str(since), "wait": str(_WAIT_S), "limit": str(_PAGE)}
+        query = {"since": str(since.version), "mark": since.mark, "wait": str(_WAIT_S), "limit": str(_PAGE)}
         answer = await self._get("/reachable", query, "reachability:read")
         try:
             claims = jwt.decode(answer["delta"], self._jwks, algorithms=[ALGORITHM]).claims
@@ -102,7 +103,15 @@ class DirectoryClient:
             raise DirectoryFault("the delta is not signed as agreed, or not readable") from None
         if delta.iss != self._settings.url or abs(now().timestamp() - delta.iat) > _DELTA_AGE.total_seconds():
             raise DirectoryFault("the delta is of another issuer or of another time")
-        return Delta(delta.full, delta.since, delta.version, tuple(delta.add), tuple(delta.remove), delta.more)
+        return Delta(
+            delta.full,
+            delta.since,
+            delta.version,
+            tuple(delta.add),
+            tuple(delta.remove),
+            delta.mark,
+            delta.more,
+        )
 
     @property
     def may_search(self) -> bool:

@@ -9,7 +9,7 @@ from synapse.module_api import ModuleApi
 from messenger_core.log import fault_without_text
 from synapse_modules.adapters.directory_client import DirectoryClient, DirectoryFault
 from synapse_modules.adapters.present import now_ms
-from synapse_modules.store.reachability import OutOfStep, Reachability
+from synapse_modules.store.reachability import OutOfStep, Position, Reachability
 
 logger = logging.getLogger(__name__)
 
@@ -17,6 +17,7 @@ _FIRST_PAUSE_S = 0.5
 _LONGEST_PAUSE_S = 30.0
 # A directory that answers at once, always, must not keep this process busy.
 _BREATH_S = 0.05
+_NOTHING = Position(0, "")
 
 
 class ReachabilityWatch:
@@ -32,7 +33,7 @@ class ReachabilityWatch:
         pause, whole_set = _FIRST_PAUSE_S, False
         while True:
             try:
-                since = 0 if whole_set else await self._reachability.version()
+                since = _NOTHING if whole_set else await self._reachability.position()
                 await self._reachability.apply(await self._client.reachable(since), at=now_ms())
             except OutOfStep:
                 whole_set = True

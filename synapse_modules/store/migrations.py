@@ -111,6 +111,7 @@ _ROOMS_IN_MAKING = (
         begun_at BIGINT NOT NULL
     )""",
 )
+_HISTORY_OF_THE_DIRECTORY = ("ALTER TABLE hek_reachability ADD COLUMN mark TEXT NOT NULL DEFAULT ''",)
 
 MIGRATIONS: Sequence[Sequence[str]] = (
     _ACCOUNTS_ROOMS_AND_MACHINES,
@@ -122,6 +123,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     _CHATS_IN_CHANGES,
     _INSURED_ONLY_ROOMS,
     _ROOMS_IN_MAKING,
+    _HISTORY_OF_THE_DIRECTORY,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

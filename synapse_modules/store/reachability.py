@@ -26,6 +26,7 @@ class Delta:
         version: the version to ask from next.
         add: user ids that may be reached.
         remove: user ids that may no longer be reached.
+        mark: of which history of the directory the version is; to be sent with it.
         more: whether a page follows.
     """
 
@@ -34,7 +35,16 @@ class Delta:
     version: int
     add: tuple[str, ...]
     remove: tuple[str, ...]
+    mark: str
     more: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """What to ask the directory from: a version, and the mark that was told with it; 0 and nothing at first."""
+
+    version: int
+    mark: str
 
 
 class OutOfStep(Exception):  # noqa: N818 - reads as what happened
@@ -43,18 +53,27 @@ class OutOfStep(Exception):  # noqa: N818 - reads as what happened
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """The version of the set, when it was last confirmed, and the version of the set put aside; 0 if there is none."""
+    """What is stored of the directory's word.
+
+    Attributes:
+        version: of the set.
+        confirmed_at: when it was last confirmed, in milliseconds.
+        aside: the version of the set put aside; 0 if there is none.
+        mark: of the directory's history, told with the last page, whether that counts or was put aside.
+    """
 
     version: int
     confirmed_at: int
     aside: int
+    mark: str
 
 
 def _read(txn: Transaction) -> _State:
-    txn.execute("SELECT version, confirmed_at, aside FROM hek_reachability")
+    txn.execute("SELECT version, confirmed_at, aside, mark FROM hek_reachability")
     row = txn.fetchone()
     assert row is not None
-    return _State(*map(int, row))
+    version, confirmed_at, aside, mark = row
+    return _State(int(version), int(confirmed_at), int(aside), str(mark))
 
 
 def _run_for_each(txn: Transaction, statement: str, user_ids: Iterable[str]) -> None:
@@ -121,10 +140,10 @@ class Reachability:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def version(self) -> int:
-        """The version to ask from: of the set put aside if there is one; 0 if there was never any."""
+    async def position(self) -> Position:
+        """What to ask from: of the set put aside if there is one."""
         state = await self._database.run("hek_reachability", _read)
-        return state.aside or state.version
+        return Position(state.aside or state.version, state.mark)
 
     async def confirmed_at(self) -> int:
         """When the directory last said that the set is current, in milliseconds; 0 if it never did."""
@@ -150,6 +169,7 @@ class Reachability:
             state = _read(txn)
             if not delta.full and delta.since != (state.aside or state.version):
                 raise OutOfStep
+            txn.execute("UPDATE hek_reachability SET mark = ?", (delta.mark,))
             if delta.full or state.aside:
                 _put_aside(txn, delta)
                 if delta.more:

@@ -140,6 +140,7 @@ class Directory:
         self.codes: dict[str, str] = {}
         self._version = 1
         self._known: dict[int, set[str]] = {1: set()}
+        self._mark = secrets.token_hex(8)
         self._key = signing_key
         self._client = Client(
             "homeserver", homeserver_keys, frozenset({"reachability:read", "directory:search", "practice:sign-in"})
@@ -176,16 +177,17 @@ class Directory:
     async def _reachable(self, request: web.Request, _caller: Caller) -> web.Response:
         since, wait = int(request.query["since"]), float(request.query["wait"])
         for _ in range(int(wait / 0.05)):
-            if since != self._version:
+            if (since, request.query["mark"]) != (self._version, self._mark):
                 break
             await asyncio.sleep(0.05)
-        known = self._known.get(since)
+        known = self._known.get(since) if request.query["mark"] == self._mark else None
         payload = {
             "iss": self.url,
             "iat": int(datetime.now(UTC).timestamp()),
             "full": known is None,
             "since": 0 if known is None else since,
             "version": self._version,
+            "mark": self._mark,
             "add": sorted(self.reachable - (known or set())),
             "remove": sorted((known or set()) - self.reachable),
             "more": False,

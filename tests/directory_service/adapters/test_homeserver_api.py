@@ -1,4 +1,4 @@
-"""What the homeserver learns: a signed delta within a second of the change, and the client's own search."""
+"""What the homeserver learns: a signed delta of every change, once it was committed, and the client's own search."""
 
 import asyncio
 import time
@@ -26,9 +26,14 @@ async def reachable(directory: Directory, query: str = "") -> dict[str, Any]:
     return dict(jwt.decode(answer["delta"], keys, algorithms=["ES256"]).claims)
 
 
+def after(delta: dict[str, Any]) -> str:
+    """The query that goes on from a delta."""
+    return f"?since={delta['version']}&mark={delta['mark']}"
+
+
 async def test_the_delta_is_signed_with_the_published_key_and_with_no_other(directory: Directory) -> None:
     delta = await reachable(directory)
-    assert set(delta) == {"iss", "iat", "full", "since", "version", "add", "remove"}
+    assert set(delta) == {"iss", "iat", "full", "since", "version", "mark", "add", "remove"}
     assert delta["iss"] == directory.url
     assert abs(delta["iat"] - time.time()) < 60
     _, answer = await directory.as_homeserver("GET", "/reachable", "reachability:read")
@@ -44,12 +49,11 @@ async def test_the_published_keys_are_public(directory: Directory) -> None:
 
 
 async def test_search_and_reachable_set_move_together(directory: Directory) -> None:
-    start = (await reachable(directory))["version"]
+    last = await reachable(directory)
     key = await directory.practice_joins(opts_in=False)
-    assert (await reachable(directory, f"?since={start}"))["version"] == start
+    assert (await reachable(directory, after(last)))["version"] == last["version"]
     assert await directory.found("sommer") == []
 
-    version = start
     steps = [
         ("/owner/visibility", CONSENT, True),
         ("/owner/visibility", PAUSE, False),
@@ -59,36 +63,40 @@ async def test_search_and_reachable_set_move_together(directory: Directory) -> N
     for path, body, shown in steps:
         method = "POST" if path.endswith("withdraw") else "PUT"
         assert (await directory.as_practice(key, method, path, body))[0] == 200
-        delta = await reachable(directory, f"?since={version}")
-        assert (delta["full"], delta["since"], delta["version"]) == (False, version, version + 1)
+        delta = await reachable(directory, after(last))
+        assert (delta["full"], delta["since"], delta["version"]) == (False, last["version"], last["version"] + 1)
         assert (delta["add"], delta["remove"]) == (([ACCOUNT], []) if shown else ([], [ACCOUNT]))
         assert (await reachable(directory))["add"] == delta["add"]
         assert bool(await directory.found("sommer")) == shown
-        version = delta["version"]
+        last = delta
 
 
 async def test_who_is_ahead_or_starts_gets_the_whole_set(directory: Directory) -> None:
     await directory.practice_joins()
-    for query in ("", "?since=0", "?since=999", "?since=999&wait=30", "?since=0&wait=30"):
+    mark = (await reachable(directory))["mark"]
+    queries = ["", "?since=0", "?since=0&wait=30", f"?since=999&mark={mark}", f"?since=999&mark={mark}&wait=30"]
+    # What is not of this history of the directory, or does not say of which it is, is not gone on from.
+    marks = ["", "x", "1-" + "f" * 64, mark.upper(), mark + "0", "9" * 40 + mark[1:], mark.replace("-", "%00-")]
+    for query in (*queries, *(f"?since=2&mark={other}&wait=30" for other in marks), "?since=2&wait=30"):
         delta = await reachable(directory, query)
         assert (delta["full"], delta["since"], delta["add"], delta["remove"]) == (True, 0, [ACCOUNT], [])
 
 
 async def test_who_waits_is_told_when_something_changes(directory: Directory) -> None:
     key = await directory.practice_joins()
-    version = (await reachable(directory))["version"]
-    waiting = asyncio.create_task(reachable(directory, f"?since={version}&wait=30"))
+    last = await reachable(directory)
+    waiting = asyncio.create_task(reachable(directory, f"{after(last)}&wait=30"))
     await asyncio.sleep(0.1)
     assert not waiting.done()
     await directory.as_practice(key, "POST", "/owner/withdraw", {})
     delta = await asyncio.wait_for(waiting, 20)
-    assert (delta["since"], delta["remove"]) == (version, [ACCOUNT])
+    assert (delta["since"], delta["remove"]) == (last["version"], [ACCOUNT])
 
 
 async def test_who_waits_is_told_of_a_change_that_another_replica_made(directory: Directory) -> None:
     await directory.practice_joins()
-    version = (await reachable(directory))["version"]
-    waiting = asyncio.create_task(reachable(directory, f"?since={version}&wait=30"))
+    last = await reachable(directory)
+    waiting = asyncio.create_task(reachable(directory, f"{after(last)}&wait=30"))
     await asyncio.sleep(0.1)
     replica = await open_database(directory.settings.database, "directory_service")
     await PracticeStore(replica).withdraw(SOMMER, NOW)
@@ -97,9 +105,9 @@ async def test_who_waits_is_told_of_a_change_that_another_replica_made(directory
 
 
 async def test_who_waits_in_vain_gets_an_empty_delta(directory: Directory) -> None:
-    version = (await reachable(directory))["version"]
-    delta = await reachable(directory, f"?since={version}&wait=1")
-    assert (delta["full"], delta["version"], delta["add"], delta["remove"]) == (False, version, [], [])
+    last = await reachable(directory)
+    delta = await reachable(directory, f"{after(last)}&wait=1")
+    assert (delta["full"], delta["version"], delta["add"], delta["remove"]) == (False, last["version"], [], [])
 
 
 FAULTY_QUERIES: list[str] = [
@@ -112,6 +120,7 @@ FAULTY_QUERIES: list[str] = [
     "?page=2",
     "?since=1&since=2",
     f"?since={2**64}",
+    f"?since=1&mark={'0' * 201}",
 ]
 
 

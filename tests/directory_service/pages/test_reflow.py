@@ -21,7 +21,11 @@ WIDE: dict[str, Any] = FULL_PROFILE | {
         messenger("@sprechstundentermine:praxis-in-der-buergermeisterschlueterwegstrasse.hamburg.example"),
         messenger(f"@{'termine' * 9}:praxis-sommer.example", "tim-bot"),
     ],
-    "absence": FULL_PROFILE["absence"] | {"substitute": {"text": "Urlaubsvertretungspraxis" * 6, "telephone": "040 1"}},
+    "absence": {
+        "first_day": "2026-12-28",
+        "last_day": "2027-01-03",
+        "substitute": {"text": "Urlaubsvertretungspraxis" * 6, "telephone": "040 123456"},
+    },
 }
 
 

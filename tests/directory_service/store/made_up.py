@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import secrets
 from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory_service.rules.practice import Practice
 from directory_service.rules.profile import Address, Messenger, Profile
 from directory_service.store.practices import Joining, PracticeStore
+from directory_service.store.tables import metadata
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 VERIFIER = "https://nachweis.example"
@@ -57,3 +62,25 @@ def account(practice: Practice) -> str:
     """The account that the homeserver made for a practice that joined."""
     assert practice.user_id is not None
     return practice.user_id
+
+
+Backup = list[tuple[sa.Table, list[dict[str, Any]]]]
+
+
+async def backed_up(engine: AsyncEngine) -> Backup:
+    """Every row of the database."""
+    async with engine.connect() as connection:
+        return [
+            (table, [dict(row) for row in (await connection.execute(sa.select(table))).mappings()])
+            for table in metadata.sorted_tables
+        ]
+
+
+async def restore(engine: AsyncEngine, kept: Backup) -> None:
+    """Makes the database what it was."""
+    async with engine.begin() as connection:
+        for table, _ in reversed(kept):
+            await connection.execute(table.delete())
+        for table, rows in kept:
+            if rows:
+                await connection.execute(table.insert(), rows)

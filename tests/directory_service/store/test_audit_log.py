@@ -4,8 +4,8 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from directory_service.rules.audit_chain import START, ChainBroken
-from directory_service.store.audit_log import AuditHead, AuditLog, HeadMissing
+from directory_service.rules.audit_chain import START, AuditHead, ChainBroken
+from directory_service.store.audit_log import AuditLog, HeadMissing
 from directory_service.store.practices import PracticeStore
 from directory_service.store.tables import audit, directory_version
 from tests.directory_service.store.made_up import NOW, opted_in

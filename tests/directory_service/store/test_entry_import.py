@@ -67,7 +67,7 @@ class Bench:
 
     async def reachable(self) -> set[str]:
         """Everybody whom insured people may reach."""
-        return set((await ReachableSet(self.engine).since(0)).add)
+        return set((await ReachableSet(self.engine).since(None)).add)
 
     async def of(self, telematik_id: str) -> Practice:
         """A practice that is known."""

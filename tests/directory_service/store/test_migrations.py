@@ -7,12 +7,13 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from sqlalchemy.engine import Connection
 
+from directory_service.rules.audit_chain import START, AuditHead
 from directory_service.rules.practice import Consent, PracticeState
 from directory_service.rules.profile import Address, Messenger, Profile
 from directory_service.store.audit_log import AuditLog
 from directory_service.store.changes import ChangeFeed
 from directory_service.store.practices import PracticeStore
-from directory_service.store.reachable_set import ReachableChange, ReachableSet
+from directory_service.store.reachable_set import Position, ReachableSet
 from directory_service.store.tables import directory_version, metadata
 from messenger_core.calendar_periods import from_milliseconds
 from messenger_core.database import make_engine, open_database
@@ -74,7 +75,8 @@ async def test_what_the_first_release_stored_is_kept(database_url: str) -> None:
     left = [await practices.find(telematik_id) for telematik_id in ("1-2", "1-3")]
     assert [found.state.value for found in left if found] == ["withdrawn", "verified"]
     reachable, feed = ReachableSet(engine), ChangeFeed(engine)
-    assert await reachable.since(2) == ReachableChange(False, 2, 4, ("@p1:a.example",), ("@p2:a.example",))
+    told = await reachable.since(Position(2, AuditHead(0, START)))
+    assert (told.since, told.position.version, told.add, told.remove) == (2, 4, ("@p1:a.example",), ("@p2:a.example",))
     assert [[found.telematik_id for found in batch] async for batch in feed.listed()] == [["1-1"]]
     assert await feed.version() == max(found.version for found in (muller, *left) if found)
     assert (await AuditLog(engine).verify()).entries == 3

@@ -17,7 +17,7 @@ from synapse_modules.store.changes import Changes
 from synapse_modules.store.common_rooms import CommonRooms
 from synapse_modules.store.erasable_events import ErasableEvents
 from synapse_modules.store.migrations import SCHEMA_VERSION, migrate, schema_version
-from synapse_modules.store.reachability import Delta, OutOfStep, Reachability
+from synapse_modules.store.reachability import Delta, OutOfStep, Position, Reachability
 from synapse_modules.store.rooms import Rooms
 from synapse_modules.store.sealed_kvnrs import SealedKvnr, SealedKvnrs, key_ids_in_use, seal_without_key_id
 from synapse_modules.store.statements import UsedStatements
@@ -66,7 +66,7 @@ async def test_a_reservation_is_found_again_and_goes_live_once(database: Any) ->
 
 async def test_parties_are_what_the_rules_need(database: Any) -> None:
     accounts = await insured(database)
-    await Reachability(database).apply(Delta(True, 0, 3, (ERIKA,), ()), at=1)
+    await Reachability(database).apply(Delta(True, 0, 3, (ERIKA,), (), "m"), at=1)
     await accounts.set_closed(ERIKA, closed=True, at=NOW, actor="directory")
     assert await accounts.parties([ERIKA, "@nobody:t"]) == {
         ERIKA: Party(ERIKA, AccountKind.INSURED, live=False, reachable=True),
@@ -76,24 +76,25 @@ async def test_parties_are_what_the_rules_need(database: Any) -> None:
 
 
 async def test_a_set_in_pages_counts_when_it_is_whole_and_a_restart_between_them_loses_nothing(database: Any) -> None:
-    await Reachability(database).apply(Delta(True, 0, 3, ("@a:t", "@old:t"), ()), at=10)
+    await Reachability(database).apply(Delta(True, 0, 3, ("@a:t", "@old:t"), (), "m"), at=10)
     pages = [
-        Delta(True, 0, 5, ("@a:t", "@b:t"), (), more=True),
-        Delta(False, 5, 7, ("@c:t",), ("@b:t",), more=True),
-        Delta(False, 7, 8, ("@d:t",), ()),
+        Delta(True, 0, 5, ("@a:t", "@b:t"), (), "m", more=True),
+        Delta(False, 5, 7, ("@c:t",), ("@b:t",), "m2", more=True),
+        Delta(False, 7, 8, ("@d:t",), (), "m3"),
     ]
     reachable = "SELECT user_id FROM hek_reachable ORDER BY user_id"
     for page in pages[:-1]:
         await Reachability(database).apply(page, at=11)
         restarted = Reachability(database)
         assert await database.rows(reachable) == [("@a:t",), ("@old:t",)], "half a set decides nothing"
-        assert (await restarted.version(), await restarted.confirmed_at()) == (page.version, 10)
+        assert (await restarted.position(), await restarted.confirmed_at()) == (Position(page.version, page.mark), 10)
     with pytest.raises(OutOfStep):
-        await Reachability(database).apply(Delta(False, 3, 9, ("@e:t",), ()), at=12)
+        await Reachability(database).apply(Delta(False, 3, 9, ("@e:t",), (), "m"), at=12)
     await Reachability(database).apply(pages[-1], at=13)
     assert await database.rows(reachable) == [("@a:t",), ("@c:t",), ("@d:t",)]
     assert await database.rows("SELECT user_id FROM hek_reachable_aside") == []
-    assert (await Reachability(database).version(), await Reachability(database).confirmed_at()) == (8, 13)
+    position = await Reachability(database).position()
+    assert (position, await Reachability(database).confirmed_at()) == (Position(8, "m3"), 13)
     assert [(change.user_id, change.what) for change in await Changes(database).since(0)] == [
         ("@old:t", "reachability-withdrawn")
     ]
@@ -101,32 +102,32 @@ async def test_a_set_in_pages_counts_when_it_is_whole_and_a_restart_between_them
 
 async def test_the_whole_set_from_its_beginning_forgets_what_was_put_aside(database: Any) -> None:
     reachability = Reachability(database)
-    await reachability.apply(Delta(True, 0, 5, ("@a:t", "@b:t"), (), more=True), at=1)
-    await reachability.apply(Delta(True, 0, 2, ("@c:t",), (), more=True), at=2)
-    await reachability.apply(Delta(False, 2, 4, ("@d:t",), ()), at=3)
+    await reachability.apply(Delta(True, 0, 5, ("@a:t", "@b:t"), (), "m", more=True), at=1)
+    await reachability.apply(Delta(True, 0, 2, ("@c:t",), (), "m", more=True), at=2)
+    await reachability.apply(Delta(False, 2, 4, ("@d:t",), (), "m"), at=3)
     assert await database.rows("SELECT user_id FROM hek_reachable ORDER BY user_id") == [("@c:t",), ("@d:t",)]
 
 
 async def test_a_page_of_changes_counts_at_once_and_the_last_one_confirms(database: Any) -> None:
     reachability = Reachability(database)
-    await reachability.apply(Delta(True, 0, 3, ("@a:t",), ()), at=10)
-    await reachability.apply(Delta(False, 3, 5, (), ("@a:t",), more=True), at=11)
+    await reachability.apply(Delta(True, 0, 3, ("@a:t",), (), "m"), at=10)
+    await reachability.apply(Delta(False, 3, 5, (), ("@a:t",), "m", more=True), at=11)
     assert await database.rows("SELECT user_id FROM hek_reachable") == []
-    assert (await reachability.version(), await reachability.confirmed_at()) == (5, 10)
-    await reachability.apply(Delta(False, 5, 6, ("@b:t",), ()), at=12)
-    assert (await reachability.version(), await reachability.confirmed_at()) == (6, 12)
+    assert (await reachability.position(), await reachability.confirmed_at()) == (Position(5, "m"), 10)
+    await reachability.apply(Delta(False, 5, 6, ("@b:t",), (), "m"), at=12)
+    assert (await reachability.position(), await reachability.confirmed_at()) == (Position(6, "m"), 12)
 
 
 async def test_reachability_follows_the_versions_and_tells_who_withdrew(database: Any) -> None:
     reachability = Reachability(database)
-    await reachability.apply(Delta(True, 0, 3, ("@a:t", "@b:t"), ()), at=10)
-    await reachability.apply(Delta(False, 3, 4, ("@c:t", "@a:t"), ("@b:t", "@never:t")), at=11)
-    assert await reachability.version() == 4
+    await reachability.apply(Delta(True, 0, 3, ("@a:t", "@b:t"), (), "m"), at=10)
+    await reachability.apply(Delta(False, 3, 4, ("@c:t", "@a:t"), ("@b:t", "@never:t"), "m"), at=11)
+    assert await reachability.position() == Position(4, "m")
     assert await reachability.confirmed_at() == 11
     with pytest.raises(OutOfStep):
-        await reachability.apply(Delta(False, 3, 5, (), ("@a:t",)), at=12)
+        await reachability.apply(Delta(False, 3, 5, (), ("@a:t",), "m"), at=12)
     assert await reachability.confirmed_at() == 11
-    await reachability.apply(Delta(True, 0, 9, ("@c:t",), ()), at=13)
+    await reachability.apply(Delta(True, 0, 9, ("@c:t",), (), "m"), at=13)
     assert await database.rows("SELECT user_id FROM hek_reachable") == [("@c:t",)]
     changes = await Changes(database).since(0)
     assert [(change.user_id, change.what) for change in changes] == [
@@ -158,9 +159,9 @@ async def test_who_has_a_chat_with_a_practice_that_withdraws_is_told_of_each(dat
             f" VALUES ('${room}{user_id}', '{room}', 'm.room.member', '{user_id}', '{membership}')"
         )
     reachability = Reachability(database)
-    await reachability.apply(Delta(True, 0, 3, ("@p:t", "@q:t"), ()), at=10)
+    await reachability.apply(Delta(True, 0, 3, ("@p:t", "@q:t"), (), "m"), at=10)
     for _ in range(2):
-        await reachability.apply(Delta(True, 0, 4, ("@q:t",), ()), at=11)
+        await reachability.apply(Delta(True, 0, 4, ("@q:t",), (), "m"), at=11)
     told = [(one.user_id, one.kind, one.room_id) for one in await Changes(database).since(0) if one.room_id]
     assert told == [(ERIKA, "insured", "!asked:x"), (ERIKA, "insured", "!running:t")]
     assert "practice-pauses" in await whats(database)
