@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -23,11 +25,32 @@ async def continues(connection: AsyncConnection, head: AuditHead) -> bool:
     return (await connection.execute(query)).scalar_one_or_none() == head.head
 
 
+def _entry(row: Any) -> AuditEntry:
+    return AuditEntry(row.id, row.telematik_id, row.at, row.what, row.by, row.consent_text)
+
+
 class AuditLog:
     """The table ``audit``."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+
+    async def head(self) -> AuditHead:
+        """Where it ends now."""
+        async with self._engine.connect() as connection:
+            end = (await connection.execute(sa.select(directory_version))).one()
+        return AuditHead(end.audit_entries, end.audit_head)
+
+    async def continues(self, head: AuditHead) -> bool:
+        """Whether it once ended with this head."""
+        async with self._engine.connect() as connection:
+            return await continues(connection, head)
+
+    async def after(self, number: int) -> list[tuple[AuditEntry, str]]:
+        """The next entries after one, each with its hash, some thousand at a time; none at the end."""
+        query = sa.select(audit).where(audit.c.id > number).order_by(audit.c.id).limit(_BATCH)
+        async with self._engine.connect() as connection:
+            return [(_entry(row), row.hash) for row in await connection.execute(query)]
 
     async def verify(self, noted: str | None = None) -> AuditHead:
         """Checks the whole log, entry by entry.
@@ -52,8 +75,7 @@ class AuditLog:
                     )
                 ).all()
                 for row in rows:
-                    entry = AuditEntry(row.id, row.telematik_id, row.at, row.what, row.by, row.consent_text)
-                    check.take(entry, row.hash)
+                    check.take(_entry(row), row.hash)
                     noted_is_there = noted_is_there or row.hash == noted
                 if len(rows) < _BATCH:
                     break

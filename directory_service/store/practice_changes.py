@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from directory_service.rules.audit_chain import AuditEntry, entry_hash
+from directory_service.rules.audit_chain import AuditEntry, AuditHead, entry_hash
 from directory_service.rules.practice import Practice, reachable_addresses
 from directory_service.store.practice_rows import as_row
 from directory_service.store.tables import (
@@ -52,7 +52,12 @@ class Changing:
     def __init__(self, engine: AsyncEngine, connection: AsyncConnection, held: sa.Row[tuple[int, ...]]) -> None:
         self._engine = engine
         self.connection = connection
-        self._held = dict(held._mapping)
+        self._held: dict[str, Any] = dict(held._mapping)
+
+    @property
+    def head(self) -> AuditHead:
+        """Where the audit log ends."""
+        return AuditHead(self._held["audit_entries"], self._held["audit_head"])
 
     async def write(self, changes: Sequence[Change], now: datetime) -> list[Practice]:
         """Writes changes of different practices, and everything that follows from them.
