@@ -4,6 +4,17 @@
 share the machine; aiohttp's answer to nothing (``hello``) in the same run is the limit of what is possible here. On a
 machine that does other things as well, requests a second say little; ``cpu_ms_…`` is the processor time of the server
 for one request, and ``hello`` beside it tells how fast the processor is.
+
+Two kinds of searches are asked. *Ordinary* ones (``p50_ms_…``, ``p99_ms_…``, one client) are of practices anywhere;
+many find fewer than a bundle holds; ``entries_ordinary_…`` says how many. *Full* ones (``rps_…``, ``cpu_ms_…``,
+``p99_ms_…_32`` with 32 connections, ``p99_ms_full_…`` with one client) are of common specialties in the largest
+cities, and only those are taken whose bundle has all of its 20 entries; ``entries_…`` is what they were answered with.
+
+While readers ask full searches of all classes, practices are written: by ``PracticeStore`` in a SQLite database (of
+5,000 of the practices), followed by ``ListingFeed``. Once another process writes, as a replica or an import does
+(``writes_cost``, ``writes_per_second``); once the process that searches does so itself, as it does for a practice's
+software (``own_writes_cost``, ``own_writes_per_second``). Both are told to write 50 times a second and keep to that by
+the clock; the figures are how many there really were. Where requests wait in line, each step of a write does as well.
 """
 
 from __future__ import annotations
@@ -14,20 +25,39 @@ import json
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import NamedTuple
 
 # It is run as a file, so Python looks for modules beside it; what it measures lies one folder up.
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.directory_queries import CLASSES, Known, searches
-from benchmarks.http_load import Load, load
+from benchmarks.directory_queries import CLASSES, COUNT, Known, in_large_cities, searches
+from benchmarks.http_load import Load, bodies, load
 from benchmarks.made_up_practices import practices
 from benchmarks.synapse_people_search import synapse_figures
 
 _CONNECTIONS = 32
 _WRITES = 50
+# So often are candidates for full bundles drawn, if there are not enough before; one in fifteen is one of a combined
+# search.
+_ROUNDS = 50
+
+
+@asynccontextmanager
+async def _process(script: str, *arguments: str) -> AsyncIterator[Process]:
+    """A script beside this one as a process; it ends when its input does."""
+    path = str(Path(__file__).with_name(script))
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, path, *arguments, stdin=PIPE, stdout=PIPE, limit=2**20
+    )
+    assert process.stdin is not None
+    try:
+        yield process
+    finally:
+        process.stdin.close()
+        await process.wait()
 
 
 async def _answer(server: Process) -> dict[str, object]:
@@ -42,6 +72,7 @@ class _Where(NamedTuple):
     port: int
     hello_port: int
     token: str
+    database: str
 
 
 async def _begun(server: Process) -> tuple[dict[str, float], _Where]:
@@ -52,11 +83,35 @@ async def _begun(server: Process) -> tuple[dict[str, float], _Where]:
     return figures, _Where(**told)  # type: ignore[arg-type]  # as the server says it
 
 
-async def _writes(server: Process, per_second: int) -> None:
+async def _writes(server: Process, per_second: int) -> float:
+    """Has the server write from now on; how many writes a second there were before."""
     assert server.stdin is not None
     server.stdin.write(f"writes {per_second}\n".encode())
     await server.stdin.drain()
-    await _answer(server)
+    reached = (await _answer(server))["reached"]
+    assert isinstance(reached, float)
+    return reached
+
+
+def _entries(body: bytes) -> int:
+    """How many hits a bundle holds."""
+    return sum(entry["search"]["mode"] == "match" for entry in json.loads(body).get("entry", ()))
+
+
+async def _full(where: _Where, kind: str, known: Known, number: int) -> tuple[list[str], float]:
+    """Searches of a class whose bundle is full, and how many entries they have on average."""
+    found: list[str] = []
+    entries = 0
+    for seed in range(_ROUNDS):
+        asked = searches(kind, in_large_cities(known), number, seed)
+        answers = await bodies(where.port, asked, token=where.token, connections=_CONNECTIONS)
+        for path, held in zip(asked, map(_entries, answers), strict=True):
+            if held >= COUNT and len(found) < number:
+                found.append(path)
+                entries += held
+        if len(found) == number:
+            break
+    return found, entries / len(found)
 
 
 def _processor_s(server: Process) -> float:
@@ -71,58 +126,64 @@ def _each_ms(load: Load, processor_s: float) -> float:
 
 async def measured(server: Process, where: _Where, known: Known, *, quick: bool) -> dict[str, float]:
     """Times and requests a second of each class, with and without writes."""
-    port, hello_port, token = where
+    port, hello_port, token, database = where
     seconds, number = (1.0, 4_000) if quick else (5.0, 20_000)
     before = _processor_s(server)
     hello = await load(hello_port, ["/hello"], token=token, connections=_CONNECTIONS, seconds=seconds)
     figures = {"rps_hello": hello.per_second, "cpu_ms_hello": _each_ms(hello, _processor_s(server) - before)}
-    paths = {kind: searches(kind, known, number) for kind in CLASSES}
+    full: dict[str, list[str]] = {}
     for kind in CLASSES:
-        alone = await load(port, paths[kind], token=token, connections=1, seconds=seconds)
+        full[kind], figures[f"entries_{kind}"] = await _full(where, kind, known, number // 20)
+        ordinary = searches(kind, known, number)
+        some = await bodies(port, ordinary[: number // 20], token=token, connections=_CONNECTIONS)
+        figures[f"entries_ordinary_{kind}"] = sum(map(_entries, some)) / len(some)
+        alone = await load(port, ordinary, token=token, connections=1, seconds=seconds)
+        figures |= {f"p50_ms_{kind}": alone.at(0.5), f"p99_ms_{kind}": alone.at(0.99)}
+        alone = await load(port, full[kind], token=token, connections=1, seconds=seconds)
+        figures |= {f"p50_ms_full_{kind}": alone.at(0.5), f"p99_ms_full_{kind}": alone.at(0.99)}
         before = _processor_s(server)
-        many = await load(port, paths[kind][::-1], token=token, connections=_CONNECTIONS, seconds=seconds)
+        many = await load(port, full[kind][::-1], token=token, connections=_CONNECTIONS, seconds=seconds)
         figures[f"cpu_ms_{kind}"] = _each_ms(many, _processor_s(server) - before)
-        figures |= {f"p50_ms_{kind}": alone.at(0.5), f"p99_ms_{kind}": alone.at(0.99), f"rps_{kind}": many.per_second}
-        figures[f"p99_ms_{kind}_32"] = many.at(0.99)
-    mixed = [path for group in zip(*paths.values(), strict=True) for path in group]
+        figures |= {f"rps_{kind}": many.per_second, f"p99_ms_{kind}_32": many.at(0.99)}
+    mixed = [path for group in zip(*full.values(), strict=False) for path in group]
     quiet = await load(port, mixed, token=token, connections=_CONNECTIONS, seconds=seconds)
-    await _writes(server, _WRITES)
-    written = await load(port, mixed[::-1], token=token, connections=_CONNECTIONS, seconds=seconds)
-    await _writes(server, 0)
-    figures["rps_mixed"], figures["rps_mixed_with_writes"] = quiet.per_second, written.per_second
-    figures["writes_cost"] = quiet.per_second / written.per_second
+    figures["rps_mixed"] = quiet.per_second
+    async with _process("directory_writes.py", "--database", database) as other:
+        for name, writer in (("", other), ("own_", server)):
+            await _writes(writer, _WRITES)
+            written = await load(port, mixed[::-1], token=token, connections=_CONNECTIONS, seconds=seconds)
+            figures[f"{name}writes_per_second"] = await _writes(writer, 0)
+            figures[f"rps_mixed_with_{name}writes"] = written.per_second
+            figures[f"{name}writes_cost"] = quiet.per_second / written.per_second
     return figures
 
 
 async def run(count: int, *, quick: bool) -> dict[str, float]:
     """Everything, by name."""
-    script = str(Path(__file__).with_name("directory_server.py"))
-    server = await asyncio.create_subprocess_exec(
-        sys.executable, script, "--count", str(count), stdin=PIPE, stdout=PIPE, limit=2**20
-    )
-    try:
+    async with _process("directory_server.py", "--count", str(count)) as server:
         figures, where = await _begun(server)
         known = list(practices(min(count, 20_000)))
         figures |= await measured(server, where, known, quick=quick)
-    finally:
-        assert server.stdin is not None
-        server.stdin.close()
-        await server.wait()
     figures |= synapse_figures(list(practices(count // 10 if quick else count)), 100 if quick else 400)
     return {name: round(value, 4) for name, value in figures.items()}
 
 
 def table(figures: Mapping[str, float]) -> list[str]:
     """The most important of it for people."""
-    lines = [f"{'':12}{'p50 ms':>10}{'p99 ms':>10}{'requests/s':>14}{'processor ms':>14}"]
-    lines.append(f"{'':12}{'one client':>20}{f'{_CONNECTIONS} connections':>28}")
+    lines = [f"{'':12}{'p50 ms':>10}{'p99 ms':>10}{'entries':>10}{'requests/s':>14}{'processor ms':>14}{'entries':>10}"]
+    lines.append(f"{'':12}{'one client, ordinary searches':>30}{f'{_CONNECTIONS} connections, full bundles':>38}")
     lines += [
         f"{kind:12}{figures[f'p50_ms_{kind}']:>10.2f}{figures[f'p99_ms_{kind}']:>10.2f}"
-        f"{figures[f'rps_{kind}']:>14.0f}{figures[f'cpu_ms_{kind}']:>14.3f}"
+        f"{figures[f'entries_ordinary_{kind}']:>10.1f}{figures[f'rps_{kind}']:>14.0f}{figures[f'cpu_ms_{kind}']:>14.3f}"
+        f"{figures[f'entries_{kind}']:>10.1f}"
         for kind in CLASSES
     ]
-    lines.append(f"{'hello':32}{figures['rps_hello']:>14.0f}{figures['cpu_ms_hello']:>14.3f}")
-    lines.append(f"with {_WRITES} writes a second readers get 1/{figures['writes_cost']:.2f} of the requests")
+    lines.append(f"{'hello':42}{figures['rps_hello']:>14.0f}{figures['cpu_ms_hello']:>14.3f}")
+    lines += [
+        f"with {figures[f'{name}writes_per_second']:.1f} writes a second (told: {_WRITES}) by {whom} readers get "
+        f"1/{figures[f'{name}writes_cost']:.2f} of the requests"
+        for name, whom in (("", "another process"), ("own_", "the same process"))
+    ]
     lines.append(
         f"index: {figures['index_build_s']:.1f} s, {figures['index_memory_mb']:.0f} MiB; JSON of all services: "
         f"{figures['preparation_s']:.1f} s; the process {figures['process_memory_mb']:.0f} MiB"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import string
+from collections import Counter
 from collections.abc import Sequence
 from urllib.parse import urlencode
 
@@ -14,6 +15,8 @@ _TWO_LETTERS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "�
 _LETTERS = string.ascii_lowercase
 PATH = "/fdv/search/HealthcareService"
 COUNT = 20
+# As many cities and specialties count as large and as common.
+_LARGE, _COMMON = 15, 9
 
 Known = Sequence[tuple[Practice, str]]
 
@@ -43,6 +46,21 @@ def spelled_out(word: str) -> str:
 def has_umlaut(word: str) -> bool:
     """Whether it has other letters than a to z."""
     return spelled_out(word) != word
+
+
+def in_large_cities(practices: Known) -> Known:
+    """Practices of the specialties that are found most often, in the cities with the most practices."""
+    cities = Counter(practice.profile.address.city for practice, _ in practices if practice.profile.address)
+    codes = Counter(code for practice, _ in practices for code in practice.profile.specialties)
+    large = {city for city, _ in cities.most_common(_LARGE)}
+    common = {code for code, _ in codes.most_common(_COMMON)}
+    return [
+        one
+        for one in practices
+        if one[0].profile.address
+        and one[0].profile.address.city in large
+        and common.intersection(one[0].profile.specialties)
+    ]
 
 
 def searches(kind: str, practices: Known, number: int, seed: int = 3) -> list[str]:

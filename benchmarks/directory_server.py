@@ -1,7 +1,7 @@
 """The directory's real search route over made-up practices, as a process: ``--count N``.
 
 Its first line says where it serves, how the index was built and what it finds. A line ``writes N`` on its input has it
-change N practices a second from then on.
+change N practices a second from then on; the answer says how many a second there were before that line.
 """
 
 from __future__ import annotations
@@ -17,12 +17,14 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from aiohttp import web
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.directory_queries import COUNT, Known, has_umlaut, spelled_out, with_one_error
+from benchmarks.directory_writes import obey, stored
 from benchmarks.made_up_practices import practices
 from directory_service.adapters.account_locks import AccountLocks
 from directory_service.adapters.fhir_interface import fhir_search
@@ -93,22 +95,6 @@ async def _hello(_request: web.Request) -> web.Response:
     return web.Response(text="hello")
 
 
-class _Writer:
-    """Changes practices while the others read."""
-
-    def __init__(self, held: Held, known: Known) -> None:
-        self._held, self._known = held, known
-        self._chance = random.Random(5)  # noqa: S311 - not a secret
-
-    async def write(self, per_second: int) -> None:
-        """Changes names and hours, of a practice each time, until it is cancelled."""
-        while True:
-            practice, _ = self._chance.choice(self._known)
-            other, _ = self._chance.choice(self._known)
-            self._held.put(replace(practice, profile=replace(practice.profile, name=other.profile.name)))
-            await asyncio.sleep(1 / per_second)
-
-
 async def _served(runner: web.AppRunner) -> int:
     """The free port of this machine at which an application is served."""
     await runner.setup()
@@ -149,15 +135,11 @@ async def serve(count: int) -> None:
     figures["process_memory_mb"] = _memory_mb()
     token = tokens.issue("@someone:made-up.example", "insured", datetime.now(UTC))
     told = {"port": port, "hello_port": hello_port, "token": token, "figures": figures}
-    print(json.dumps(told), flush=True)  # noqa: T201 - read by the benchmark
-    writer = _Writer(held, known)
-    writing: asyncio.Task[None] | None = None
-    while line := await asyncio.to_thread(sys.stdin.readline):
-        if writing:
-            writing.cancel()
-        per_second = int(line.split()[1])
-        writing = asyncio.create_task(writer.write(per_second)) if per_second else None
-        print("{}", flush=True)  # noqa: T201 - as above
+    with TemporaryDirectory() as folder:
+        database = f"sqlite:///{folder}/directory.db"
+        async with stored(held, known, database) as writer:
+            print(json.dumps(told | {"database": database}), flush=True)  # noqa: T201 - read by the benchmark
+            await obey(writer)
     await runner.cleanup()
     await plain_runner.cleanup()
 

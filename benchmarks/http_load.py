@@ -8,6 +8,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 
+import aiohttp
+from yarl import URL
+
 
 @dataclass(frozen=True, slots=True)
 class Load:
@@ -43,6 +46,21 @@ async def load(port: int, paths: Sequence[str], *, token: str, connections: int,
         await loop.create_connection(lambda connection=connection: connection, "127.0.0.1", port)  # type: ignore[misc]
     await asyncio.gather(*ends)
     return Load(tuple(sorted(times)), time.perf_counter() - started)
+
+
+async def bodies(port: int, paths: Sequence[str], *, token: str, connections: int) -> list[bytes]:
+    """What each of some requests is answered with, in their order."""
+    connector = aiohttp.TCPConnector(limit=connections)
+    headers = {"Authorization": f"Bearer {token}"}
+    async with aiohttp.ClientSession(
+        f"http://127.0.0.1:{port}", connector=connector, headers=headers, raise_for_status=True
+    ) as http:
+
+        async def body(path: str) -> bytes:
+            async with http.get(URL(path, encoded=True)) as answer:
+                return await answer.read()
+
+        return await asyncio.gather(*map(body, paths))
 
 
 class _Connection(asyncio.Protocol):
