@@ -7,27 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest.mock import Mock
 
-import aiohttp
 import pytest
-from joserfc.jwk import KeySet
-from synapse.module_api import ModuleApi
 
 from directory_service.store.practices import PracticeStore
 from directory_service.store.reachable_set import ReachableSet
 from messenger_core.database import make_engine
 from synapse_modules.adapters import directory_client
-from synapse_modules.adapters.directory_client import DirectoryClient
-from synapse_modules.adapters.reachability_watch import ReachabilityWatch
-from synapse_modules.settings import Configuration
 from synapse_modules.store.migrations import migrate
 from synapse_modules.store.reachability import Reachability
-from tests.directory_service.bench import CONSENT, KEYS, PAUSE, SERVER_NAME, Directory
+from tests.directory_service.bench import CONSENT, PAUSE, SERVER_NAME, Directory
+from tests.directory_service.following_homeserver import following
 from tests.directory_service.store.made_up import account, backed_up, opted_in, restore
 from tests.synapse_modules.store.conftest import SYNAPSE_TABLES, RealDatabase, opened_database
 
@@ -35,47 +28,11 @@ PRACTICES = [f"1-2001420{number:04}" for number in range(9)]
 PAGE = 2
 
 
-class _Http:
-    """What the module uses of Synapse's HTTP client."""
-
-    def __init__(self, http: aiohttp.ClientSession) -> None:
-        self._http = http
-        self.asked: list[dict[str, str]] = []
-
-    async def get_json(self, url: str, query: Mapping[str, str], headers: Mapping[bytes, list[bytes]]) -> Any:
-        self.asked.append(dict(query))
-        sent = {name.decode(): value[0].decode() for name, value in headers.items()}
-        async with self._http.get(url, params=query, headers=sent, raise_for_status=True) as answer:
-            return await answer.json()
-
-    async def post_urlencoded_get_json(self, url: str, form: Mapping[str, str]) -> Any:
-        async with self._http.post(url, data=form, raise_for_status=True) as answer:
-            return await answer.json()
-
-
 @pytest.fixture
 def database(tmp_path: Path) -> Any:
     """The homeserver's database, still without the module's tables."""
     with opened_database(f"sqlite:///{tmp_path}/homeserver.db") as connection:
         yield RealDatabase(connection)
-
-
-@asynccontextmanager
-async def following(directory: Directory, database: RealDatabase) -> AsyncIterator[_Http]:
-    """The module's watch runs; leaving kills it wherever it is."""
-    http = _Http(directory.http)
-    configuration = Mock(spec=Configuration, directory_key=KEYS.homeserver, directory_jwks=KeySet([KEYS.signing]))
-    configuration.settings.directory = Mock(url=directory.url, client_id="homeserver")
-    api = Mock(spec=ModuleApi, http_client=http, sleep=asyncio.sleep)
-    task = asyncio.create_task(
-        ReachabilityWatch(api, DirectoryClient(api, configuration), Reachability(database)).follow()
-    )
-    try:
-        yield http
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
 
 
 async def until(holds: Callable[[], bool], within_s: float = 10) -> None:
