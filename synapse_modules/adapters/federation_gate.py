@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Literal
 
@@ -17,7 +17,7 @@ from synapse_modules.adapters.refusals import Refusals
 from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.rules import reach, rooms_elsewhere
 from synapse_modules.rules.messages import DELETION, Sent
-from synapse_modules.rules.reach import CHAT_WITH_PRACTICE, House, Refusal, Room
+from synapse_modules.rules.reach import CHAT_WITH_PRACTICE, House, Party, Refusal, Room
 from synapse_modules.rules.rooms_elsewhere import MEMBER, ForeignEvent, ForeignState, Verdict
 from synapse_modules.store.rooms import Rooms
 from synapse_modules.store.rooms_to_leave import RoomsToLeave
@@ -71,21 +71,28 @@ class FederationGate:
         return is_invitation and await self._register.find(event.room_id) is None
 
     async def _is_early(self, event: EventBase) -> bool:
-        """Whether it deletes what is not stored yet: it may just have come, and ``deletes_in_vain`` looks again."""
+        """Whether it deletes what is not stored yet: it may just have come, and ``counts_in_vain`` looks again."""
         return event.type == DELETION and bool(event.redacts) and await self._deleted(event) is None
 
-    async def deletes_in_vain(self, event: EventBase) -> bool:
-        """Whether a deletion is refused, now that what came before it is stored."""
-        return await self._judge(event) is not Verdict.TAKEN
+    def is_judged_again(self, event: EventBase) -> bool:
+        """Whether more is known of an event once what came before it is stored."""
+        by_members = event.is_state() and rooms_elsewhere.needs_members(event.type, event.content)
+        return by_members or event.type == DELETION
+
+    async def counts_in_vain(self, event: EventBase, members: Collection[str]) -> bool:
+        """Whether it is refused, now that what came before it is stored."""
+        return await self._judge(event, frozenset(members)) is not Verdict.TAKEN
 
     async def _deleted(self, event: EventBase) -> Sent | None:
         return await self._rooms.sent(event.room_id, event.redacts) if event.redacts else None
 
-    async def _judge(self, event: EventBase) -> Verdict:
+    async def _judge(self, event: EventBase, members: frozenset[str] | None = None) -> Verdict:
         room = await self._register.find(event.room_id)
-        return rooms_elsewhere.judge_event(await self._foreign(event, room), room, now=now_ms())
+        return rooms_elsewhere.judge_event(await self._foreign(event, room, members), room, now=now_ms())
 
-    async def _foreign(self, event: EventBase, room: Room | None) -> ForeignEvent:
+    async def _foreign(
+        self, event: EventBase, room: Room | None, members: frozenset[str] | None = None
+    ) -> ForeignEvent:
         target = event.get_state_key() if event.type == MEMBER else None
         sender_kind = await self._kind(event.sender)
         return ForeignEvent(
@@ -97,8 +104,11 @@ class FederationGate:
             sender_kind=sender_kind,
             target_kind=None if target is None else await self._kind(target),
             target_is_ours=target is not None and self._api.is_mine(target),
+            # Asked once, when it comes: what was admitted then stays so.
+            is_admitted=members is not None or target is None or await self._is_admitted(event.sender, target),
             sender_is_asked=sender_kind is AccountKind.INSURED and await self._is_asked(event.sender, room),
             deletes=await self._deleted(event) if event.type == DELETION else None,
+            members=members,
         )
 
     async def _kind(self, user_id: str) -> AccountKind | None:
@@ -110,11 +120,24 @@ class FederationGate:
             return room is not None
         return any(map(self._api.is_mine, await self._rooms.inviters(room.room_id, user_id)))
 
-    def has_words(self, event: EventBase) -> bool:
-        """Whether an event counts, but must not be shown with all that it says."""
+    async def _is_admitted(self, inviter_id: str, invitee_id: str) -> bool:
+        """Whether somebody of ours lets herself be invited by somebody, by whatever way the invitation comes."""
+        if not self._api.is_mine(invitee_id):
+            return True
+        invitee = (await self._parties.of([invitee_id]))[invitee_id]
+        inviter = Party(inviter_id, await self._kind(inviter_id), live=True)
+        return invitee.live and await self._permissions.admits(inviter, invitee)
+
+    async def shown(self, event: EventBase) -> Mapping[str, Any] | None:
+        """What is shown of an event that counts, if it is not all that it says."""
         is_invitation = event.type == MEMBER and event.content.get("membership") == "invite"
-        # An invitation is refused as a whole: emptied, it would not be what its sender signed.
-        return not is_invitation and rooms_elsewhere.has_words(event.type, dict(event.content))
+        target = event.get_state_key() or ""
+        # An invitation of ours is refused as a whole: emptied, it would not be what its sender signed.
+        if event.type != MEMBER or not event.is_state() or (is_invitation and self._api.is_mine(target)):
+            return None
+        content = dict(event.content)
+        shown = rooms_elsewhere.shown_membership(content, await self._rooms.name(event.room_id, target))
+        return None if shown == content else shown
 
     async def was_refused(self, event: EventBase) -> None:
         """Notes a room that our people have to leave."""
@@ -201,15 +224,23 @@ class FederationGate:
             )
             for event in state
         ]
-        verdicts = {event.event_id: await self._judge(event) for event in state if not self._api.is_mine(event.sender)}
+        members = frozenset(event.state_key for event in foreign if event.type == MEMBER)
+        verdicts = {
+            event.event_id: await self._judge(event, members) for event in state if not self._api.is_mine(event.sender)
+        }
+        taken = {event.event_id for event in state if verdicts.get(event.event_id, Verdict.TAKEN) is Verdict.TAKEN}
+        # What is refused does not make a chat of it, whoever is refused was there all the same.
+        counts = [
+            one for one, event in zip(foreign, state, strict=True) if one.type == MEMBER or event.event_id in taken
+        ]
         room = await self._register.find(room_id)
         is_hers = room is not None and room.kind in CHAT_WITH_PRACTICE and room.insured_user_id == user_id
         is_whole = Verdict.BREAKS_ROOM not in verdicts.values()
-        if not is_hers or not is_whole or not rooms_elsewhere.is_chat(version, foreign, user_id):
+        if not is_hers or not is_whole or not rooms_elsewhere.is_chat(version, counts, user_id):
             # Its server counts her as a member already.
             await self._to_leave.add(room_id, at=now_ms())
             raise self._refusals.error(Refusal.NOT_A_CHAT)
-        return {event.event_id for event in state if verdicts.get(event.event_id, Verdict.TAKEN) is Verdict.TAKEN}
+        return taken
 
 
 def _has_refused(status: int | None) -> bool:

@@ -18,13 +18,18 @@ from synapse_modules.adapters.federation_list_client import FederationListClient
 from synapse_modules.adapters.present import now, now_ms
 from synapse_modules.adapters.synapse_private.federation import PrivateFederation
 from synapse_modules.federation_settings import FederationSettings
-from synapse_modules.rules.federation_list import ListedServer, ListRefused, read_federation_list, still_counts
+from synapse_modules.rules.federation_list import (
+    ListedServer,
+    ListRefused,
+    read_federation_list,
+    server_of_user,
+    still_counts,
+)
 from synapse_modules.store.federation import FederationLists, ListStamp, OlderList
 
 logger = logging.getLogger(__name__)
 
 _RELOAD_MS = 5_000
-_LONGEST_USER_ID = 255
 _CONFIRMED_AT = Gauge(
     "hek_federation_list_confirmed_timestamp_seconds",
     "When the publisher last said that the federation list is current",
@@ -91,7 +96,7 @@ class ListedServers:
 
     async def kind_of(self, user_id: str) -> AccountKind | None:
         """What somebody of another server is: everybody at an insurance's is insured, everybody else a practice."""
-        domain = _domain_of(user_id)
+        domain = server_of_user(user_id)
         return _kind_at(None if domain is None else await self.find(domain))
 
     async def stored_kind_of(self, user_id: str) -> AccountKind | None:
@@ -99,7 +104,7 @@ class ListedServers:
         if self._stamp.version < 0:
             # Before the first look, which the start does not wait for.
             await self.reload()
-        domain = _domain_of(user_id)
+        domain = server_of_user(user_id)
         return _kind_at(None if domain is None else self._servers.get(domain))
 
     @property
@@ -169,11 +174,6 @@ class ListedServers:
                 logger.info("the federation list is current: other homeservers are admitted")
             else:
                 logger.error("the federation list is missing or too old: nothing of other homeservers is admitted")
-
-
-def _domain_of(user_id: str) -> str | None:
-    localpart, _, domain = user_id.partition(":")
-    return domain if localpart.startswith("@") and len(user_id) <= _LONGEST_USER_ID else None
 
 
 def _kind_at(server: ListedServer | None) -> AccountKind | None:

@@ -25,6 +25,9 @@ _COORDINATE_BYTES = 32
 _LONGEST_CHAIN = 5
 _SERVER_NAME = re.compile(r"[a-z0-9.-]{1,230}(:[0-9]{1,5})?")
 _IK = re.compile(r"[0-9]{9}")
+_LONGEST_USER_ID = 255
+# Matrix 1.15, user identifiers: what a server gives out now. Anything else would be room for words.
+_USER_ID = re.compile(r"@[a-z0-9._=/+-]+:(.+)")
 
 
 class ListFault(StrEnum):
@@ -182,6 +185,12 @@ def _stricter(one: ListedServer, other: ListedServer) -> ListedServer:
 def still_counts(confirmed_at: int, now: int, max_age: int) -> bool:
     """Whether a list may be used: its publisher confirmed it recently enough; all in milliseconds."""
     return now - confirmed_at <= max_age
+
+
+def server_of_user(user_id: str) -> str | None:
+    """The server that a user id is of; None if no server gives out such a one."""
+    found = _USER_ID.fullmatch(user_id) if len(user_id) <= _LONGEST_USER_ID else None
+    return None if found is None else found[1]
 
 
 def server_of_ik(servers: Mapping[str, ListedServer], ik: str) -> str | None:

@@ -1,6 +1,6 @@
-"""Power levels of a room on another server: numbers alone, for what clients have a number for.
+"""Power levels of a room on another server: numbers alone, for what clients have a number for, enough for everybody.
 
-Whoever sets them names the levels: a type of event that nobody knows may be any word.
+Whoever sets them names the levels: a type of event that nobody knows may be any word, and so may somebody's address.
 """
 
 from __future__ import annotations
@@ -81,6 +81,8 @@ _LEVELS = frozenset(
     {"ban", "events_default", "invite", "kick", "redact", "state_default", "users_default", "historical"}
 )
 _MAPS = frozenset({"events", "notifications", "users"})
+# What a person does in a chat; whoever may send a deletion deletes her own messages by it.
+_ALWAYS_ALLOWED = ("m.room.encrypted", "m.reaction", "m.room.redaction")
 
 
 def _are_numbers(values: Iterable[object]) -> bool:
@@ -98,3 +100,15 @@ def are_numbers_alone(content: Mapping[str, Any]) -> bool:
         and set(maps["events"]) <= _EVENT_TYPES
         and set(maps["notifications"]) <= {"room"}
     )
+
+
+def suffice_for_all(content: Mapping[str, Any]) -> bool:
+    """Whether everybody may write, react, and delete her own messages, by levels that are numbers alone."""
+    users, events = content.get("users", {}), content.get("events", {})
+    lowest = min([content.get("users_default", 0), *users.values()])
+    return all(events.get(kind, content.get("events_default", 0)) <= lowest for kind in _ALWAYS_ALLOWED)
+
+
+def names_members_alone(content: Mapping[str, Any], members: frozenset[str]) -> bool:
+    """Whether levels are set for those alone who are or were in the room or invited."""
+    return set(content.get("users", {})) <= members

@@ -5,6 +5,7 @@ Our own rooms are judged by the same rules, since what a remote server sends int
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -12,11 +13,11 @@ from typing import Any
 
 from messenger_core.account_kinds import AccountKind, RoomKind
 from synapse_modules.rules.messages import DELETION, Sent, check_deletion, check_message
-from synapse_modules.rules.power_levels import are_numbers_alone
+from synapse_modules.rules.power_levels import are_numbers_alone, names_members_alone, suffice_for_all
 from synapse_modules.rules.reach import CHAT_WITH_PRACTICE, Room
 from synapse_modules.rules.room_state import WITHOUT_WORDS
 
-MEMBER = "m.room.member"
+MEMBER, POWER_LEVELS = "m.room.member", "m.room.power_levels"
 _CREATE, _ENCRYPTION = "m.room.create", "m.room.encryption"
 _MEGOLM = "m.megolm.v1.aes-sha2"
 # gemSpec_TI-M_Basis, A_26202 and A_26203: 9, 10 and 11 must be supported; 12 is what Synapse makes by default.
@@ -26,9 +27,9 @@ _ROOM_TYPES = frozenset({"de.gematik.tim.roomtype.default.v1", "de.gematik.tim.r
 # What Matrix recommends (m.room.encryption); a room key that is used for longer is a weaker one.
 _LONGEST_ROTATION = {"rotation_period_ms": 604_800_000, "rotation_period_msgs": 100}
 _EMPTIED_BY_DELETION = frozenset({"m.room.encrypted", "m.reaction"})
-_PRESENT = frozenset({"join", "invite"})
-_INVITATION_KEYS = frozenset({"membership", "is_direct"})
-_JOIN_KEYS = _INVITATION_KEYS | {"displayname", "avatar_url"}
+_PRESENT, _ENDED = frozenset({"join", "invite"}), frozenset({"leave", "ban"})
+# Letters of any script, digits, and what stands between the parts of a name; no address of a page.
+_NAME = re.compile(r"[\w .,;&/()'’+–-]{1,150}")
 _SIDE_DOORS = frozenset({"third_party_invite", "join_authorised_via_users_server"})
 
 
@@ -60,8 +61,11 @@ class ForeignEvent:
         sender_kind: what the sender is; None if her server is not on the federation list.
         target_kind: what the user in ``state_key`` is, of membership events.
         target_is_ours: whether that user is of our server.
+        is_admitted: whether that user, if of our server, lets the sender invite her.
         sender_is_asked: whether one of ours once invited the sender into the room; of insured people.
         deletes: the event that a deletion is about; None if there is none.
+        members: who is or was in the room or invited, by the state before the event; None while that is not known. Then
+            the event is judged again as soon as it is.
     """
 
     type: str
@@ -71,8 +75,10 @@ class ForeignEvent:
     sender_kind: AccountKind | None
     target_kind: AccountKind | None = None
     target_is_ours: bool = False
+    is_admitted: bool = True
     sender_is_asked: bool = False
     deletes: Sent | None = None
+    members: frozenset[str] | None = None
 
 
 def judge_event(event: ForeignEvent, room: Room | None, *, now: int) -> Verdict:
@@ -88,7 +94,7 @@ def judge_event(event: ForeignEvent, room: Room | None, *, now: int) -> Verdict:
     if event.type == MEMBER and event.state_key is not None:
         return _judge_member(event, room)
     if event.state_key is not None:
-        return _judge_state(event) if event.sender_kind is AccountKind.PRACTICE else Verdict.REFUSED
+        return _judge_state(event, room) if event.sender_kind is AccountKind.PRACTICE else Verdict.REFUSED
     if event.sender_kind is not AccountKind.PRACTICE and not _is_insured_member(event, room):
         return Verdict.REFUSED
     if event.type in _EMPTIED_BY_DELETION and not event.content:
@@ -108,8 +114,10 @@ def _is_insured_member(event: ForeignEvent, room: Room) -> bool:
 
 def _judge_member(event: ForeignEvent, room: Room) -> Verdict:
     membership = _text(event.content, "membership")
-    if membership in {"leave", "ban"}:
-        return Verdict.TAKEN
+    if membership in _ENDED:
+        # Of nobody else: an address may be anybody's, or any words.
+        is_of_member = event.members is None or event.state_key in {*event.members, room.insured_user_id}
+        return Verdict.TAKEN if is_of_member else Verdict.REFUSED
     if membership not in _PRESENT or event.content.keys() & _SIDE_DOORS:
         return Verdict.REFUSED
     is_own = event.sender == event.state_key
@@ -120,18 +128,31 @@ def _judge_member(event: ForeignEvent, room: Room) -> Verdict:
     elif event.target_kind is not AccountKind.PRACTICE:
         # HEK's own accounts are never in a chat, nor is somebody whom we do not know, or of a server without part.
         return Verdict.REFUSED if event.target_is_ours else Verdict.BREAKS_ROOM
+    if (
+        membership == "invite"
+        and event.target_is_ours
+        and not (event.is_admitted and is_plain_invitation(event.content))
+    ):
+        return Verdict.REFUSED
     # Practices bring somebody in, on another server too; insured people do not.
     return Verdict.TAKEN if is_own or event.sender_kind is not AccountKind.INSURED else Verdict.REFUSED
 
 
-def _judge_state(event: ForeignEvent) -> Verdict:
+def _judge_state(event: ForeignEvent, room: Room) -> Verdict:
     if event.state_key != "":
         return Verdict.REFUSED
     if event.type in _MUST_HOLD:
-        return Verdict.TAKEN if _MUST_HOLD[event.type](event.content) else Verdict.BREAKS_ROOM
-    is_wordless = event.type == _CREATE or dict(event.content) == WITHOUT_WORDS.get(event.type)
-    is_closed = event.type == "m.room.guest_access" and event.content.get("guest_access") == "forbidden"
-    return Verdict.TAKEN if is_wordless or is_closed else Verdict.REFUSED
+        holds = _MUST_HOLD[event.type](event.content)
+        if holds and event.type == POWER_LEVELS and event.members is not None:
+            holds = names_members_alone(event.content, event.members | {room.insured_user_id or ""})
+        return Verdict.TAKEN if holds else Verdict.BREAKS_ROOM
+    is_wordless = event.type == _CREATE or dict(event.content) == _WORDLESS.get(event.type)
+    return Verdict.TAKEN if is_wordless else Verdict.REFUSED
+
+
+def needs_members(event_type: str, content: Mapping[str, Any]) -> bool:
+    """Whether the verdict on a state event depends on who is or was in the room."""
+    return event_type == POWER_LEVELS or (event_type == MEMBER and _text(content, "membership") in _ENDED)
 
 
 def has_broken_room(event: ForeignEvent, room: Room | None, *, now: int) -> bool:
@@ -168,24 +189,33 @@ _MUST_HOLD: Mapping[str, Callable[[Mapping[str, Any]], bool]] = {
         content.keys() == {"history_visibility"} and _text(content, "history_visibility") in {"invited", "joined"}
     ),
     # What is refused here holds there all the same, and a level for a word cannot be emptied: a redaction keeps it.
-    "m.room.power_levels": are_numbers_alone,
+    POWER_LEVELS: lambda content: are_numbers_alone(content) and suffice_for_all(content),
     "m.room.tombstone": lambda _content: False,
 }
-
-
-def has_words(event_type: str, content: Mapping[str, Any]) -> bool:
-    """Whether a membership event says more than a membership and, of a member, a name: such as a reason.
-
-    It counts, since who is in a room must be known; what else it says is left out.
-    """
-    if event_type != MEMBER:
-        return False
-    return not content.keys() <= (_JOIN_KEYS if content.get("membership") == "join" else _INVITATION_KEYS)
+# The one content that a piece of state may have which need not be there.
+_WORDLESS: Mapping[str, Mapping[str, str]] = {**WITHOUT_WORDS, "m.room.guest_access": {"guest_access": "forbidden"}}
 
 
 def is_plain_invitation(content: Mapping[str, Any]) -> bool:
     """Whether an invitation says nothing else: whoever is invited would read it before she has accepted anything."""
-    return content.get("membership") == "invite" and content.keys() <= _INVITATION_KEYS
+    is_plain = content.keys() <= {"membership", "is_direct"} and isinstance(content.get("is_direct", False), bool)
+    return is_plain and content.get("membership") == "invite"
+
+
+def shown_membership(content: Mapping[str, Any], known_name: str | None) -> dict[str, Any]:
+    """What is shown of a membership event of another server, and kept: a membership and, of a member, a name.
+
+    It counts, since who is in a room must be known; what else it says is left out, such as a reason or a picture.
+
+    Args:
+        content: whatever it says.
+        known_name: what a member is called in the room so far, and goes on to be called; None if she is not in it.
+    """
+    membership = _text(content, "membership")
+    name = known_name if known_name is not None else _text(content, "displayname")
+    if membership != "join" or _NAME.fullmatch(name) is None:
+        return {"membership": membership}
+    return {"membership": membership, "displayname": name}
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,24 +252,22 @@ def may_be_entered(version: str, stripped: Iterable[ForeignState]) -> bool:
 def is_chat(version: str, state: Iterable[ForeignState], person: str) -> bool:
     """Whether a room of another server, with its whole state, is a chat of one insured person with a practice.
 
+    Nobody else was ever in it or invited: whoever left or was thrown out still stands in its state, and is seen there.
+
     Args:
         version: of the room.
-        state: all of it, with what each member is.
+        state: all of it, with what each member is, or was.
         person: who joins.
     """
     events = list(state)
     by_key = {(event.type, event.state_key): event.content for event in events}
     history = _text(by_key.get(("m.room.history_visibility", ""), {}), "history_visibility")
     rules = by_key.get(("m.room.join_rules", ""), {}).get("join_rule")
-    kinds: dict[str, set[AccountKind | None]] = {"join": set(), "invite": set()}
-    for event in events:
-        membership = _text(event.content, "membership")
-        if event.type == MEMBER and membership in kinds and event.state_key != person:
-            kinds[membership].add(event.member_kind)
+    others = [event for event in events if event.type == MEMBER and event.state_key != person]
     return (
         may_be_entered(version, events)
         and rules == "invite"
         and history in {"invited", "joined"}
-        and AccountKind.PRACTICE in kinds["join"]
-        and kinds["join"] | kinds["invite"] == {AccountKind.PRACTICE}
+        and any(_text(event.content, "membership") == "join" for event in others)
+        and all(event.member_kind is AccountKind.PRACTICE for event in others)
     )

@@ -80,6 +80,20 @@ class Rooms:
         """
         return await self._database.run("hek_members", lambda txn: _select_members(txn, room_id))
 
+    async def name(self, room_id: str, user_id: str) -> str | None:
+        """What somebody who is in a room is called there, or nothing; None if she is not in it."""
+
+        def work(txn: Transaction) -> str | None:
+            txn.execute(
+                "SELECT m.display_name FROM current_state_events c JOIN room_memberships m ON m.event_id = c.event_id"
+                " WHERE c.room_id = ? AND c.type = 'm.room.member' AND c.state_key = ? AND c.membership = 'join'",
+                (room_id, user_id),
+            )
+            row = txn.fetchone()
+            return str(row[0] or "") if row else None
+
+        return await self._database.run("hek_name", work)
+
     async def inviters(self, room_id: str, user_id: str) -> list[str]:
         """Who invited somebody into a room at any time."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -303,6 +304,107 @@ async def test_a_reason_is_emptied_and_the_membership_counts(federation: Federat
     ]
 
 
+async def test_a_member_goes_on_under_the_name_that_she_came_with(federation: Federation) -> None:
+    """Whoever comes has a name, and no picture; who was not in the room is thrown out of it by nobody."""
+    ours, person, hostile = federation.ours, await federation.ours.new_person(), federation.hostile
+    praxis, colleague = hostile.user("praxis"), hostile.user("colleague")
+    room = hostile.open_room(praxis)
+    named = {"membership": "join", "displayname": "Praxis", "avatar_url": "mxc://in/clear"}
+    room.add("m.room.member", named, state_key=praxis)
+    assert (await room.invite(person.user_id))[0] == 200
+    assert await ours.join(person, room.room_id) == 200
+    await room.send("m.room.member", {"membership": "join", "displayname": "in clear"}, state_key=praxis)
+    await room.send("m.room.member", {"membership": "invite", "displayname": "in clear"}, state_key=colleague)
+    named = {"membership": "join", "displayname": "Colleague", "reason": "in clear"}
+    await room.send("m.room.member", named, sender=colleague, state_key=colleague)
+    await room.send("m.room.member", {"membership": "ban"}, state_key=hostile.user("in-clear"))
+    last = (await room.send("m.room.encrypted", CIPHERTEXT))[0]
+    await ours.until_async(lambda: shows(ours, person, room.room_id, last))
+    for user_id, name in ((praxis, "Praxis"), (colleague, "Colleague")):
+        path = f"/rooms/{quote(room.room_id)}/state/m.room.member/{quote(user_id)}"
+        assert await ours.call(person, "GET", path) == (200, {"membership": "join", "displayname": name})
+    everything = str([await sync(ours, person), await timeline(ours, person, room.room_id)])
+    assert "in clear" not in everything
+    assert "in/clear" not in everything
+    assert "in-clear" not in everything
+
+
+async def test_who_comes_gets_power_and_goes_is_seen_to_also_if_all_of_it_comes_at_once(federation: Federation) -> None:
+    """As after an outage: when each is looked at first, what came before it is not stored yet."""
+    ours, person, hostile = federation.ours, await federation.ours.new_person(), federation.hostile
+    room, colleague = await entered(federation, person), federation.hostile.user("colleague")
+    levels = room.state_content("m.room.power_levels")
+    pdus = []
+    for kind, content, sender, key in (
+        ("m.room.member", {"membership": "invite"}, room.creator, colleague),
+        ("m.room.member", {"membership": "join"}, colleague, colleague),
+        ("m.room.power_levels", levels | {"users": levels["users"] | {colleague: 50}}, room.creator, ""),
+        ("m.room.member", {"membership": "leave"}, colleague, colleague),
+        ("m.room.power_levels", levels | {"users": levels["users"] | {colleague: 49}}, room.creator, ""),
+    ):
+        pdus.append(room.make(kind, content, sender=sender, state_key=key))
+        room.take(pdus[-1])
+    assert (await hostile.transaction(pdus=pdus))[0] == 200
+    last = (await room.send("m.room.encrypted", CIPHERTEXT))[0]
+    await ours.until_async(lambda: shows(ours, person, room.room_id, last))
+    path = f"/rooms/{quote(room.room_id)}/state"
+    assert await ours.call(person, "GET", f"{path}/m.room.member/{quote(colleague)}") == (200, {"membership": "leave"})
+    assert (await ours.state(person, room.room_id, "m.room.power_levels"))["users"][colleague] == 49
+    assert await sends(ours, person, room.room_id)
+
+
+async def test_a_bare_invitation_is_asked_about_as_any_other(federation: Federation) -> None:
+    """Sent as an event, past the invitation of the protocol, to a practice of ours and to a person who left."""
+    ours, person = federation.ours, await federation.ours.new_person()
+    room = await entered(federation, person)
+    path = "/user/{}/account_data/de.gematik.tim.account.permissionconfig.{}.v1"
+    closed = {"defaultSetting": "block all"}
+    open_practice, closed_practice = [await ours.practice_device(await ours.new_practice("Praxis")) for _ in range(2)]
+    of_closed = path.format(quote(closed_practice.user_id), "pro")
+    assert (await ours.call(closed_practice, "PUT", of_closed, closed))[0] == 200
+    for practice in (closed_practice, open_practice):
+        await room.send("m.room.member", {"membership": "invite"}, state_key=practice.user_id)
+    await ours.until_async(lambda: is_invited(ours, open_practice, room.room_id))
+    assert not await is_invited(ours, closed_practice, room.room_id)
+    assert await ours.join(open_practice, room.room_id) == 200
+    for setting, expected in (({"defaultSetting": "allow all"}, True), (closed, False)):
+        await ours.call(person, "POST", f"/rooms/{quote(room.room_id)}/leave", {})
+        await ours.until(lambda: room.state_content("m.room.member", person.user_id)["membership"] == "leave")
+        assert (await ours.call(person, "PUT", path.format(quote(person.user_id), "epa"), setting))[0] == 200
+        await room.send("m.room.member", {"membership": "invite"}, state_key=person.user_id)
+        last = (await room.send("m.room.encrypted", CIPHERTEXT))[0]
+        await ours.until_async(partial(shows, ours, open_practice, room.room_id, last))
+        assert await is_invited(ours, person, room.room_id) is expected
+
+
+async def is_invited(ours: Homeserver, who: SignedIn, room_id: str) -> bool:
+    return room_id in (await sync(ours, who)).get("rooms", {}).get("invite", {})
+
+
+@pytest.mark.parametrize("ended", ["leave", "ban"])
+async def test_a_room_in_which_somebody_insured_was_is_never_joined(federation: Federation, ended: str) -> None:
+    """Whoever left or was thrown out still stands in its state."""
+    ours, person, hostile = federation.ours, await federation.ours.new_person(), federation.hostile
+    room, guest = hostile.open_room(hostile.user("praxis")), federation.insurer.user("guest")
+    for membership in ("invite", ended):
+        room.add("m.room.member", {"membership": membership}, state_key=guest)
+    assert (await room.invite(person.user_id))[0] == 200
+    await is_refused_and_left(ours, person, room)
+
+
+async def test_a_room_whose_encryption_somebody_insured_set_is_never_joined(federation: Federation) -> None:
+    """What he sent does not count, and his own membership is not shown by the server: nothing is encrypted there."""
+    ours, person, hostile = federation.ours, await federation.ours.new_person(), federation.hostile
+    room, guest = hostile.open_room(hostile.user("praxis")), federation.insurer.user("guest")
+    megolm = {"algorithm": "m.megolm.v1.aes-sha2"}
+    room.add("m.room.member", {"membership": "invite"}, state_key=guest)
+    room.take_from(federation.insurer, "m.room.member", {"membership": "join"}, sender=guest, state_key=guest)
+    room.take_from(federation.insurer, "m.room.encryption", megolm, sender=guest, state_key="")
+    del room.state[("m.room.member", guest)]
+    assert (await room.invite(person.user_id))[0] == 200
+    await is_refused_and_left(ours, person, room)
+
+
 async def test_a_practice_deletes_its_own_message_and_nothing_else(federation: Federation) -> None:
     ours, person = federation.ours, await federation.ours.new_person()
     room = await entered(federation, person)
@@ -331,6 +433,8 @@ BREAKING: dict[str, tuple[str, dict[str, Any]]] = {
     "doors opened": ("m.room.join_rules", {"join_rule": "public"}),
     "knocking allowed": ("m.room.join_rules", {"join_rule": "knock"}),
     "history opened": ("m.room.history_visibility", {"history_visibility": "world_readable"}),
+    "deletions forbidden": ("m.room.power_levels", {"events": {"m.room.redaction": 100}}),
+    "power for somebody who was never in": ("m.room.power_levels", {"users": {"@in-clear:nowhere.example": 1}}),
     "replaced": ("m.room.tombstone", {"body": "in clear", "replacement_room": "!other:example"}),
 }
 

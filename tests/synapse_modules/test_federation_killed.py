@@ -13,11 +13,11 @@ from aiohttp.test_utils import unused_port
 
 from tests.clients.hostile_server import HostileRoom, HostileServer, care_state, running_hostile_server
 from tests.synapse_modules.certificate_authority import CertificateAuthority
-from tests.synapse_modules.federation import federation_listener, following, over_tls
+from tests.synapse_modules.federation import federation_listener, following, over_tls, sync
 from tests.synapse_modules.federation_lists import ListPublisher, entry
-from tests.synapse_modules.homeserver_under_test import Homeserver, SignedIn, running_homeserver
+from tests.synapse_modules.homeserver_under_test import CIPHERTEXT, Homeserver, SignedIn, running_homeserver
 from tests.synapse_modules.stand_ins import serving
-from tests.synapse_modules.test_federated_chats import is_left, is_refused_and_left
+from tests.synapse_modules.test_federated_chats import is_left, is_refused_and_left, shows, timeline
 from tests.synapse_modules.test_membership_killed import add_switch, died, restart
 
 _STORE = "synapse_modules.store.rooms_to_leave:RoomsToLeave"
@@ -111,3 +111,19 @@ async def test_a_room_that_is_no_chat_is_left_by_who_tries_again_after_a_kill(sc
     assert room.state_content("m.room.member", person.user_id)["membership"] == "join"
     restart(ours)
     await is_refused_and_left(ours, person, room)
+
+
+async def test_what_was_refused_is_not_shown_after_a_restart_either(scene: MortalScene) -> None:
+    """Nor is it part of the room when the next event builds on it."""
+    ours, (person, room) = scene.ours, await _entered(scene)
+    await room.send("m.room.member", {"membership": "ban"}, state_key="@in-clear:nowhere.example")
+    await room.send("m.room.member", {"membership": "join", "displayname": "in clear"}, state_key=room.creator)
+    await room.send("m.room.member", {"membership": "invite", "reason": "in clear"}, state_key=scene.hostile.user("b"))
+    await room.send("m.room.guest_access", {"guest_access": "forbidden", "note": "in clear"}, state_key="")
+    restart(ours)
+    last = (await room.send("m.room.encrypted", CIPHERTEXT))[0]
+    await ours.until_async(lambda: shows(ours, person, room.room_id, last))
+    everything = str([await sync(ours, person), await timeline(ours, person, room.room_id)])
+    assert "in clear" not in everything
+    assert "in-clear" not in everything
+    assert scene.hostile.user("b") in everything

@@ -43,6 +43,14 @@ CASES: dict[str, Case] = {
     "a hidden event brings nobody in": (
         test_federated_chats.test_who_slips_a_second_insured_person_in_with_the_state_of_a_hidden_event_is_left
     ),
+    "a member keeps her name": test_federated_chats.test_a_member_goes_on_under_the_name_that_she_came_with,
+    "who comes and goes at once": (
+        test_federated_chats.test_who_comes_gets_power_and_goes_is_seen_to_also_if_all_of_it_comes_at_once
+    ),
+    "a bare invitation": test_federated_chats.test_a_bare_invitation_is_asked_about_as_any_other,
+    "a room in which somebody insured was": partial(
+        test_federated_chats.test_a_room_in_which_somebody_insured_was_is_never_joined, ended="leave"
+    ),
     "no way in uninvited": (
         test_federated_chats.test_who_is_not_invited_gets_no_way_in_whether_she_asks_for_one_or_not
     ),

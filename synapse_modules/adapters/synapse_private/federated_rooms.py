@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Protocol
 
 import attr
-from synapse.api.constants import EventTypes, RejectedReason
+from synapse.api.constants import EventTypes, Membership, RejectedReason
 from synapse.api.errors import ProxiedRequestError, SynapseError
 from synapse.api.room_versions import RoomVersion
 from synapse.crypto import event_signing
-from synapse.events import EventBase
+from synapse.events import EventBase, make_event_from_dict
 from synapse.events.utils import prune_event
 from synapse.federation.federation_base import FederationBase
 from synapse.federation.federation_client import FederationClient, SendJoinResult
@@ -19,10 +19,14 @@ from synapse.federation.federation_server import FederationServer
 from synapse.handlers.federation import FederationHandler
 from synapse.handlers.federation_event import FederationEventHandler
 from synapse.server import HomeServer
+from synapse.types.state import StateFilter
 from synapse.util.retryutils import NotRetryingDestination
 
 from synapse_modules.adapters.synapse_private.features import Feature
 from synapse_modules.adapters.synapse_private.wrapping import Call, put_in_front
+
+_ALL_MEMBERS = StateFilter.from_types([(EventTypes.Member, None)])
+_PRESENT = frozenset({Membership.JOIN, Membership.INVITE})
 
 FEATURES = (
     Feature(event_signing, "check_event_content_hash", ("event",)),
@@ -48,12 +52,21 @@ class RoomRules(Protocol):
         """Whether an event of another server is refused; what ``check_event_for_spam`` answers of it."""
         ...
 
-    async def deletes_in_vain(self, event: EventBase) -> bool:
-        """Whether a deletion of another server is refused, now that what came before it is stored."""
+    def is_judged_again(self, event: EventBase) -> bool:
+        """Whether more is known of an event of another server once what came before it is stored."""
         ...
 
-    def has_words(self, event: EventBase) -> bool:
-        """Whether an event of another server counts, but must not be shown with all that it says."""
+    async def counts_in_vain(self, event: EventBase, members: Collection[str]) -> bool:
+        """Whether such an event is refused then.
+
+        Args:
+            event: the event.
+            members: who is or was in its room or invited, by the state before it.
+        """
+        ...
+
+    async def shown(self, event: EventBase) -> Mapping[str, Any] | None:
+        """What is shown, and kept, of an event of another server that counts; None if all that it says."""
         ...
 
     async def was_refused(self, event: EventBase) -> None:
@@ -120,8 +133,8 @@ class PrivateFederatedRooms:
                 event.internal_metadata.soft_failed = True
                 event.internal_metadata.spam_checker_spammy = True
                 return event
-            # As Synapse does with what was tampered with: the bare event counts, what it says is gone.
-            return prune_event(event) if rules.has_words(event) else event
+            content = await rules.shown(event)
+            return event if content is None else _saying(event, content)
 
         of_history: set[str] = set()
 
@@ -138,14 +151,21 @@ class PrivateFederatedRooms:
             await call.go_on()
             event, context = call.arguments["event"], call.arguments["context"]
             is_deletion = event.type == EventTypes.Redaction and not self._hs.is_mine_id(event.sender)
+            is_new = event.event_id not in of_history or await self._is_later_than_ours(event)
             # Synapse hides what is refused, but state that is hidden comes into force with the next event after it.
             # What is rejected never does, and a deletion that is rejected deletes nothing.
             if event.internal_metadata.spam_checker_spammy and (event.is_state() or is_deletion):
-                if not context.rejected and event.event_id not in of_history:
+                if not context.rejected and is_new:
                     # Before it is stored: Synapse does not look again at what is, whatever ended this process.
                     await rules.was_refused(event)
                 context.rejected = RejectedReason.AUTH_ERROR
-            elif is_deletion and await rules.deletes_in_vain(event):
+                return
+            if context.rejected or self._hs.is_mine_id(event.sender) or not rules.is_judged_again(event):
+                return
+            before = await context.get_prev_state_ids(_ALL_MEMBERS)
+            if await rules.counts_in_vain(event, {user_id for _, user_id in before}):
+                if event.is_state() and is_new:
+                    await rules.was_refused(event)
                 context.rejected = RejectedReason.AUTH_ERROR
 
         async def take_state(call: Call) -> dict[tuple[str, str], str]:
@@ -153,6 +173,21 @@ class PrivateFederatedRooms:
             state: dict[tuple[str, str], str] = await call.go_on()
             known = await self._hs.get_datastores().main.get_events(state.values())
             refused = [event for event in known.values() if event.internal_metadata.spam_checker_spammy]
+            # Who stands there as present, and who does here; that somebody was thrown out does not say that she was in.
+            here = await self._members_here(call.arguments["room_id"])
+            members = {user_id for _, user_id in here} | {
+                event.state_key
+                for event in known.values()
+                if event.type == EventTypes.Member and event.membership in _PRESENT and event not in refused
+            }
+            refused += [
+                event
+                for event in known.values()
+                if event not in refused
+                and not self._hs.is_mine_id(event.sender)
+                and rules.is_judged_again(event)
+                and await rules.counts_in_vain(event, members)
+            ]
             for event in refused:
                 await rules.was_refused(event)
             left_out = {event.event_id for event in refused}
@@ -164,6 +199,20 @@ class PrivateFederatedRooms:
         put_in_front(events, "_check_event_auth", authenticate)
         put_in_front(events, "_process_received_pdu", process)
         put_in_front(events, "_get_state_ids_after_missing_prev_event", take_state)
+
+    async def _members_here(self, room_id: str) -> Mapping[tuple[str, str], str]:
+        state = self._hs.get_storage_controllers().state
+        return await state.get_current_state_ids(room_id, _ALL_MEMBERS)
+
+    async def _is_later_than_ours(self, event: EventBase) -> bool:
+        """Whether an event of a room's history is none that was there before somebody of ours was in the room."""
+        ours = [
+            event_id
+            for (_, user_id), event_id in (await self._members_here(event.room_id)).items()
+            if self._hs.is_mine_id(user_id)
+        ]
+        joined = await self._hs.get_datastores().main.get_events(ours)
+        return any(event.depth > one.depth for one in joined.values() if one.membership == Membership.JOIN)
 
     def _judge_entering(self, rules: RoomRules) -> None:
         claimed: dict[str, Sequence[EventBase]] = {}
@@ -220,6 +269,12 @@ class PrivateFederatedRooms:
         put_in_front(server, "on_make_knock_request", refuse)
         put_in_front(server, "exchange_third_party_invite", refuse)
         put_in_front(server, "on_exchange_third_party_invite_request", refuse)
+
+
+def _saying(event: EventBase, content: Mapping[str, Any]) -> EventBase:
+    """An event that says something else, under its id: its signature and its id are of its bare form."""
+    told = {**prune_event(event).get_dict(), "content": dict(content)}
+    return make_event_from_dict(told, event.room_version, event.internal_metadata.get_dict())
 
 
 def _as_taken(event: EventBase) -> EventBase:

@@ -21,6 +21,7 @@ from synapse_modules.rules.federation_list import (
     ListRefused,
     read_federation_list,
     server_of_ik,
+    server_of_user,
     still_counts,
 )
 from tests.synapse_modules.certificate_authority import CertificateAuthority
@@ -157,6 +158,29 @@ def test_an_ik_is_found_at_insurances_only() -> None:
     servers = read_federation_list(SIGNER.sign({"version": 1, "domainList": entries}), ROOTS, NOW).servers
     assert server_of_ik(servers, "109500969") == "b.example"
     assert server_of_ik(servers, "101570104") is None
+
+
+@pytest.mark.parametrize(
+    ("user_id", "server"),
+    [
+        ("@praxis-mueller:a.example", "a.example"),
+        ("@a.b_c=d/e+f-9:127.0.0.1:8448", "127.0.0.1:8448"),
+        ("@says hello:a.example", None),
+        ("@Hello:a.example", None),
+        ("@grüße:a.example", None),
+        ("@:a.example", None),
+        ("@a", None),
+        ("a:a.example", None),
+        ("@a:", None),
+        ("@a\n:a.example", None),
+        (f"@{'a' * 244}:a.example", "a.example"),
+        (f"@{'a' * 245}:a.example", None),
+        ("", None),
+    ],
+)
+def test_a_user_is_of_a_server_that_gives_out_such_ids(user_id: str, server: str | None) -> None:
+    """What no server gives out is nobody's, and may be words."""
+    assert server_of_user(user_id) == server
 
 
 def test_a_list_counts_until_its_age_is_passed() -> None:

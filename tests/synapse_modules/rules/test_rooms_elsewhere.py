@@ -17,11 +17,12 @@ from synapse_modules.rules.rooms_elsewhere import (
     ForeignState,
     Verdict,
     has_broken_room,
-    has_words,
     is_chat,
     is_plain_invitation,
     judge_event,
     may_be_entered,
+    needs_members,
+    shown_membership,
 )
 
 INSURED, PRACTICE, AGENT = AccountKind.INSURED, AccountKind.PRACTICE, AccountKind.AGENT
@@ -53,7 +54,7 @@ def judge(foreign: ForeignEvent, room: Room | None = CARE) -> str:
     return judge_event(foreign, room, now=0).value
 
 
-# Whom an event with a membership concerns, and what becomes of it. What removes somebody always counts.
+# Whom an event with a membership concerns, and what becomes of it.
 MEMBERS = {
     PERSON: "taken",
     SECOND: "breaks-room",
@@ -72,9 +73,28 @@ MEMBERS = {
 def test_who_may_be_in_a_chat(target: str, membership: Any) -> None:
     expected = {"join": MEMBERS[target], "invite": MEMBERS[target], "leave": "taken", "ban": "taken"}
     is_known = isinstance(membership, str)
-    assert judge(event("m.room.member", {"membership": membership}, target)) == (
+    assert judge(event("m.room.member", {"membership": membership}, target, members=frozenset(MEMBERS))) == (
         expected.get(membership, "refused") if is_known else "refused"
     )
+
+
+@pytest.mark.parametrize("target", [*MEMBERS, "@in clear:x"])
+@pytest.mark.parametrize("membership", ["leave", "ban"])
+def test_nobody_is_thrown_out_who_was_never_in(target: str, membership: str) -> None:
+    """An address may be another insured person's, or words. While it is not known who was in, it is asked again."""
+    told = {"membership": membership}
+    assert needs_members("m.room.member", told)
+    assert judge(event("m.room.member", told, target)) == "taken"
+    for there in (frozenset[str](), frozenset({PRAXIS, PERSON})):
+        expected = "taken" if target in there | {PERSON} else "refused"
+        assert judge(event("m.room.member", told, target, members=there)) == expected
+
+
+def test_it_is_asked_again_only_where_it_matters_who_was_in() -> None:
+    for told in ({"membership": "join"}, {"membership": "invite"}, {"membership": ["ban"]}, {}):
+        assert not needs_members("m.room.member", told)
+    assert not needs_members("m.room.join_rules", {"membership": "ban"})
+    assert needs_members("m.room.power_levels", {})
 
 
 # Who sends a membership about whom, of a chat that is the guest's or the person's; and whether one of ours invited the
@@ -152,7 +172,18 @@ STATES: list[tuple[str, Any, str]] = [
     ("m.room.power_levels", {"invite": "in clear"}, "breaks-room"),
     ("m.room.power_levels", {"users": {PRAXIS: "in clear"}}, "breaks-room"),
     ("m.room.power_levels", {"users": ["in clear"]}, "breaks-room"),
+    ("m.room.power_levels", {"events_default": 50}, "breaks-room"),
+    ("m.room.power_levels", {"users_default": -1}, "breaks-room"),
+    ("m.room.power_levels", {"events_default": 50, "users_default": 50}, "taken"),
+    ("m.room.power_levels", {"events_default": 50, "users_default": 50, "users": {PERSON: 0}}, "breaks-room"),
+    ("m.room.power_levels", {"events": {"m.room.redaction": 100}}, "breaks-room"),
+    ("m.room.power_levels", {"events": {"m.room.redaction": 100}, "users": {PERSON: 100}}, "breaks-room"),
+    ("m.room.power_levels", {"events": {"m.room.encrypted": 1}}, "breaks-room"),
+    ("m.room.power_levels", {"events": {"m.reaction": 1}}, "breaks-room"),
+    ("m.room.power_levels", {"events": {"m.room.redaction": 0, "m.reaction": -1}}, "taken"),
+    ("m.room.power_levels", {"redact": 100, "state_default": 100, "events": {"m.room.message": 100}}, "taken"),
     ("m.room.guest_access", {"guest_access": "forbidden"}, "taken"),
+    ("m.room.guest_access", {"guest_access": "forbidden", "note": "in clear"}, "refused"),
     ("m.room.guest_access", {"guest_access": "can_join"}, "refused"),
     ("m.room.name", {"name": "in clear"}, "refused"),
     ("m.room.topic", {"topic": "in clear"}, "refused"),
@@ -174,6 +205,22 @@ def test_what_state_counts(kind: str, content: Any, expected: str) -> None:
     assert judge(event(kind, content, "in clear")) == "refused", "a state key is readable, too"
     assert judge(event(kind, content, "", sender=GUEST)) == "refused"
     assert judge(event(kind, content, "", sender=STRANGER)) == "refused"
+
+
+@pytest.mark.parametrize(
+    ("named", "expected"),
+    [
+        (PRAXIS, "taken"),
+        (PERSON, "taken"),
+        (OTHER, "breaks-room"),
+        (SECOND, "breaks-room"),
+        ("@in clear:x", "breaks-room"),
+    ],
+)
+def test_power_is_given_to_those_alone_who_were_in(named: str, expected: str) -> None:
+    levels = {"users": {PRAXIS: 100, named: 1}}
+    assert judge(event("m.room.power_levels", levels, "")) == "taken", "it is asked again"
+    assert judge(event("m.room.power_levels", levels, "", members=frozenset({PRAXIS}))) == expected
 
 
 @pytest.mark.parametrize(("kind", "content", "expected"), STATES)
@@ -212,17 +259,52 @@ def test_nothing_of_another_server_counts_in_rooms_that_are_no_chats(kind: RoomK
     assert judge(event("m.room.member", {"membership": "join"}, PRAXIS), room) == "refused"
 
 
-def test_an_invitation_says_nothing_else_and_a_member_no_more_than_a_name() -> None:
+@pytest.mark.parametrize("target", [PERSON, LOCAL_PRACTICE])
+def test_an_invitation_of_ours_counts_if_she_admits_it_and_it_says_nothing_else(target: str) -> None:
+    plain = {"membership": "invite", "is_direct": True}
+    assert judge(event("m.room.member", plain, target)) == "taken"
+    assert judge(event("m.room.member", plain, target, is_admitted=False)) == "refused"
+    assert judge(event("m.room.member", plain, SECOND, is_admitted=False)) == "breaks-room"
+    for words in ({"reason": "in clear"}, {"is_direct": "in clear"}, {"displayname": "in clear"}):
+        assert judge(event("m.room.member", plain | words, target)) == "refused"
+        assert judge(event("m.room.member", plain | words, OTHER)) == "taken", "it is shown without the words"
+
+
+def test_an_invitation_is_plain_or_not() -> None:
+    assert is_plain_invitation({"membership": "invite"})
     assert is_plain_invitation({"membership": "invite", "is_direct": True})
-    assert not is_plain_invitation({"membership": "invite", "reason": "in clear"})
-    assert not is_plain_invitation({"membership": "invite", "displayname": "in clear"})
-    assert not has_words("m.room.member", {"membership": "join", "displayname": "Praxis", "avatar_url": "mxc://a/b"})
-    for content in (
-        {"membership": "join", "note": 1},
-        {"membership": "leave", "reason": "x"},
-        {"membership": "ban", "x": 1},
-    ):
-        assert has_words("m.room.member", content)
+    assert not is_plain_invitation({"membership": "join"})
+    for words in ({"is_direct": "in clear"}, {"reason": "in clear"}, {"displayname": "in clear"}):
+        assert not is_plain_invitation({"membership": "invite"} | words)
+
+
+@pytest.mark.parametrize("membership", ["invite", "leave", "ban", "join"])
+def test_a_membership_is_shown_without_words(membership: str) -> None:
+    words = {"reason": "in clear", "note": 1, "avatar_url": "mxc://a/in-clear", "is_direct": "in clear"}
+    assert shown_membership({"membership": membership} | words, None) == {"membership": membership}
+
+
+@pytest.mark.parametrize(
+    ("said", "known", "shown"),
+    [
+        ("Praxis Dr. Müller-Öz & Partner (Köln)", None, "Praxis Dr. Müller-Öz & Partner (Köln)"),
+        ("Something else", "Praxis", "Praxis"),
+        (None, "Praxis", "Praxis"),
+        ("Praxis", "", None),
+        (None, None, None),
+        ("", None, None),
+        (["in clear"], None, None),
+        ("https://in.clear", None, None),
+        ("in\nclear", None, None),
+        ("x" * 150, None, "x" * 150),
+        ("x" * 151, None, None),
+    ],
+)
+def test_a_member_keeps_the_name_that_she_came_with(said: Any, known: str | None, shown: str | None) -> None:
+    told = {"membership": "join"} | ({} if said is None else {"displayname": said})
+    expected = {"membership": "join"} | ({} if shown is None else {"displayname": shown})
+    assert shown_membership(told, known) == expected
+    assert shown_membership(told | {"membership": "leave"}, known) == {"membership": "leave"}
 
 
 def state(kind: str, content: Any, state_key: str = "") -> ForeignState:
@@ -247,19 +329,27 @@ def member(user_id: str, membership: str) -> ForeignState:
 def test_a_chat_is_entered_and_more_than_one_practice_may_be_there() -> None:
     assert is_chat("10", whole(), PERSON)
     assert is_chat("10", [*whole(), member(OTHER, "join"), member(LOCAL_PRACTICE, "invite")], PERSON)
-    assert is_chat("10", [*whole(), member(GUEST, "leave"), member(SECOND, "ban")], PERSON)
+    assert is_chat("10", [*whole(), member(OTHER, "leave")], PERSON)
 
 
 @pytest.mark.parametrize(
     ("user_id", "membership"),
-    list(itertools.product([SECOND, GUEST, STRANGER, OF_HOUSE, "@nobody:hek"], ["join", "invite"])),
+    list(
+        itertools.product(
+            [SECOND, GUEST, STRANGER, OF_HOUSE, "@nobody:hek", "in clear"],
+            ["join", "invite", "leave", "ban", "knock", ""],
+        )
+    ),
 )
-def test_a_room_with_anybody_else_is_no_chat(user_id: str, membership: str) -> None:
+def test_a_room_in_which_anybody_else_is_or_was_is_no_chat(user_id: str, membership: str) -> None:
     assert not is_chat("10", [*whole(), member(user_id, membership)], PERSON)
 
 
 def test_a_room_without_a_practice_is_no_chat() -> None:
-    assert not is_chat("10", [one for one in whole() if one.state_key != PRAXIS], PERSON)
+    alone = [one for one in whole() if one.state_key != PRAXIS]
+    assert not is_chat("10", alone, PERSON)
+    for membership in ("invite", "leave", "ban"):
+        assert not is_chat("10", [*alone, member(PRAXIS, membership)], PERSON)
 
 
 @pytest.mark.parametrize(
@@ -328,7 +418,8 @@ def test_whatever_is_sent_it_is_judged(kind: str, content: dict[str, Any], state
         assert verdict is Verdict.REFUSED
     if verdict is Verdict.TAKEN and kind != "m.room.member" and state_key is None:
         assert kind in {"m.room.encrypted", "m.reaction", "m.room.redaction"}
-    has_words(kind, content)
+    assert needs_members(kind, content) in {True, False}
+    assert shown_membership(content, None).keys() <= {"membership", "displayname"}
     is_plain_invitation(content)
 
 

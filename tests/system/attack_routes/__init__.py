@@ -16,6 +16,7 @@ from tests.system.attack_routes import (
     people_seen,
     practices,
     rooms_before,
+    rooms_elsewhere,
 )
 from tests.system.attack_routes.table import TABLE
 
@@ -34,4 +35,5 @@ __all__ = [
     "people_seen",
     "practices",
     "rooms_before",
+    "rooms_elsewhere",
 ]

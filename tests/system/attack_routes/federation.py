@@ -297,12 +297,7 @@ _passes_on("a rule to join", "m.room.join_rules", {"join_rule": "invite"} | _WOR
 _passes_on("a rule for the history", "m.room.history_visibility", {"history_visibility": "joined"} | _WORDS, "")
 
 
-@route(
-    Control.BARE,
-    open_because="What a practice is called is what its server says: a name stands in the signed member event alone, "
-    "and of that only all or nothing can be shown (synapse/events/utils.py, prune_event, keeps membership and "
-    "no displayname; synapse/crypto/event_signing.py, check_event_content_hash, refuses any other change).",
-)
+@route(Control.BARE)
 async def passes_on_words_as_its_name_in_the_room(c: Cast) -> None:
     room = await c.hostile_chat()
     await room.send("m.room.member", {"membership": "join", "displayname": c.marker}, state_key=room.creator)
