@@ -17,6 +17,7 @@ from synapse_modules.adapters.administrators import Administrators
 from synapse_modules.adapters.deactivations import DeactivationWork
 from synapse_modules.adapters.device_gate import DeviceGate
 from synapse_modules.adapters.directory_client import DirectoryClient
+from synapse_modules.adapters.ended_requests import EndedRequestsWork
 from synapse_modules.adapters.event_gate import EventGate
 from synapse_modules.adapters.half_made_rooms import ROUND_MS as HALF_MADE_ROUND_MS
 from synapse_modules.adapters.half_made_rooms import HalfMadeRooms
@@ -55,6 +56,7 @@ from synapse_modules.store.accounts import Accounts
 from synapse_modules.store.common_rooms import CommonRooms
 from synapse_modules.store.deactivations import Deactivations
 from synapse_modules.store.delayed_events import DelayedEvents
+from synapse_modules.store.ended_requests import EndedRequests
 from synapse_modules.store.insured_only_rooms import InsuredOnlyRooms
 from synapse_modules.store.memberships import Memberships
 from synapse_modules.store.reachability import Reachability
@@ -212,6 +214,14 @@ class HekMessenger:
             api.delayed_background_call(0, half_made.clear, desc="hek_half_made_rooms_at_start")
             api.looping_background_call(half_made.clear, HALF_MADE_ROUND_MS, desc="hek_half_made_rooms")
             self._empty_what_is_left_to_insured_people(settings, database, rooms, register, parties)
+            self._forget_ended_requests(settings, database, synapse)
+
+    def _forget_ended_requests(
+        self, settings: ModuleSettings, database: SynapseDatabase, synapse: SynapsePrivate
+    ) -> None:
+        given = settings.insured_only_rooms
+        requests = EndedRequestsWork(EndedRequests(database), synapse.memberships, kept_for=given.grace)
+        self._api.looping_background_call(requests.look, given.look_every_s * 1000, desc="hek_ended_requests")
 
     def _empty_what_is_left_to_insured_people(
         self,

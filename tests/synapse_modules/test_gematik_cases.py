@@ -317,7 +317,9 @@ async def test_uc17x_who_left_still_reads_what_there_was_until_it_is_forgotten(h
 
 def test_the_table_names_tests_that_there_are_and_every_one_of_these() -> None:
     rows = [
-        line.split("|")[1:-1] for line in _TABLE.read_text(encoding="utf-8").splitlines() if line.startswith("| UC")
+        line.split("|")[1:-1]
+        for line in _TABLE.read_text(encoding="utf-8").splitlines()
+        if line.startswith(("| UC", "| A_"))
     ]
     assert len(rows) > 25
     named: set[str] = set()

@@ -105,3 +105,31 @@ async def test_a_request_that_was_declined_is_told_and_one_that_waits_is_not(hom
     await homeserver.until(lambda: is_noted(homeserver, rooms[0]), 60)
     assert told(homeserver, rooms[0]) == [person.user_id]
     assert told(homeserver, rooms[1]) == []
+
+
+def remembers(homeserver: Homeserver, room: str) -> set[str]:
+    query = "SELECT user_id FROM room_memberships WHERE room_id = ? AND forgotten = 0"
+    return {user_id for (user_id,) in homeserver.rows(query, room)}
+
+
+async def test_a_request_that_came_to_nothing_is_forgotten_by_both_sides_after_a_week(
+    homeserver_of_pairs: Homeserver,
+) -> None:
+    homeserver = homeserver_of_pairs
+    person, practice = await homeserver.new_person(), await homeserver.new_practice("Praxis")
+    device = await homeserver.practice_device(practice)
+    ended, fresh, waits = [(await homeserver.create_room(person, practice.user_id))[1]["room_id"] for _ in range(3)]
+    _, _, _, chat = await homeserver.care_room()
+    for room in (ended, fresh):
+        await leave(homeserver, device, room)
+        await leave(homeserver, person, room)
+    longer_ago = "UPDATE events SET received_ts = received_ts - 604800000 WHERE room_id = ?"
+    for room in (ended, waits, chat):
+        homeserver.change_row(longer_ago, room)
+    await homeserver.until(lambda: not remembers(homeserver, ended), 60)
+    both = {person.user_id, practice.user_id}
+    assert remembers(homeserver, fresh) == both, "a device that was away has yet to learn of it"
+    assert remembers(homeserver, waits) == both
+    assert remembers(homeserver, chat)
+    assert (await homeserver.call(person, "GET", f"/rooms/{quote(ended)}/state"))[0] == 403
+    assert (await homeserver.call(person, "GET", f"/rooms/{quote(fresh)}/state"))[0] == 200

@@ -1,0 +1,43 @@
+"""Has people forget requests for a chat that came to nothing, so that Synapse purges them (A_28564)."""
+
+from __future__ import annotations
+
+import logging
+from datetime import timedelta
+
+from messenger_core.log import fault_without_text
+from synapse_modules.adapters.present import now_ms
+from synapse_modules.adapters.synapse_private.memberships import PrivateMemberships
+from synapse_modules.store.ended_requests import EndedRequests
+
+logger = logging.getLogger(__name__)
+
+_AT_ONCE = 500
+
+
+class EndedRequestsWork:
+    """Runs on the main process; every step can be interrupted and is found again.
+
+    Nothing was ever written in such a room: what is left of it is that somebody once asked a certain practice.
+    """
+
+    def __init__(self, requests: EndedRequests, synapse: PrivateMemberships, *, kept_for: timedelta) -> None:
+        """Makes it.
+
+        Args:
+            requests: the requests.
+            synapse: forgets rooms.
+            kept_for: how long after they left people's devices can still learn that the request has ended.
+        """
+        self._requests = requests
+        self._synapse = synapse
+        self._kept_for = kept_for
+
+    async def look(self) -> None:
+        """One round; what fails is tried again in the next one."""
+        left_before = now_ms() - self._kept_for // timedelta(milliseconds=1)
+        for room_id, user_id in await self._requests.remembered(left_before=left_before, limit=_AT_ONCE):
+            try:
+                await self._synapse.forget(user_id, room_id)
+            except Exception as fault:  # noqa: BLE001 - one room must not keep the others waiting
+                logger.warning("a request that has ended could not be forgotten yet: %s", fault_without_text(fault))
