@@ -94,7 +94,7 @@ class Meanings:
     def _fitting(self, word: str) -> tuple[str, ...]:
         errors = self._errors(word)
         levels: dict[str, int] = {}
-        for level, sets in self._words.fitting(self._lexicon.asked(word, errors)):
+        for level, sets in self._words.fitting(self._lexicon.asked(word, errors)).items():
             for number in together(sets):
                 levels.setdefault(self._codes[number], level)  # the best one comes first
         return tuple(sorted(levels, key=lambda code: (levels[code], self._specialties.display(code), code)))

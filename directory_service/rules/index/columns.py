@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from directory_service.rules.index.kept import NOTHING, Kept
-from directory_service.rules.index.map_places import MapPlaces
+from collections.abc import Iterable
+
+from directory_service.rules.index.entry import IndexedPractice
+from directory_service.rules.index.kept import KeptColumns
+from directory_service.rules.index.map_places import MapPlaces, PositionColumn
 from directory_service.rules.index.name_order import Key, NameOrder
-from directory_service.rules.index.opening_times import OpeningTimes
-from directory_service.rules.index.postings import Postings, Slots, Texts
+from directory_service.rules.index.opening_times import OpeningTimes, WeekColumn
+from directory_service.rules.index.postings import Postings, Slots, Texts, members, together
 from directory_service.rules.index.vocabulary import Lexicon, Vocabulary
 from directory_service.rules.profile import Feature, Grade
 
@@ -16,12 +19,22 @@ def feature_key(feature: Feature, grade: Grade) -> str:
     return f"{feature.value}:{grade.value}"
 
 
+def feature_keys(features: Iterable[tuple[Feature, Grade]]) -> list[str]:
+    """The keys of some features."""
+    return [feature_key(*item) for item in features]
+
+
+def alone(text: str) -> tuple[str, ...]:
+    """A text as the only key, if there is one."""
+    return (text,) if text else ()
+
+
 class Columns:
     """Everything that the index holds, by slot."""
 
     def __init__(self) -> None:
         self.slots: dict[str, int] = {}
-        self.kept: list[Kept] = []
+        self.kept = KeptColumns()
         self.lexicon = Lexicon()
         self.name_words = Vocabulary(self.lexicon)
         self.other_words = Vocabulary(self.lexicon)
@@ -40,10 +53,60 @@ class Columns:
 
     def make_room(self, room: int) -> None:
         """Slots below ``room`` may come."""
-        self.kept += [NOTHING] * (room - len(self.kept))
-        for column in (self.order, self.places, self.times):
+        for column in (self.kept, self.order, self.places, self.times):
             column.make_room(room)
 
+    def load(self, entries: Iterable[IndexedPractice], spare: int) -> None:
+        """Takes practices into slots 0, 1, 2, … in the order of their names; there are none yet.
+
+        Nothing of an entry is held but what goes into columns: all entries at once would be the most memory that the
+        index ever takes, and little of it would go back.
+
+        Args:
+            entries: of those with the same id the last counts.
+            spare: there is at least room for so many slots, and for an eighth more than are taken.
+        """
+        kept, newest = self.kept, self.slots
+        positions, weeks = PositionColumn(), WeekColumn()
+        hidden, persons = bytearray(), bytearray()
+        for arrived, entry in enumerate(entries):
+            newest[entry.resource_id] = arrived
+            kept.append(entry)
+            positions.append(entry.position)
+            weeks.append(entry)
+            hidden.append(entry.hidden)
+            persons.append(entry.person)
+        # By the id and then by the name, since a key of both would be made for each.
+        order = sorted(newest.values(), key=kept.resource_ids.__getitem__)
+        order.sort(key=kept.names.__getitem__)
+        kept.put_in_order(order)
+        count = len(order)
+        newest.update(zip(kept.resource_ids, range(count), strict=True))
+        self.make_room(max(spare, count + count // 8))
+        self.order.load(range(count))
+        self.used.update(range(count))
+        self.hidden.update(slot for slot, arrived in enumerate(order) if hidden[arrived])
+        self.persons.update(slot for slot, arrived in enumerate(order) if persons[arrived])
+        self.places.load(positions, order)
+        self.times.load(weeks, order)
+        del positions, weeks, order
+        self._load_keys(count)
+
+    def _load_keys(self, count: int) -> None:
+        kept = self.kept
+        self.name_words.load(kept.names[:count], str.split)
+        self.other_words.load(kept.cities[:count], str.split)
+        self.other_words.load(kept.postcodes[:count], str.split)
+        self.other_words.load(kept.specialty_words[:count], tuple)
+        self.cities.load(kept.cities[:count], alone)
+        self.postcodes.load(kept.postcodes[:count], alone)
+        self.specialties.load(kept.specialties[:count], tuple)
+        self.languages.load(kept.languages[:count], tuple)
+        self.features.load(kept.accessibility[:count], feature_keys)
+        for code in self.specialties:
+            self.places.load_specialty(code, members(together(self.specialties.sets((code,)))))
+        for loaded in (self.name_words, self.other_words, self.cities, self.postcodes):
+            loaded.end_load()
+
     def _key(self, slot: int) -> Key:
-        kept = self.kept[slot]
-        return kept.name, kept.resource_id
+        return self.kept.names[slot], self.kept.resource_ids[slot]

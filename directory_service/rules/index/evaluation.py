@@ -11,10 +11,10 @@ from typing import NamedTuple
 import numpy as np
 
 from directory_service.rules.index.columns import Columns, feature_key
-from directory_service.rules.index.fit import EXACT, INFIX, errors_allowed, reason_for
-from directory_service.rules.index.map_places import Metres, SlotArray
+from directory_service.rules.index.fit import EXACT, errors_allowed, reason_for
+from directory_service.rules.index.map_places import Metres, slots_at
 from directory_service.rules.index.opening_times import numbers_of, state_of
-from directory_service.rules.index.postings import Flags, Slots, together
+from directory_service.rules.index.postings import Flags, SlotArray, Slots, SlotSet, bitmap, members, together
 from directory_service.rules.index.query import (
     MAX_DISTANCE_M,
     SearchHit,
@@ -24,8 +24,8 @@ from directory_service.rules.index.query import (
 )
 from directory_service.rules.opening_hours import OpenState
 
-_AS_LONG_AS = 30
-"""Putting a cell of the map into a set takes as long as measuring so many distances."""
+_MEASURED_ANYWAY = 200
+"""Of so few practices all distances are taken; of more only those of practices that are near on the map."""
 _RANK_BITS = 30
 _RANK = (1 << _RANK_BITS) - 1
 _UNKNOWN = numbers_of([OpenState.UNKNOWN])[0]
@@ -33,20 +33,24 @@ _UNKNOWN = numbers_of([OpenState.UNKNOWN])[0]
 _hit: Callable[[Iterable[object]], SearchHit] = partial(tuple.__new__, SearchHit)
 """Makes a hit without a call of a Python function, which would take most of the time of a page."""
 
-Fits = list[tuple[int, Slots]]
-"""The slots that fit at least so well, for each level that has more than the one before; best first."""
+Fits = dict[int, list[SlotSet]]
+"""The practices that a word fits, by level; those of a better level can be there again."""
 
 
-class _Rated(NamedTuple):
-    """The slots of one level, with their distances if a search has an origin."""
+class _Left(NamedTuple):
+    """The practices that are left.
 
-    level: int
+    Attributes:
+        slots: sorted.
+        metres: how far each is, if a search has an origin.
+    """
+
     slots: SlotArray
     metres: Metres | None
 
-    def only(self, flags: Flags) -> _Rated:
-        """Those that are flagged."""
-        return _Rated(self.level, self.slots[flags], None if self.metres is None else self.metres[flags])
+    def only(self, chosen: Flags | SlotArray) -> _Left:
+        """Those that are flagged, or at some places."""
+        return _Left(self.slots[chosen], None if self.metres is None else self.metres[chosen])
 
 
 class Evaluation:
@@ -58,71 +62,49 @@ class Evaluation:
 
     def page(self, query: SearchQuery, count: int, after: SearchPosition | None) -> SearchPage:
         """One page of what fits."""
-        rated = self._rated(query)
+        words = [self._fits(word, names_only=False) for word in query.words]
+        words += [self._fits(word, names_only=True) for word in query.name_words]
+        left = self._left(query, words)
         unknown = 0
         if query.open_at is not None:
-            rated, unknown = self._open(rated, query.open_at, query.open_states)
-        chosen = self._first(rated, count + 1, after)
+            left, unknown = self._open(left, query.open_at, query.open_states)
+        chosen = self._first(words, left, count + 1, after)
         more = sum(len(keys) for _, keys in chosen) > count
         if more:
             chosen[-1][1].pop()
         hits = [hit for level, keys in chosen for hit in self._hits(query, level, keys)]
         position = self._position(chosen) if hits and more else None
-        return SearchPage(sum(len(part.slots) for part in rated), tuple(hits), position, unknown)
-
-    def _rated(self, query: SearchQuery) -> list[_Rated]:
-        """All practices that fit but for their opening hours, by level, best first."""
-        words = [self._fits(word, names_only=False) for word in query.words]
-        words += [self._fits(word, names_only=True) for word in query.name_words]
-        if not words:
-            return self._measured(query, EXACT, self._narrowed(query, None))
-        fits = words[0] if len(words) == 1 else _all_fit(words)
-        if not fits:
-            return []
-        *better, (last, fitting) = fits
-        left = self._narrowed(query, fitting)
-        rated = []
-        for level, slots in better:
-            rated += self._measured(query, level, left & slots)
-            left = left - slots
-        return rated + self._measured(query, last, left)
-
-    def _measured(self, query: SearchQuery, level: int, slots: Slots) -> list[_Rated]:
-        if not slots:
-            return []
-        array = np.frombuffer(slots.to_array(), dtype=np.uint32).astype(np.intp)
-        if query.origin is None:
-            return [_Rated(level, array, None)]
-        return [_Rated(level, *self._columns.places.measured(query.origin, array, query.within_m))]
+        return SearchPage(len(left.slots), tuple(hits), position, unknown)
 
     def _fits(self, asked: str, *, names_only: bool) -> Fits:
-        """The practices that a word fits."""
         columns = self._columns
         word = columns.lexicon.asked(asked, 0 if self._is_medical(asked) else errors_allowed(asked))
-        found = columns.name_words.fitting(word)
+        fits = columns.name_words.fitting(word)
         if not names_only:
-            found += columns.other_words.fitting(word)
-            found.sort(key=lambda item: item[0])
-        fits: Fits = []
-        for level, sets in found:
-            better = [fits[-1][1]] if fits else []
-            if fits and fits[-1][0] == level:
-                fits.pop()
-            fits.append((level, together([*better, *sets])))
+            for level, sets in columns.other_words.fitting(word).items():
+                fits[level] = [*fits.get(level, ()), *sets]
         return fits
 
-    def _narrowed(self, query: SearchQuery, fitting: Slots | None) -> Slots:
-        """Those that all parts of a search leave; of a distance, all that are inside and some more."""
+    def _left(self, query: SearchQuery, words: Iterable[Fits]) -> _Left:
+        """All practices that fit but for their opening hours, whatever their level."""
+        parts = [*self._filters(query)]
+        parts += [together([slots for sets in word.values() for slots in sets]) for word in words]
+        left = self._narrowed(query, parts)
+        if query.origin is None:
+            return _Left(members(left), None)
+        return _Left(*self._columns.places.measured(query.origin, members(left), query.within_m))
+
+    def _narrowed(self, query: SearchQuery, parts: list[Slots]) -> Slots:
+        """Those that are in all of some sets; of a distance, all that are inside and some more."""
         columns = self._columns
-        parts = [*self._filters(query), *([] if fitting is None else [fitting])]
         parts.sort(key=len)
         left = parts[0] if parts else columns.used
         for part in parts[1:]:
             left = left & part
-        if query.within_m is not None and query.origin is not None:
-            cells = columns.places.cells(query.origin, query.within_m)
-            if len(left) > _AS_LONG_AS * len(cells):
-                left = together(cells) & left
+        if query.within_m is not None and query.origin is not None and len(left) > _MEASURED_ANYWAY:
+            near = columns.places.around(query.origin, query.within_m, next(iter(query.specialties), None))
+            if sum(map(len, near)) < len(left):
+                left = bitmap(slots_at(near)) & left
         if query.for_insured and columns.hidden:
             left = left - columns.hidden
         if query.person:
@@ -145,27 +127,25 @@ class Evaluation:
         if query.only is not None:
             yield Slots([columns.slots[one] for one in query.only if one in columns.slots])
 
-    def _open(self, rated: Iterable[_Rated], at: datetime, wanted: Iterable[OpenState]) -> tuple[list[_Rated], int]:
+    def _open(self, left: _Left, at: datetime, wanted: Iterable[OpenState]) -> tuple[_Left, int]:
         """Those in a state that is wanted; and how many are left out since nothing is known of them."""
-        left, unknown = [], 0
-        for part in rated:
-            states = self._columns.times.states(at, part.slots)
-            keep = np.isin(states, numbers_of(wanted))
-            unknown += int(np.count_nonzero(states[~keep] == _UNKNOWN))
-            left.append(part.only(keep))
-        return left, unknown
+        states = self._columns.times.states(at, left.slots)
+        keep = np.isin(states, numbers_of(wanted))
+        return left.only(keep), int(np.count_nonzero(states[~keep] == _UNKNOWN))
 
-    def _first(self, rated: Iterable[_Rated], count: int, after: SearchPosition | None) -> list[tuple[int, list[int]]]:
+    def _first(
+        self, words: Sequence[Fits], left: _Left, count: int, after: SearchPosition | None
+    ) -> list[tuple[int, list[int]]]:
         """The first of all in their order, by level: the distance and, behind it, the rank as one number."""
         order = self._columns.order
         first = []
-        for part in rated:
-            if after is not None and part.level < after.level:
+        for level, part in _by_level(words, left):
+            if after is not None and level < after.level:
                 continue
             keys = order.ranks.take(part.slots)
             if part.metres is not None:
                 keys |= part.metres << _RANK_BITS
-            if after is not None and part.level == after.level:
+            if after is not None and level == after.level:
                 rank = order.rank_after((after.name, after.resource_id))
                 keys = keys[keys >= after.distance_m << _RANK_BITS | rank]
             if len(keys) > count:
@@ -173,38 +153,52 @@ class Evaluation:
                 keys = keys[:count]
             if len(keys):
                 keys.sort()
-                first.append((part.level, keys.tolist()))
+                first.append((level, keys.tolist()))
                 count -= len(keys)
             if not count:
                 break
         return first
 
     def _hits(self, query: SearchQuery, level: int, keys: Sequence[int]) -> Iterator[SearchHit]:
-        kept, slots = self._columns.kept, self._columns.order.slots
-        ids = [kept[slots[key & _RANK]].resource_id for key in keys]
+        by_rank, resource_ids = self._columns.order.slots, self._columns.kept.resource_ids
+        slots = [by_rank[key & _RANK] for key in keys]
+        ids = [resource_ids[slot] for slot in slots]
         reason = reason_for(level) if query.words or query.name_words else None
         metres: Iterable[int | None] = repeat(None)
         states: Iterable[OpenState | None] = repeat(None)
         if query.origin is not None:
             metres = [away if (away := key >> _RANK_BITS) < MAX_DISTANCE_M else None for key in keys]
         if query.open_at is not None:
-            asked = np.array([slots[key & _RANK] for key in keys], dtype=np.intp)
-            states = map(state_of, self._columns.times.states(query.open_at, asked).tolist())
+            states = map(state_of, self._columns.times.states(query.open_at, np.array(slots, dtype=np.intp)).tolist())
         return map(_hit, zip(ids, repeat(reason), metres, states, strict=False))
 
     def _position(self, chosen: Sequence[tuple[int, list[int]]]) -> SearchPosition:
         level, key = next((level, keys[-1]) for level, keys in reversed(chosen) if keys)
-        kept = self._columns.kept[self._columns.order.slots[key & _RANK]]
-        return SearchPosition(level, key >> _RANK_BITS, kept.name, kept.resource_id)
+        kept, slot = self._columns.kept, self._columns.order.slots[key & _RANK]
+        return SearchPosition(level, key >> _RANK_BITS, kept.names[slot], kept.resource_ids[slot])
 
 
-def _all_fit(words: Sequence[Fits]) -> Fits:
-    """The practices that all of some words fit; the worst level counts."""
-    fits: Fits = []
-    for level in range(INFIX + 1):
-        if any(level == one for word in words for one, _ in word):
-            sets = [[slots for one, slots in word if one <= level][-1:] for word in words]
-            if all(sets):
-                slots = sorted((one for (one,) in sets), key=len)
-                fits.append((level, slots[0].intersection(*slots[1:])))
-    return fits
+def _by_level(words: Sequence[Fits], left: _Left) -> Iterator[tuple[int, _Left]]:
+    """Those that all of some words fit, by level, best first; of several words the worst level counts.
+
+    Args:
+        words: what each fits; without any, everything is at the best level.
+        left: practices that all of the words fit. Levels that nobody asks for are not looked at.
+    """
+    *better, last = sorted({level for word in words for level in word}) or [EXACT]
+    if better:
+        remaining = whole = bitmap(left.slots.astype(np.uint32))
+        fitting = [Slots() for _ in words]
+        for level in better:
+            part = remaining
+            for number, word in enumerate(words):
+                if level in word:
+                    fitting[number] = fitting[number] | whole & together(word[level])
+                part = part & fitting[number]
+            if part:
+                yield level, left.only(left.slots.searchsorted(members(part)))
+                remaining = remaining - part
+        if len(remaining) < len(whole):
+            left = left.only(left.slots.searchsorted(members(remaining)))
+    if len(left.slots):
+        yield last, left

@@ -3,68 +3,143 @@
 from __future__ import annotations
 
 import math
+from array import array
+from bisect import bisect_left, insort
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from directory_service.rules.index.postings import Slots
+from directory_service.rules.index.postings import SlotArray
 from directory_service.rules.index.query import MAX_DISTANCE_M
 from directory_service.rules.index.room import grown
 from directory_service.rules.places import EARTH_RADIUS_M
 from directory_service.rules.profile import Position
 
-SlotArray = NDArray[np.intp]
 Metres = NDArray[np.int64]
-Cell = tuple[int, int]
+Bounds = NDArray[np.uint64]
+"""The first place in a strip, the one after the last, then those of the next strip, and so on."""
+
 _SAME = 1e-26
 """The square of a chord between equal points, whose sines may differ in the last digit; some micrometres."""
+_STRIPS = 20
+"""So many strips are in a degree: of those that cross a circle of ten kilometres little lies outside it."""
+_MOST_STRIPS = 400
+_STRIP_BITS, _EAST_BITS, _SLOT_BITS = 12, 20, 32
+_EAST = (2**_EAST_BITS - 1) / 360
+_NOWHERE = 2**64 - 1
+_SLOT = np.uint64(2**_SLOT_BITS - 1)
+
+
+class PositionColumn:
+    """Positions one behind another, for a load: 16 bytes each."""
+
+    def __init__(self) -> None:
+        self._degrees = array("d")
+
+    def append(self, position: Position | None) -> None:
+        """Takes the next one in."""
+        self._degrees.extend((math.nan, math.nan) if position is None else (position.latitude, position.longitude))
+
+    def in_order(self, order: Sequence[int]) -> NDArray[np.float64]:
+        """Latitudes and longitudes in an order; not a number where nothing is known."""
+        return np.frombuffer(self._degrees).reshape(-1, 2)[np.array(order, dtype=np.intp)].T
+
+
+class Strips:
+    """Slots in strips of the map from south to north, in each from west to east: a sorted number for each."""
+
+    def __init__(self) -> None:
+        self._numbers = array("Q")
+
+    def load(self, numbers: NDArray[np.uint64]) -> None:
+        """Takes slots in by their numbers; there are none yet."""
+        self._numbers = array("Q", np.sort(numbers).tobytes())
+
+    def insert(self, number: int) -> None:
+        """Takes a slot in."""
+        insort(self._numbers, number)
+
+    def remove(self, number: int) -> None:
+        """Takes a slot out."""
+        del self._numbers[bisect_left(self._numbers, number)]
+
+    def between(self, bounds: Bounds | None) -> list[Bounds]:
+        """The numbers of the slots that are between some bounds; without bounds all of them."""
+        if not self._numbers:
+            return []
+        numbers = np.frombuffer(self._numbers, dtype=np.uint64)
+        if bounds is None:
+            return [numbers]
+        places = numbers.searchsorted(bounds).tolist()
+        return [numbers[first:end] for first, end in zip(places[::2], places[1::2], strict=True) if first < end]
 
 
 class MapPlaces:
-    """Where the slots are: points on the unit sphere, and a grid of cells of a tenth of a degree."""
+    """Where the slots are: points on the unit sphere, and strips of all slots and of those of each specialty."""
 
     def __init__(self) -> None:
         self._points: NDArray[np.float64] = np.zeros((3, 0))
-        self._cells: dict[Cell, Slots] = defaultdict(Slots)
+        self._numbers: NDArray[np.uint64] = np.zeros(0, dtype=np.uint64)
+        self._strips = Strips()
+        self._by_specialty: dict[str, Strips] = defaultdict(Strips)
 
     def make_room(self, room: int) -> None:
         """Slots below ``room`` may come."""
         self._points = grown(self._points, room)
+        self._numbers = grown(self._numbers, room)
 
-    def insert(self, slot: int, position: Position | None) -> None:
+    def load(self, positions: PositionColumn, order: Sequence[int]) -> None:
+        """Takes slots 0, 1, 2, … in, whose positions stand in an order; ``load_specialty`` follows."""
+        latitudes, longitudes = positions.in_order(order)
+        known = ~np.isnan(latitudes)
+        north, east = np.radians(latitudes), np.radians(longitudes)
+        points = [np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)]
+        for place, values in enumerate(points):
+            self._points[place, : len(order)] = np.where(known, values, np.inf)
+        where = np.flatnonzero(known)
+        strips = np.floor(latitudes[where] * _STRIPS) + 90 * _STRIPS
+        easts = np.floor((longitudes[where] + 180) * _EAST)
+        numbers = (strips.astype(np.uint64) << (_EAST_BITS + _SLOT_BITS)) | (easts.astype(np.uint64) << _SLOT_BITS)
+        self._numbers[: len(order)] = _NOWHERE
+        self._numbers[where] = numbers | where.astype(np.uint64)
+        self._strips.load(self._numbers[where])
+
+    def load_specialty(self, code: str, slots: SlotArray) -> None:
+        """Says which slots have a specialty, after all were loaded."""
+        numbers = self._numbers[slots]
+        self._by_specialty[code].load(numbers[numbers != _NOWHERE])
+
+    def insert(self, slot: int, position: Position | None, specialties: Iterable[str]) -> None:
         """Takes a slot in."""
         self._points[:, slot] = np.inf if position is None else _point(position)
+        number = _NOWHERE if position is None else _number(position.latitude, position.longitude) | slot
+        self._numbers[slot] = number
         if position is not None:
-            self._cells[_cell(position)].add(slot)
+            for strips in self._strips_of(specialties):
+                strips.insert(number)
 
-    def load(self, positions: Sequence[Position | None]) -> None:
-        """Takes slots 0, 1, 2, … in."""
-        for slot, position in enumerate(positions):
-            self.insert(slot, position)
+    def remove(self, slot: int, specialties: Iterable[str]) -> None:
+        """Takes a slot out that was taken in with some specialties."""
+        number = int(self._numbers[slot])
+        if number != _NOWHERE:
+            for strips in self._strips_of(specialties):
+                strips.remove(number)
 
-    def remove(self, slot: int, position: Position | None) -> None:
-        """Takes a slot out that stood at a position."""
-        if position is not None:
-            cell = _cell(position)
-            self._cells[cell].remove(slot)
-            if not self._cells[cell]:
-                del self._cells[cell]
+    def around(self, origin: Position, within_m: float, specialties: Iterable[str] | None) -> list[Bounds]:
+        """Where all slots within a distance are, and some that are farther away; ``slots_at`` tells which.
 
-    def cells(self, origin: Position, within_m: float) -> list[Slots]:
-        """The cells in which all slots within a distance are, and some that are farther away."""
-        south = math.degrees(within_m / EARTH_RADIUS_M)
-        low, high = origin.latitude - south, origin.latitude + south
-        widest = math.cos(math.radians(min(89.0, max(abs(low), abs(high)))))
-        east = min(180.0, south / widest * 1.01 + 0.001)
-        west, east = origin.longitude - east, origin.longitude + east
-        rows = range(_tenth(low), _tenth(high) + 1)
-        columns = range(_tenth(west), _tenth(east) + 1)
-        if len(rows) * len(columns) > len(self._cells) or high >= 89 or low <= -89 or not _near_greenwich(columns):
-            return list(self._cells.values())
-        cells = map(self._cells.get, [(row, column) for row in rows for column in columns])
-        return [cell for cell in cells if cell]
+        Args:
+            origin: from where the distance counts.
+            within_m: the distance.
+            specialties: only slots that have one of them; those that have several come several times.
+        """
+        bounds = _bounds(origin, within_m)
+        if specialties is None:
+            return self._strips.between(bounds)
+        found = [self._by_specialty[code].between(bounds) for code in specialties if code in self._by_specialty]
+        return [part for parts in found for part in parts]
 
     def measured(self, origin: Position, slots: SlotArray, within_m: float | None) -> tuple[SlotArray, Metres]:
         """How far slots are from a point, in whole metres; an unknown place is farther than any other.
@@ -85,6 +160,37 @@ class MapPlaces:
             metres[np.isinf(squares)] = MAX_DISTANCE_M
         return slots, metres
 
+    def _strips_of(self, specialties: Iterable[str]) -> list[Strips]:
+        return [self._strips, *(self._by_specialty[code] for code in set(specialties))]
+
+
+def slots_at(found: Sequence[Bounds]) -> NDArray[np.uint32]:
+    """The slots that ``MapPlaces.around`` found, sorted."""
+    if not found:
+        return np.zeros(0, dtype=np.uint32)
+    slots = (np.concatenate(found) & _SLOT).astype(np.uint32)
+    slots.sort()
+    return slots
+
+
+def _bounds(origin: Position, within_m: float) -> Bounds | None:
+    """Between which places in which strips all slots within a distance are; None if that can be anywhere."""
+    south = math.degrees(within_m / EARTH_RADIUS_M) + 1e-9  # a bit more, since both are rounded
+    low, high = origin.latitude - south, origin.latitude + south
+    if low <= -89 or high >= 89:
+        return None
+    widest = math.cos(math.radians(max(abs(low), abs(high))))
+    east = south / widest * 1.01 + 0.001
+    west, east = origin.longitude - east, origin.longitude + east
+    # Where longitudes begin anew, strips would be in two parts.
+    if west < -180 or east > 180 or (high - low) * _STRIPS > _MOST_STRIPS:
+        return None
+    first, after_last = _number(low, west), _number(low, east) + (1 << _SLOT_BITS)
+    count = math.floor(high * _STRIPS) - math.floor(low * _STRIPS) + 1
+    strip = 1 << _EAST_BITS + _SLOT_BITS
+    numbers = [number + place * strip for place in range(count) for number in (first, after_last)]
+    return np.array(numbers, dtype=np.uint64)
+
 
 def _square_of_chord(distance_m: float) -> float:
     """The square of the straight line between points on the unit sphere that are so far apart; ``inf`` never is."""
@@ -97,14 +203,8 @@ def _point(position: Position) -> tuple[float, float, float]:
     return math.cos(latitude) * math.cos(longitude), math.cos(latitude) * math.sin(longitude), math.sin(latitude)
 
 
-def _tenth(degrees: float) -> int:
-    return math.floor(degrees * 10)
-
-
-def _cell(position: Position) -> Cell:
-    return _tenth(position.latitude), _tenth(position.longitude)
-
-
-def _near_greenwich(columns: range) -> bool:
-    """Whether a stretch of cells does not touch the line where longitudes begin anew."""
-    return columns.start >= -1799 and columns.stop <= 1800
+def _number(latitude: float, longitude: float) -> int:
+    """The strip of a point, how far east it is in it, and bits for a slot."""
+    strip: int = math.floor(latitude * _STRIPS) + 90 * _STRIPS
+    east: int = math.floor((longitude + 180) * _EAST)
+    return strip << _EAST_BITS + _SLOT_BITS | east << _SLOT_BITS

@@ -6,15 +6,14 @@ Everything here is synchronous and belongs to one thread: a search sees each pra
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
-from directory_service.rules.index.columns import Columns, feature_key
+from directory_service.rules.index.columns import Columns, alone, feature_keys
 from directory_service.rules.index.entry import IndexedPractice
 from directory_service.rules.index.evaluation import Evaluation
 from directory_service.rules.index.kept import NOTHING, Kept, kept
 from directory_service.rules.index.postings import Slots
 from directory_service.rules.index.query import SearchPage, SearchPosition, SearchQuery
-from directory_service.rules.profile import Feature, Grade
 
 _FIRST_ROOM = 1024
 
@@ -37,44 +36,17 @@ class PracticeIndex:
 
     def load(self, entries: Iterable[IndexedPractice]) -> None:
         """Replaces everything; much faster than adding one by one. Of entries with the same id the last counts."""
-        newest = {entry.resource_id: entry for entry in entries}
-        ordered = sorted(newest.values(), key=lambda entry: (entry.name, entry.resource_id))
-        del newest
         columns = self._columns = Columns()
         self._evaluation = Evaluation(columns, self._is_medical)
-        room = max(_FIRST_ROOM, len(ordered) + len(ordered) // 8)
-        columns.make_room(room)
-        self._free = list(range(room - 1, len(ordered) - 1, -1))
         # Nothing that is made here is garbage; looking for some again and again would take most of the time.
         collecting = gc.isenabled()
         gc.disable()
         try:
-            self._fill(ordered)
+            columns.load(entries, _FIRST_ROOM)
         finally:
             if collecting:
                 gc.enable()
-
-    def _fill(self, ordered: Sequence[IndexedPractice]) -> None:
-        columns, slots = self._columns, range(len(ordered))
-        columns.kept[: len(ordered)] = map(kept, ordered)
-        columns.slots.update(zip((entry.resource_id for entry in ordered), slots, strict=True))
-        columns.order.load(slots)
-        columns.used.update(slots)
-        columns.hidden.update(slot for slot in slots if ordered[slot].hidden)
-        columns.persons.update(slot for slot in slots if ordered[slot].person)
-        columns.places.load([entry.position for entry in ordered])
-        columns.times.load(ordered)
-        columns.name_words.load((entry.name for entry in ordered), str.split)
-        columns.other_words.load((entry.city for entry in ordered), str.split)
-        columns.other_words.load((entry.postcode for entry in ordered), str.split)
-        columns.other_words.load((entry.specialty_words for entry in ordered), tuple)
-        columns.cities.load((entry.city for entry in ordered), _alone)
-        columns.postcodes.load((entry.postcode for entry in ordered), _alone)
-        columns.specialties.load((entry.specialties for entry in ordered), tuple)
-        columns.languages.load((entry.languages for entry in ordered), tuple)
-        columns.features.load((entry.accessibility for entry in ordered), _feature_keys)
-        for loaded in (columns.name_words, columns.other_words, columns.cities, columns.postcodes):
-            loaded.end_load()
+        self._free = list(range(len(columns.kept) - 1, len(columns.slots) - 1, -1))
 
     def put(self, entry: IndexedPractice) -> None:
         """Takes a practice in, or replaces what is known of it."""
@@ -88,8 +60,11 @@ class PracticeIndex:
         after = columns.kept[slot] = kept(entry)
         if fresh:
             columns.order.insert(slot)
-        elif before.name != after.name:
-            columns.order.move(slot)
+        else:
+            columns.places.remove(slot, before.specialties)
+            if before.name != after.name:
+                columns.order.move(slot)
+        columns.places.insert(slot, entry.position, after.specialties)
         self._change(slot, before, after)
         columns.times.insert(slot, entry)
         _mark(columns.hidden, slot, entry.hidden)
@@ -101,9 +76,11 @@ class PracticeIndex:
         slot = columns.slots.pop(resource_id, None)
         if slot is None:
             return
+        before = columns.kept[slot]
         columns.order.remove(slot)
-        self._change(slot, columns.kept[slot], NOTHING)
+        columns.places.remove(slot, before.specialties)
         columns.times.remove(slot)
+        self._change(slot, before, NOTHING)
         for marked in (columns.used, columns.hidden, columns.persons):
             marked.discard(slot)
         columns.kept[slot] = NOTHING
@@ -127,28 +104,17 @@ class PracticeIndex:
         return self._free.pop()
 
     def _change(self, slot: int, before: Kept, after: Kept) -> None:
-        """Puts a slot under other keys, and at another place."""
+        """Puts a slot under other keys."""
         columns = self._columns
         columns.name_words.change(slot, before.name_words, after.name_words)
         columns.other_words.change(slot, before.other_words, after.other_words)
-        columns.cities.change(slot, set(_alone(before.city)), set(_alone(after.city)))
-        columns.postcodes.change(slot, set(_alone(before.postcode)), set(_alone(after.postcode)))
+        columns.cities.change(slot, set(alone(before.city)), set(alone(after.city)))
+        columns.postcodes.change(slot, set(alone(before.postcode)), set(alone(after.postcode)))
         columns.specialties.change(slot, set(before.specialties), set(after.specialties))
         columns.languages.change(slot, set(before.languages), set(after.languages))
-        features = set(_feature_keys(before.accessibility)), set(_feature_keys(after.accessibility))
+        features = set(feature_keys(before.accessibility)), set(feature_keys(after.accessibility))
         columns.features.change(slot, *features)
-        if before.position != after.position or not before.resource_id:
-            columns.places.remove(slot, before.position)
-            columns.places.insert(slot, after.position)
 
 
 def _mark(marked: Slots, slot: int, flag: bool) -> None:
     marked.add(slot) if flag else marked.discard(slot)
-
-
-def _alone(text: str) -> tuple[str, ...]:
-    return (text,) if text else ()
-
-
-def _feature_keys(features: Iterable[tuple[Feature, Grade]]) -> list[str]:
-    return [feature_key(*item) for item in features]

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 Value = TypeVar("Value", bound=np.generic)
 
 
-def grown(column: NDArray[Value], room: int) -> NDArray[Value]:
-    """A column with room for more slots, along its last axis; new places are zero."""
-    more = np.zeros((*column.shape[:-1], room - column.shape[-1]), dtype=column.dtype)
-    return np.concatenate([column, more], axis=-1)
+def grown(column: NDArray[Value], room: int, axis: int = -1) -> NDArray[Value]:
+    """A column with room for more slots along an axis; new places are zero."""
+    shape = list(column.shape)
+    shape[axis] = room - shape[axis]
+    return np.concatenate([column, np.zeros(shape, dtype=column.dtype)], axis=axis)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from directory_service.rules.index.fit import EXACT, INFIX, ONE_ERROR, PREFIX, TWO_ERRORS, may_be_infix
 from directory_service.rules.index.parts import WordParts
-from directory_service.rules.index.postings import Slots, Texts, Value
+from directory_service.rules.index.postings import SlotSet, Texts, Value
 from directory_service.rules.index.typing_errors import NearWords
 
 _SHORT = 5
@@ -80,9 +80,9 @@ class Vocabulary:
         """Gives a practice other words than it had."""
         self._lexicon.learn(self._words.change(slot, before, after))
 
-    def fitting(self, asked: AskedWord) -> list[tuple[int, list[Slots]]]:
+    def fitting(self, asked: AskedWord) -> dict[int, list[SlotSet]]:
         """The slots that a word fits, by level, best first; those of a better level can be there again."""
         words = self._words
-        found = [(EXACT, words.sets((asked.text,))), (PREFIX, words.beginning_with(asked.text))]
-        found += [(level, words.sets(like)) for level, like in asked.like]
-        return [(level, sets) for level, sets in found if sets]
+        found = {EXACT: words.sets((asked.text,)), PREFIX: words.beginning_with(asked.text)}
+        found |= {level: words.sets(like) for level, like in asked.like}
+        return {level: sets for level, sets in found.items() if sets}

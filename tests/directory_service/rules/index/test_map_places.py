@@ -7,8 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from directory_service.rules.index.map_places import MapPlaces
-from directory_service.rules.index.postings import together
+from directory_service.rules.index.map_places import MapPlaces, slots_at
 from directory_service.rules.index.query import MAX_DISTANCE_M
 from directory_service.rules.places import distance_m
 from directory_service.rules.profile import Position
@@ -20,6 +19,7 @@ ORIGINS = [
     Position(0.0, 0.0),
     Position(-33.9, 179.99),
 ]
+CODES = ((), ("ALLG",), ("ALLG", "HAUT"))
 
 
 @pytest.mark.parametrize("origin", ORIGINS)
@@ -33,16 +33,20 @@ def test_all_that_are_within_a_distance_are_found(origin: Position, within_m: fl
         spread = chance.choice([within_m / 111_000 * 2, 3.0])
         longitude = (origin.longitude + chance.uniform(-2, 2) * spread + 180) % 360 - 180
         positions.append(Position(origin.latitude + chance.uniform(-1, 1) * spread, longitude))
-        places.insert(slot, positions[-1])
+        places.insert(slot, positions[-1], CODES[slot % 3])
     near = {slot for slot, position in enumerate(positions) if distance_m(origin, position) <= within_m}
-    around = np.array(together(places.cells(origin, within_m)).to_array(), dtype=np.intp)
+    around = slots_at(places.around(origin, within_m, None)).astype(np.intp)
+    for codes in (["ALLG"], ["HAUT"], ["ALLG", "HAUT"], ["KIJU"]):
+        some = set(slots_at(places.around(origin, within_m, codes)).tolist())
+        assert some == {slot for slot in around.tolist() if not set(codes).isdisjoint(CODES[slot % 3])}
     found, metres = places.measured(origin, around, within_m)
     assert set(found.tolist()) == near
     assert metres.tolist() == [round(distance_m(origin, positions[slot])) for slot in found.tolist()]
     assert 10 < len(near) < 4990
     gone = list(near)[:5]
     for slot in gone:
-        places.remove(slot, positions[slot])
-        places.insert(slot, None)
-    assert not set(gone) & set(together(places.cells(origin, within_m)))
+        places.remove(slot, CODES[slot % 3])
+        places.insert(slot, None, CODES[slot % 3])
+    for asked in (None, ["ALLG", "HAUT"]):
+        assert not set(gone) & set(slots_at(places.around(origin, within_m, asked)).tolist())
     assert places.measured(origin, np.array(gone), None)[1].tolist() == [MAX_DISTANCE_M] * 5

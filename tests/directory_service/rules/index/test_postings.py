@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+import pytest
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from directory_service.rules.index import postings
 from directory_service.rules.index.postings import Texts, together
 
 TEXTS = ["a", "ab", "abcdef", "abcdefgh", "abcdexyz", "b"]
@@ -12,7 +14,13 @@ LOADED = st.lists(st.lists(st.lists(st.sampled_from(TEXTS)).map(" ".join), max_s
 CHANGES = st.lists(st.tuples(st.integers(0, 9), st.frozensets(st.sampled_from(TEXTS))), max_size=30)
 
 
-@settings(deadline=None)
+@pytest.fixture(autouse=True, params=[1, 3, 16])
+def few(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So many slots are kept as bytes; more are a bitmap."""
+    monkeypatch.setattr(postings, "_FEW", request.param)
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.sampled_from([0, 2, 5]), LOADED, CHANGES)
 def test_slots_are_found_by_what_was_said_last(
     short: int, loaded: list[list[str]], changes: list[tuple[int, frozenset[str]]]

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from directory_service.rules.absence import Absence
-from directory_service.rules.index import evaluation
+from directory_service.rules.index import evaluation, postings
 from directory_service.rules.index.entry import IndexedPractice
 from directory_service.rules.index.practice_index import PracticeIndex
 from directory_service.rules.index.query import SearchHit, SearchPosition, SearchQuery
@@ -108,8 +108,9 @@ QUERIES = st.builds(
 
 @pytest.fixture(autouse=True, params=[0, 1000])
 def limits(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cells of the map are looked at always, or never."""
-    monkeypatch.setattr(evaluation, "_AS_LONG_AS", request.param)
+    """The map is looked at always, or never; sets are bitmaps from two slots on, or few are bytes."""
+    monkeypatch.setattr(evaluation, "_MEASURED_ANYWAY", request.param)
+    monkeypatch.setattr(postings, "_FEW", 1 if request.param else 3)
 
 
 def rows(hits: tuple[SearchHit, ...]) -> list[Row]:
