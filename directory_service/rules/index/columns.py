@@ -38,9 +38,8 @@ class Columns:
         self.lexicon = Lexicon()
         self.name_words = Vocabulary(self.lexicon)
         self.other_words = Vocabulary(self.lexicon)
-        # Few of them begin alike, and somebody mostly writes them whole: sets for beginnings would be memory alone.
-        self.cities = Texts(short=0)
-        self.postcodes = Texts(short=0)
+        self.cities = Texts()
+        self.postcodes = Texts()
         self.specialties = Postings()
         self.languages = Postings()
         self.features = Postings()
@@ -105,8 +104,8 @@ class Columns:
         self.features.load(kept.accessibility[:count], feature_keys)
         for code in self.specialties:
             self.places.load_specialty(code, members(together(self.specialties.sets((code,)))))
-        for loaded in (self.name_words, self.other_words, self.cities, self.postcodes):
-            loaded.end_load()
+        self.name_words.end_load()
+        self.other_words.end_load()
 
     def _key(self, slot: int) -> Key:
         return self.kept.names[slot], self.kept.resource_ids[slot]

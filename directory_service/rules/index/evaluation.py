@@ -41,16 +41,24 @@ class _Left(NamedTuple):
     """The practices that are left.
 
     Attributes:
-        slots: sorted.
+        together: all of them.
+        slots: likewise, sorted.
         metres: how far each is, if a search has an origin.
     """
 
+    together: Slots
     slots: SlotArray
     metres: Metres | None
 
-    def only(self, chosen: Flags | SlotArray) -> _Left:
-        """Those that are flagged, or at some places."""
-        return _Left(self.slots[chosen], None if self.metres is None else self.metres[chosen])
+    def only(self, flags: Flags) -> _Left:
+        """Those that are flagged."""
+        slots = self.slots[flags]
+        return _Left(bitmap(slots), slots, None if self.metres is None else self.metres[flags])
+
+    def among(self, some: Slots) -> _Left:
+        """Some of them."""
+        slots = members(some)
+        return _Left(some, slots, None if self.metres is None else self.metres[self.slots.searchsorted(slots)])
 
 
 class Evaluation:
@@ -91,8 +99,9 @@ class Evaluation:
         parts += [together([slots for sets in word.values() for slots in sets]) for word in words]
         left = self._narrowed(query, parts)
         if query.origin is None:
-            return _Left(members(left), None)
-        return _Left(*self._columns.places.measured(query.origin, members(left), query.within_m))
+            return _Left(left, members(left), None)
+        slots, metres = self._columns.places.measured(query.origin, members(left), query.within_m)
+        return _Left(left if len(slots) == len(left) else bitmap(slots), slots, metres)
 
     def _narrowed(self, query: SearchQuery, parts: list[Slots]) -> Slots:
         """Those that are in all of some sets; of a distance, all that are inside and some more."""
@@ -186,19 +195,16 @@ def _by_level(words: Sequence[Fits], left: _Left) -> Iterator[tuple[int, _Left]]
         left: practices that all of the words fit. Levels that nobody asks for are not looked at.
     """
     *better, last = sorted({level for word in words for level in word}) or [EXACT]
-    if better:
-        remaining = whole = bitmap(left.slots.astype(np.uint32))
-        fitting = [Slots() for _ in words]
-        for level in better:
-            part = remaining
-            for number, word in enumerate(words):
-                if level in word:
-                    fitting[number] = fitting[number] | whole & together(word[level])
-                part = part & fitting[number]
-            if part:
-                yield level, left.only(left.slots.searchsorted(members(part)))
-                remaining = remaining - part
-        if len(remaining) < len(whole):
-            left = left.only(left.slots.searchsorted(members(remaining)))
-    if len(left.slots):
-        yield last, left
+    remaining = left.together
+    fitting = [Slots() for _ in words]
+    for level in better:
+        part = remaining
+        for number, word in enumerate(words):
+            if level in word:
+                fitting[number] = fitting[number] | left.together & together(word[level])
+            part = part & fitting[number]
+        if part:
+            yield level, left.among(part)
+            remaining = remaining - part
+    if remaining:
+        yield last, left if len(remaining) == len(left.slots) else left.among(remaining)

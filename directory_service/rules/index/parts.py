@@ -7,12 +7,13 @@ from collections.abc import Iterable
 
 from directory_service.rules.index.fit import MIN_INFIX
 
-_GROUP = MIN_INFIX
+GROUP = MIN_INFIX
 """As many letters as the shortest text that is looked for inside words; longer groups leave fewer words to look at."""
 
 
-def _groups(word: str, first: int = 0) -> set[str]:
-    return {word[start : start + _GROUP] for start in range(first, len(word) - _GROUP + 1)}
+def inner_groups(word: str) -> set[str]:
+    """The groups of letters in a word; the one at its beginning is not looked for inside words."""
+    return {word[start : start + GROUP] for start in range(1, len(word) - GROUP + 1)}
 
 
 class WordParts:
@@ -27,15 +28,20 @@ class WordParts:
         for word in words:
             number = len(self._words)
             self._words.append(word)
-            for group in _groups(word, first=1):  # what stands at the beginning is not looked for here
+            for group in inner_groups(word):
                 if group in self._with:
                     self._with[group].append(number)
                 else:
                     self._with[group] = array("I", (number,))
 
     def containing(self, asked: str) -> list[str]:
-        """The known words that have ``asked`` (four letters or more) in them; those that begin with it may lack."""
-        lists = [self._with.get(group, ()) for group in _groups(asked)]
-        rarest = min(lists, key=len)
-        words = map(self._words.__getitem__, rarest)
-        return list(words) if len(asked) == _GROUP else [word for word in words if asked in word]
+        """The known words that have ``asked`` (more than four letters) in them; those that begin with it may lack."""
+        rarest: array[int] | None = None
+        for start in range(len(asked) - GROUP + 1):
+            numbers = self._with.get(asked[start : start + GROUP])
+            if numbers is None:
+                return []
+            if rarest is None or len(numbers) < len(rarest):
+                rarest = numbers
+        words = self._words
+        return [word for number in rarest or () if asked in (word := words[number])]

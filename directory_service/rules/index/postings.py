@@ -9,7 +9,6 @@ from __future__ import annotations
 from array import array
 from bisect import bisect_left, insort
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
-from itertools import groupby
 from typing import TypeVar
 
 import numpy as np
@@ -44,9 +43,9 @@ def members(slots: Slots) -> SlotArray:
     return np.frombuffer(slots.to_array(), dtype=np.uint32).astype(np.intp)
 
 
-def bitmap(slots: NDArray[np.uint32]) -> Slots:
+def bitmap(slots: NDArray[np.uint32] | SlotArray) -> Slots:
     """A set of slots, which takes them in much faster if they are in their order."""
-    return Slots(array("I", slots.tobytes()))
+    return Slots(array("I", slots.astype(np.uint32, copy=False).tobytes()))
 
 
 def _kept(slots: NDArray[np.uint32]) -> SlotSet:
@@ -134,56 +133,34 @@ def _grouped(numbers: NDArray[np.uint32], count: int) -> tuple[NDArray[np.uint32
 class Texts:
     """The slots of each text, which are also found by how it begins."""
 
-    def __init__(self, short: int) -> None:
-        """Takes up to how many letters beginnings have sets of their own; longer ones are united when asked for."""
-        self._short = short
+    def __init__(self) -> None:
         self._whole = Postings()
-        self._beginnings = Postings()
         self._sorted: list[str] = []
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._sorted)
-
     def load(self, values: Iterable[Value], texts_of: Callable[[Value], Iterable[str]]) -> None:
-        """Gives slots 0, 1, 2, … the texts of their values; nothing is asked before ``end_load``."""
+        """Gives slots 0, 1, 2, … the texts of their values."""
         self._whole.load(values, texts_of)
-
-    def end_load(self) -> None:
-        """All is loaded; now it is put in order."""
         self._sorted = sorted(self._whole)
-        for length in range(1, self._short + 1):
-            long_enough = (text for text in self._sorted if len(text) >= length)
-            for beginning, texts in groupby(long_enough, key=lambda text: text[:length]):
-                self._beginnings.put_together(beginning, self._whole.sets(texts))
 
-    def change(self, slot: int, before: set[str], after: set[str]) -> list[str]:
-        """Gives a practice other texts than it had.
-
-        Returns:
-            Those that no practice had before.
-        """
-        fresh = [text for text in after if text not in self._whole]
+    def change(self, slot: int, before: set[str], after: set[str]) -> None:
+        """Gives a practice other texts than it had."""
+        for text in after:
+            if text not in self._whole:
+                insort(self._sorted, text)
         self._whole.change(slot, before, after)
-        self._beginnings.change(slot, self._short_of(before), self._short_of(after))
-        for text in fresh:
-            insort(self._sorted, text)
         for text in before - after:
             if text not in self._whole:
                 del self._sorted[bisect_left(self._sorted, text)]
-        return fresh
-
-    def sets(self, texts: Iterable[str]) -> list[SlotSet]:
-        """The slots of those of some texts that practices have."""
-        return self._whole.sets(texts)
 
     def beginning_with(self, beginning: str) -> list[SlotSet]:
         """The slots of all texts that begin so, in one set or several."""
-        if len(beginning) <= self._short:
-            return self._beginnings.sets((beginning,))
-        start = bisect_left(self._sorted, beginning)
-        # No text has a character after this one: they are folded, or digits.
-        end = bisect_left(self._sorted, beginning + "\U0010ffff", start)
-        return self._whole.sets(self._sorted[start:end])
+        return self._whole.sets(beginning_in(self._sorted, beginning))
 
-    def _short_of(self, texts: set[str]) -> set[str]:
-        return {text[:length] for text in texts for length in range(1, min(self._short, len(text)) + 1)}
+
+def beginning_in(texts: Sequence[str], beginning: str) -> Sequence[str]:
+    """Those of some sorted texts that begin so."""
+    start = bisect_left(texts, beginning)
+    if start == len(texts) or not texts[start].startswith(beginning):
+        return ()
+    # No text has a character after this one: they are folded, or digits.
+    return texts[start : bisect_left(texts, beginning + "\U0010ffff", start)]

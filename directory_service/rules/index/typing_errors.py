@@ -10,27 +10,30 @@ from __future__ import annotations
 from array import array
 from collections import defaultdict
 from collections.abc import Iterable
+from string import ascii_lowercase
 
 import numpy as np
 from rapidfuzz.distance import OSA
+from rapidfuzz.process import extract
 
 from directory_service.rules.index.fit import is_one_error, readings
 
 _ERRORS = 2
 _MOST_CHANGED = 4
 """So many bits two errors change, or one and an ``e`` that folding has swallowed (``readings``)."""
-_A = ord("a")
-_TWICE = 26
-_LENGTH, _SHORTEST, _LONGEST = 52, 3, 15
+_LETTERS = {letter: 1 << place for place, letter in enumerate(ascii_lowercase)}
+_TWICE = len(_LETTERS)
+_LENGTH, _SHORTEST, _LONGEST = 2 * _TWICE, 3, 15
 
 
 def _signature(word: str) -> int:
     """A bit for each letter, another for each that is there twice, and the length as a row of bits."""
-    bits = (1 << max(0, min(len(word), _LONGEST) - _SHORTEST)) - 1 << _LENGTH
+    once = twice = 0
     for letter in word:
-        bit = 1 << ord(letter) - _A
-        bits |= bit << _TWICE if bits & bit else bit
-    return bits
+        bit = _LETTERS[letter]
+        twice |= once & bit
+        once |= bit
+    return once | twice << _TWICE | (1 << max(0, min(len(word), _LONGEST) - _SHORTEST)) - 1 << _LENGTH
 
 
 class _Shelf:
@@ -67,16 +70,20 @@ class NearWords:
         """
         typed = readings(asked)
         one, two = [], []
-        for word in self._with_like_letters(asked):
-            distance = OSA.distance(asked, word, score_cutoff=_ERRORS)
-            if distance > _ERRORS:
-                continue
-            if any(is_one_error(reading, word) for reading in typed):
+        # All are compared in one call, and those that are left one by one.
+        like = extract(asked, self._with_like_letters(asked), scorer=OSA.distance, score_cutoff=_ERRORS, limit=None)
+        for word, distance, _ in like:
+            if (distance == 1 and len(asked) > 3) or any(is_one_error(reading, word) for reading in typed):
                 one.append(word)
             elif distance == _ERRORS:
                 two.append(word)
         for reading in typed:
-            one += [word for word in self._with_like_rest(reading) if is_one_error(reading, word)]
+            wrong, missing, too_much, swapped = reading[1:], reading, reading[2:], reading[0] + reading[2:]
+            for rest in (wrong, missing, too_much, swapped):
+                words = self._by_rest.get(rest)
+                if words is not None:
+                    words = (words,) if isinstance(words, str) else words
+                    one += [word for word in words if is_one_error(reading, word)]
         return one, two
 
     def _with_like_letters(self, asked: str) -> list[str]:
@@ -87,11 +94,3 @@ class NearWords:
         different = np.bitwise_count(np.frombuffer(shelf.signatures, dtype=np.uint64) ^ np.uint64(_signature(asked)))
         words = shelf.words
         return [words[place] for place in (different <= _MOST_CHANGED).nonzero()[0].tolist()]
-
-    def _with_like_rest(self, typed: str) -> Iterable[str]:
-        """The words that an error in the first letter of ``typed`` can lie between, and some more."""
-        wrong, missing, too_much, swapped = typed[1:], typed, typed[2:], typed[0] + typed[2:]
-        for rest in (wrong, missing, too_much, swapped):
-            words = self._by_rest.get(rest)
-            if words is not None:
-                yield from (words,) if isinstance(words, str) else words

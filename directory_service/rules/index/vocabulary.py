@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from bisect import insort
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from itertools import groupby
 from typing import NamedTuple
 
 from directory_service.rules.index.fit import EXACT, INFIX, ONE_ERROR, PREFIX, TWO_ERRORS, may_be_infix
-from directory_service.rules.index.parts import WordParts
-from directory_service.rules.index.postings import SlotSet, Texts, Value
+from directory_service.rules.index.parts import GROUP, WordParts, inner_groups
+from directory_service.rules.index.postings import Postings, SlotSet, Value, beginning_in
 from directory_service.rules.index.typing_errors import NearWords
 
 _SHORT = 5
@@ -19,11 +22,12 @@ class AskedWord(NamedTuple):
 
     Attributes:
         text: the folded word.
-        like: words that have typing errors in it or it inside, by level, best first; a word can be there twice.
+        like: words that begin with it, have typing errors in it or it inside, by level, best first; a word can be
+            there twice. Where many words share a short text, vocabularies have a set for it, and no words are here.
     """
 
     text: str
-    like: tuple[tuple[int, list[str]], ...]
+    like: tuple[tuple[int, Sequence[str]], ...]
 
 
 class Lexicon:
@@ -33,6 +37,7 @@ class Lexicon:
         self._near = NearWords()
         self._parts = WordParts()
         self._learnt: set[str] = set()
+        self._sorted: list[str] = []
 
     def learn(self, words: Iterable[str]) -> None:
         """Takes words in; those that are known already are left as they are."""
@@ -40,6 +45,8 @@ class Lexicon:
         self._near.add(fresh)
         self._parts.add(fresh)
         self._learnt.update(fresh)
+        for word in fresh:
+            insort(self._sorted, word)
 
     def asked(self, text: str, errors: int) -> AskedWord:
         """Looks for what is like a folded word.
@@ -48,13 +55,15 @@ class Lexicon:
             text: the word.
             errors: how many typing errors may be in it.
         """
-        found: list[tuple[int, list[str]]] = []
+        found: list[tuple[int, Sequence[str]]] = []
+        if len(text) > _SHORT:
+            found.append((PREFIX, beginning_in(self._sorted, text)))
         if errors:
             one, two = self._near.near(text)
             found.append((ONE_ERROR, one))
             if errors > 1:
                 found.append((TWO_ERRORS, two))
-        if may_be_infix(text):
+        if may_be_infix(text) and len(text) > GROUP:
             found.append((INFIX, self._parts.containing(text)))
         return AskedWord(text, tuple((level, words) for level, words in found if words))
 
@@ -64,7 +73,9 @@ class Vocabulary:
 
     def __init__(self, lexicon: Lexicon) -> None:
         """Takes the lexicon that learns its words."""
-        self._words = Texts(_SHORT)
+        self._words = Postings()
+        self._beginnings = Postings()
+        self._inside = Postings()
         self._lexicon = lexicon
 
     def load(self, values: Iterable[Value], words_of: Callable[[Value], Iterable[str]]) -> None:
@@ -73,16 +84,42 @@ class Vocabulary:
 
     def end_load(self) -> None:
         """All words of many practices are there; now they can be looked for."""
-        self._words.end_load()
-        self._lexicon.learn(self._words)
+        words = sorted(self._words)
+        self._lexicon.learn(words)
+        for length in range(1, _SHORT + 1):
+            long_enough = (word for word in words if len(word) >= length)
+            for beginning, alike in groupby(long_enough, key=lambda word: word[:length]):
+                self._beginnings.put_together(beginning, self._words.sets(alike))
+        having: defaultdict[str, list[str]] = defaultdict(list)
+        for word in words:
+            for group in inner_groups(word):
+                having[group].append(word)
+        for group, having_it in having.items():
+            self._inside.put_together(group, self._words.sets(having_it))
 
     def change(self, slot: int, before: set[str], after: set[str]) -> None:
         """Gives a practice other words than it had."""
-        self._lexicon.learn(self._words.change(slot, before, after))
+        self._lexicon.learn(after - before)
+        self._words.change(slot, before, after)
+        self._beginnings.change(slot, _beginnings_of(before), _beginnings_of(after))
+        self._inside.change(slot, _groups_of(before), _groups_of(after))
 
     def fitting(self, asked: AskedWord) -> dict[int, list[SlotSet]]:
-        """The slots that a word fits, by level, best first; those of a better level can be there again."""
-        words = self._words
-        found = {EXACT: words.sets((asked.text,)), PREFIX: words.beginning_with(asked.text)}
-        found |= {level: words.sets(like) for level, like in asked.like}
+        """The slots that a word fits, by level; those of a better level can be there again."""
+        text = asked.text
+        found = {EXACT: self._words.sets((text,))}
+        if len(text) <= _SHORT:
+            found[PREFIX] = self._beginnings.sets((text,))
+        if len(text) == GROUP and may_be_infix(text):
+            found[INFIX] = self._inside.sets((text,))
+        for level, words in asked.like:
+            found[level] = self._words.sets(words)
         return {level: sets for level, sets in found.items() if sets}
+
+
+def _beginnings_of(words: set[str]) -> set[str]:
+    return {word[:length] for word in words for length in range(1, min(_SHORT, len(word)) + 1)}
+
+
+def _groups_of(words: set[str]) -> set[str]:
+    return {group for word in words for group in inner_groups(word)}
