@@ -37,7 +37,7 @@ class Columns:
         self.kept = KeptColumns()
         self.lexicon = Lexicon()
         self.name_words = Vocabulary(self.lexicon)
-        self.other_words = Vocabulary(self.lexicon)
+        self.all_words = Vocabulary(self.lexicon)
         self.cities = Texts()
         self.postcodes = Texts()
         self.specialties = Postings()
@@ -94,9 +94,9 @@ class Columns:
     def _load_keys(self, count: int) -> None:
         kept = self.kept
         self.name_words.load(kept.names[:count], str.split)
-        self.other_words.load(kept.cities[:count], str.split)
-        self.other_words.load(kept.postcodes[:count], str.split)
-        self.other_words.load(kept.specialty_words[:count], tuple)
+        for column in (kept.names, kept.cities, kept.postcodes):
+            self.all_words.load(column[:count], str.split)
+        self.all_words.load(kept.specialty_words[:count], tuple)
         self.cities.load(kept.cities[:count], alone)
         self.postcodes.load(kept.postcodes[:count], alone)
         self.specialties.load(kept.specialties[:count], tuple)
@@ -105,7 +105,7 @@ class Columns:
         for code in self.specialties:
             self.places.load_specialty(code, members(together(self.specialties.sets((code,)))))
         self.name_words.end_load()
-        self.other_words.end_load()
+        self.all_words.end_load()
 
     def _key(self, slot: int) -> Key:
         return self.kept.names[slot], self.kept.resource_ids[slot]

@@ -22,6 +22,7 @@ from directory_service.rules.index.query import (
     SearchPosition,
     SearchQuery,
 )
+from directory_service.rules.index.vocabulary import Vocabulary
 from directory_service.rules.opening_hours import OpenState
 
 _MEASURED_ANYWAY = 200
@@ -41,24 +42,21 @@ class _Left(NamedTuple):
     """The practices that are left.
 
     Attributes:
-        together: all of them.
-        slots: likewise, sorted.
+        slots: sorted.
         metres: how far each is, if a search has an origin.
     """
 
-    together: Slots
     slots: SlotArray
     metres: Metres | None
 
     def only(self, flags: Flags) -> _Left:
         """Those that are flagged."""
-        slots = self.slots[flags]
-        return _Left(bitmap(slots), slots, None if self.metres is None else self.metres[flags])
+        return _Left(self.slots[flags], None if self.metres is None else self.metres[flags])
 
     def among(self, some: Slots) -> _Left:
         """Some of them."""
         slots = members(some)
-        return _Left(some, slots, None if self.metres is None else self.metres[self.slots.searchsorted(slots)])
+        return _Left(slots, None if self.metres is None else self.metres[self.slots.searchsorted(slots)])
 
 
 class Evaluation:
@@ -70,8 +68,8 @@ class Evaluation:
 
     def page(self, query: SearchQuery, count: int, after: SearchPosition | None) -> SearchPage:
         """One page of what fits."""
-        words = [self._fits(word, names_only=False) for word in query.words]
-        words += [self._fits(word, names_only=True) for word in query.name_words]
+        words = [self._fits(word, self._columns.all_words) for word in query.words]
+        words += [self._fits(word, self._columns.name_words) for word in query.name_words]
         left = self._left(query, words)
         unknown = 0
         if query.open_at is not None:
@@ -84,14 +82,9 @@ class Evaluation:
         position = self._position(chosen) if hits and more else None
         return SearchPage(len(left.slots), tuple(hits), position, unknown)
 
-    def _fits(self, asked: str, *, names_only: bool) -> Fits:
-        columns = self._columns
-        word = columns.lexicon.asked(asked, 0 if self._is_medical(asked) else errors_allowed(asked))
-        fits = columns.name_words.fitting(word)
-        if not names_only:
-            for level, sets in columns.other_words.fitting(word).items():
-                fits[level] = [*fits.get(level, ()), *sets]
-        return fits
+    def _fits(self, asked: str, vocabulary: Vocabulary) -> Fits:
+        errors = 0 if self._is_medical(asked) else errors_allowed(asked)
+        return vocabulary.fitting(self._columns.lexicon.asked(asked, errors))
 
     def _left(self, query: SearchQuery, words: Iterable[Fits]) -> _Left:
         """All practices that fit but for their opening hours, whatever their level."""
@@ -99,9 +92,8 @@ class Evaluation:
         parts += [together([slots for sets in word.values() for slots in sets]) for word in words]
         left = self._narrowed(query, parts)
         if query.origin is None:
-            return _Left(left, members(left), None)
-        slots, metres = self._columns.places.measured(query.origin, members(left), query.within_m)
-        return _Left(left if len(slots) == len(left) else bitmap(slots), slots, metres)
+            return _Left(members(left), None)
+        return _Left(*self._columns.places.measured(query.origin, members(left), query.within_m))
 
     def _narrowed(self, query: SearchQuery, parts: list[Slots]) -> Slots:
         """Those that are in all of some sets; of a distance, all that are inside and some more."""
@@ -195,16 +187,19 @@ def _by_level(words: Sequence[Fits], left: _Left) -> Iterator[tuple[int, _Left]]
         left: practices that all of the words fit. Levels that nobody asks for are not looked at.
     """
     *better, last = sorted({level for word in words for level in word}) or [EXACT]
-    remaining = left.together
+    if not better or not len(left.slots):
+        yield last, left
+        return
+    remaining = whole = bitmap(left.slots)
     fitting = [Slots() for _ in words]
     for level in better:
         part = remaining
         for number, word in enumerate(words):
             if level in word:
-                fitting[number] = fitting[number] | left.together & together(word[level])
+                fitting[number] = fitting[number] | whole & together(word[level])
             part = part & fitting[number]
         if part:
             yield level, left.among(part)
             remaining = remaining - part
     if remaining:
-        yield last, left if len(remaining) == len(left.slots) else left.among(remaining)
+        yield last, left if len(remaining) == len(whole) else left.among(remaining)

@@ -28,9 +28,9 @@ class Kept(NamedTuple):
         return set(self.name.split())
 
     @property
-    def other_words(self) -> set[str]:
-        """The words of its place and its specialties."""
-        return {*self.city.split(), *self.postcode.split(), *self.specialty_words}
+    def all_words(self) -> set[str]:
+        """The words of its name, its place and its specialties."""
+        return {*self.name.split(), *self.city.split(), *self.postcode.split(), *self.specialty_words}
 
 
 _values_of = attrgetter(*Kept._fields)

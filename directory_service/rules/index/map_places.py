@@ -22,7 +22,7 @@ Bounds = NDArray[np.uint64]
 """The first place in a strip, the one after the last, then those of the next strip, and so on."""
 
 _SAME = 1e-26
-"""The square of a chord between equal points, whose sines may differ in the last digit; some micrometres."""
+"""The square of half a chord between equal points, whose sines may differ in the last digit; some micrometres."""
 _STRIPS = 20
 """So many strips are in a degree: of those that cross a circle of ten kilometres little lies outside it."""
 _MOST_STRIPS = 400
@@ -77,7 +77,7 @@ class Strips:
 
 
 class MapPlaces:
-    """Where the slots are: points on the unit sphere, and strips of all slots and of those of each specialty."""
+    """Where the slots are: points on a sphere, and strips of all slots and of those of each specialty."""
 
     def __init__(self) -> None:
         self._points: NDArray[np.float64] = np.zeros((3, 0))
@@ -95,7 +95,8 @@ class MapPlaces:
         latitudes, longitudes = positions.in_order(order)
         known = ~np.isnan(latitudes)
         north, east = np.radians(latitudes), np.radians(longitudes)
-        points = [np.cos(north) * np.cos(east), np.cos(north) * np.sin(east), np.sin(north)]
+        level = 0.5 * np.cos(north)
+        points = [level * np.cos(east), level * np.sin(east), 0.5 * np.sin(north)]
         for place, values in enumerate(points):
             self._points[place, : len(order)] = np.where(known, values, np.inf)
         where = np.flatnonzero(known)
@@ -150,12 +151,14 @@ class MapPlaces:
         apart = self._points.take(slots, axis=1)
         apart -= np.array(_point(origin))[:, np.newaxis]
         apart *= apart
-        squares: NDArray[np.float64] = apart.sum(axis=0)
+        squares: NDArray[np.float64] = np.add.reduce(apart)
         if within_m is not None:
-            inside = squares <= _square_of_chord(within_m)
-            slots, squares = slots[inside], squares[inside]
-        distances = 2 * EARTH_RADIUS_M * np.arcsin(np.minimum(np.sqrt(squares) / 2, 1.0))
-        metres: Metres = np.rint(distances).astype(np.int64)
+            inside = (squares <= _square_of_half_chord(within_m)).nonzero()[0]
+            slots, squares = slots.take(inside), squares.take(inside)
+        distances = np.sqrt(np.minimum(squares, 1.0))
+        np.arcsin(distances, out=distances)
+        distances *= 2 * EARTH_RADIUS_M
+        metres: Metres = np.rint(distances, out=distances).astype(np.int64)
         if within_m is None:
             metres[np.isinf(squares)] = MAX_DISTANCE_M
         return slots, metres
@@ -192,15 +195,17 @@ def _bounds(origin: Position, within_m: float) -> Bounds | None:
     return np.array(numbers, dtype=np.uint64)
 
 
-def _square_of_chord(distance_m: float) -> float:
-    """The square of the straight line between points on the unit sphere that are so far apart; ``inf`` never is."""
-    chord = 2 * math.sin(min(distance_m / EARTH_RADIUS_M, math.pi) / 2)
-    return chord * chord * (1 + 1e-15) + _SAME
+def _square_of_half_chord(distance_m: float) -> float:
+    """Of the straight line between points on the unit sphere that are so far apart; ``inf`` never is."""
+    half = math.sin(min(distance_m / EARTH_RADIUS_M, math.pi) / 2)
+    return half * half * (1 + 1e-15) + _SAME
 
 
 def _point(position: Position) -> tuple[float, float, float]:
+    """On a sphere of half the radius: between two points is the sine of half the angle, as distances need it."""
     latitude, longitude = math.radians(position.latitude), math.radians(position.longitude)
-    return math.cos(latitude) * math.cos(longitude), math.cos(latitude) * math.sin(longitude), math.sin(latitude)
+    level = 0.5 * math.cos(latitude)
+    return level * math.cos(longitude), level * math.sin(longitude), 0.5 * math.sin(latitude)
 
 
 def _number(latitude: float, longitude: float) -> int:

@@ -107,7 +107,7 @@ class PracticeIndex:
         """Puts a slot under other keys."""
         columns = self._columns
         columns.name_words.change(slot, before.name_words, after.name_words)
-        columns.other_words.change(slot, before.other_words, after.other_words)
+        columns.all_words.change(slot, before.all_words, after.all_words)
         columns.cities.change(slot, set(alone(before.city)), set(alone(after.city)))
         columns.postcodes.change(slot, set(alone(before.postcode)), set(alone(after.postcode)))
         columns.specialties.change(slot, set(before.specialties), set(after.specialties))
