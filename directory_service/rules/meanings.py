@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from directory_service.rules.fhir.terminology import PROFESSION_WORDS
+from directory_service.rules.fhir.terminology import GENERAL_WORDS
 from directory_service.rules.folding import words
 from directory_service.rules.index.fit import INFIX, NO_MATCH, PREFIX, errors_allowed, level_of
 from directory_service.rules.index.postings import together
@@ -87,7 +87,7 @@ class Meanings:
             codes = self._fitting(word)
             uncertain = tuple(code for code in codes if self._is_uncertain(word, code))
             # "Arzt" finds every doctor, as it says.
-            renamed = word not in PROFESSION_WORDS and not all(self._is_named(word, code) for code in codes)
+            renamed = word not in GENERAL_WORDS and not all(self._is_named(word, code) for code in codes)
             known = self._known[word] = _Known(codes, uncertain, renamed)
         return known
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import lru_cache
 
 from directory_service.rules.absence import Absence
 from directory_service.rules.opening_hours import UNKNOWN_HOURS, OpeningHours, OpenState, open_state
@@ -113,6 +114,11 @@ class Profile:
     hide_from_insured: bool = False
 
     @property
+    def spoken(self) -> tuple[str, ...]:
+        """Its languages with all that are wider (RFC 4647, basic filtering): ``sr-Latn`` is ``sr`` too."""
+        return _spoken(self.languages)
+
+    @property
     def active_addresses(self) -> tuple[str, ...]:
         """The user ids that answer, in the practice's order."""
         return tuple(messenger.user_id for messenger in self.messengers if messenger.answers)
@@ -129,3 +135,9 @@ class Profile:
         if self.absence is not None and self.absence.holds(at):
             return OpenState.CLOSED
         return open_state(self.opening_hours, at)
+
+
+@lru_cache(10_000)
+def _spoken(tags: tuple[str, ...]) -> tuple[str, ...]:
+    subtags = [tag.split("-") for tag in tags]
+    return tuple(dict.fromkeys("-".join(parts[:end]) for parts in subtags for end in range(len(parts), 0, -1)))

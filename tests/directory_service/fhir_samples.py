@@ -88,6 +88,7 @@ HIDDEN = practice(
         name="Praxis Verborgen",
         specialties=("ALLG",),
         address=Address("Weg 3", "20099", "Hamburg"),
+        languages=("pt-BR",),
         messengers=(Messenger("@verborgen:messenger.example"),),
         hide_from_insured=True,
     ),
@@ -95,7 +96,7 @@ HIDDEN = practice(
 PHARMACY = practice(
     4,
     Profile(
-        name="Arzt/Ärztin Apotheke",
+        name="Apotheke am Markt",
         specialties=("ALLG",),
         address=Address("Markt 1", "20095", "Hamburg", Position(53.55, 10.0)),
         messengers=(Messenger("@apotheke:messenger.example", MessengerKind.TIM_BOT),),

@@ -23,6 +23,7 @@ class Asked:
         operators: whether gematik's operators mean something in texts.
         texts: of each group any alternative.
         near: a circle on the map.
+        nearest_first: whether distance counts before how well a text fits.
         specialties: of each group any code.
         cities: of each group any beginning of the city's name, folded.
         postcodes: of each group any beginning.
@@ -42,6 +43,7 @@ class Asked:
     operators: bool = False
     texts: tuple[tuple[TextSearch, ...], ...] = ()
     near: Near | None = None
+    nearest_first: bool = False
     specialties: tuple[frozenset[str], ...] = ()
     cities: tuple[tuple[str, ...], ...] = ()
     postcodes: tuple[tuple[str, ...], ...] = ()

@@ -101,6 +101,8 @@ def searchset(
 ) -> bytes:
     """The bundle as JSON; the last page has no ``next`` link.
 
+    A mere count has no entries at all, as FHIR says; what was ignored is then missing in its ``self`` link alone.
+
     Args:
         page: what was found.
         asked: the search as understood.
@@ -120,10 +122,10 @@ def searchset(
     if asked.count_only:
         bundle["meta"]["tag"] = [_SUBSETTED]
     entries: list[bytes] = []
-    for outcome in told:
-        told_entry = {"fullUrl": f"urn:uuid:{uuid.uuid4()}", "resource": outcome, "search": {"mode": "outcome"}}
-        entries += (b",", orjson.dumps(told_entry))
     if not asked.count_only:
+        for outcome in told:
+            told_entry = {"fullUrl": f"urn:uuid:{uuid.uuid4()}", "resource": outcome, "search": {"mode": "outcome"}}
+            entries += (b",", orjson.dumps(told_entry))
         entries += _matched(page.matches, asked.kind, fragments, base)
         if asked.includes:
             for item in included([match.item(asked.kind) for match in page.matches], asked.includes):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from directory_service.rules.fhir.items import KINDS, LINKS, Item, Kind, items, practice_of
+from directory_service.rules.fhir.items import CERTAIN, KINDS, LINKS, Item, Kind, items, practice_of
 from directory_service.rules.fhir.parameters import ParameterTable, StringParameter, TokenParameter
 from directory_service.rules.fhir.terminology import TELEMATIK_ID
 from directory_service.rules.fhir.values import (
@@ -81,7 +81,7 @@ class Chains:
             raise FaultyParameter(asked, "unknown")
         if (target, rest, value) == ("Endpoint", "status", "active"):
             return always  # whoever is shown answers at an address
-        return _any_of(target, self._test(target, rest, value, asked))
+        return _any_of(kind, target, self._test(target, rest, value, asked))
 
     def _reverse(self, kind: Kind, name: str, value: str, asked: str) -> Test:
         """``_has:HealthcareService:endpoint:identifier``: what leads here passes the rest."""
@@ -91,11 +91,12 @@ class Chains:
         source = parts[1]
         if LINKS[source].get(parts[2]) != kind:
             raise FaultyParameter(asked, "unknown")
-        return _any_of(source, self._test(source, parts[3], value, asked))
+        return _any_of(kind, source, self._test(source, parts[3], value, asked))
 
 
-def _any_of(target: Kind, test: Test) -> Test:
-    if test is always and target != "Location":  # whoever is shown has all the others
+def _any_of(kind: Kind, target: Kind, test: Test) -> Test:
+    """That a practice's resources of a kind come with one of another kind that passes a test."""
+    if test is always and target in CERTAIN[kind]:
         return always
     return lambda item: any(map(test, items(target, item.practice)))
 
@@ -111,6 +112,8 @@ def _string(parameter: StringParameter, modifier: str, value: str, asked: str) -
     values = [unescaped(part) for part in alternatives(asked, value)]
     read = parameter.values
     if modifier == "exact":
+        if parameter.in_parts:
+            return lambda item: any(part in values for text in read(item) for part in (text, *text.split()))
         return lambda item: any(text in values for text in read(item))
     folded = [plain(wanted) for wanted in values]
     if not all(folded):
@@ -119,6 +122,8 @@ def _string(parameter: StringParameter, modifier: str, value: str, asked: str) -
         return lambda item: any(contains(wanted, text) for text in read(item) for wanted in folded)
     if modifier:
         raise FaultyParameter(asked, "modifier")
+    if parameter.in_parts:
+        return lambda item: any(f" {wanted}" in f" {plain(text)}" for text in read(item) for wanted in folded)
     beginnings = tuple(folded)
     return lambda item: any(plain(text).startswith(beginnings) for text in read(item))
 

@@ -88,8 +88,9 @@ class Finding:
                     place = Place(_rank(hit), hit.distance_m or 0, plain(practice.profile.name), item.resource_id)
                     found.append((place, Match(shown, hit, item.messenger)))
         yield
-        found.sort(key=lambda match: match[0])
-        rest = [match for match in found if after is None or match[0] > after]
+        key = Place.by_distance if asked.nearest_first else Place.by_fit
+        found.sort(key=lambda match: key(match[0]))
+        rest = [match for match in found if after is None or key(match[0]) > key(after)]
         page = rest[: asked.page_size]
         return Page(
             total=len(found),
@@ -101,7 +102,8 @@ class Finding:
     def _alone(self, asked: Asked, audience: Audience) -> SearchQuery | None:
         """The query with which the index answers the whole search, if one does."""
         named = asked.practices is not None or asked.telematik_ids is not None
-        if asked.tests or asked.open_at is not None or named or asked.kind not in _ONE_EACH:
+        by_distance = asked.nearest_first and bool(asked.texts)  # the index has the better fit first
+        if asked.tests or asked.open_at is not None or named or by_distance or asked.kind not in _ONE_EACH:
             return None
         words: list[str] = []
         for text, *others in asked.texts:
@@ -216,7 +218,9 @@ def searched_text(practice: Practice, specialties: SpecialtyTable) -> str:
     """A practice's folded words, as phrases are looked for in them."""
     profile = practice.profile
     known = profession(practice.telematik_id)
-    parts = [profile.name, *map(specialties.display, profile.specialties), known.display if known else ""]
+    parts = [profile.name, *map(specialties.display, profile.specialties)]
+    if known:
+        parts += [known.display, known.called]
     if profile.address:
         parts += [profile.address.line, profile.address.postcode, profile.address.city]
     return plain(" ".join([*parts, practice.telematik_id]))

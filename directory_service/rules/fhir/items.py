@@ -60,10 +60,19 @@ LINKS: dict[Kind, dict[str, Kind]] = {
 """The references by which resources are chained and included: parameter and target. All lead to the same practice."""
 
 
+_CHAT: Kind = "Endpoint"
+CERTAIN: dict[Kind, frozenset[Kind]] = {
+    "Location": frozenset({_CHAT}),
+    "Endpoint": frozenset(),
+    **{kind: frozenset({*pair, _CHAT}) - {kind} for pair in _ENTRY.values() for kind in pair},
+}
+"""Which other kinds whoever is shown has for certain, if it has the first: nobody is shown without an address."""
+
+
 def kinds_of(practice: Practice) -> tuple[Kind, ...]:
     """The kinds of resource that a practice has, in the order in which they are sent along."""
     place: tuple[Kind, ...] = ("Location",) if practice.profile.address else ()
-    chat: tuple[Kind, ...] = ("Endpoint",) if practice.profile.messengers else ()
+    chat: tuple[Kind, ...] = (_CHAT,) if practice.profile.messengers else ()
     return _ENTRY[is_person(practice.telematik_id)] + place + chat
 
 

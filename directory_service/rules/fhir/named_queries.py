@@ -93,6 +93,7 @@ class NamedQueryReader:
             kind,
             texts=(read_text("text", single["text"], operators=False),) if words_of_text else (),
             near=circled,
+            nearest_first=True,
             specialties=tuple(codes for codes in specialties if "" not in codes),
             tests=tuple(self._tests(known, single)),
             open_at=_moment(single["isOpenInMinutes"], now) if "isOpenInMinutes" in single else None,

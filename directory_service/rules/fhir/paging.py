@@ -15,9 +15,9 @@ from directory_service.rules.fhir.query import AFTER
 from directory_service.rules.fhir.values import FaultyParameter
 
 
-@dataclass(frozen=True, slots=True, order=True)
+@dataclass(frozen=True, slots=True)
 class Place:
-    """Where a match stands in the order of all matches.
+    """Where a match stands among all matches.
 
     Attributes:
         rank: 0 for an exact match, then prefix, typo, infix.
@@ -30,6 +30,14 @@ class Place:
     distance_m: int
     name: str
     resource_id: str
+
+    def by_fit(self) -> tuple[int, int, str, str]:
+        """Orders places: the better fit first, then the nearer one, then by name."""
+        return self.rank, self.distance_m, self.name, self.resource_id
+
+    def by_distance(self) -> tuple[int, int, str, str]:
+        """Orders places: the nearer one first, then the better fit, then by name."""
+        return self.distance_m, self.rank, self.name, self.resource_id
 
     def token(self) -> str:
         """The value of ``_after``."""

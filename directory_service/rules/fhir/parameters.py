@@ -39,11 +39,16 @@ ParameterType = Literal["string", "token", "reference", "special", "number"]
 
 @dataclass(frozen=True, slots=True)
 class StringParameter:
-    """Searches texts."""
+    """Searches texts.
+
+    Attributes:
+        in_parts: whether each word of a text is a part of its own, as prefix, given and family name of a person are.
+    """
 
     name: str
     values: Callable[[Item], tuple[str, ...]]
     documentation: str
+    in_parts: bool = False
 
     type: ParameterType = "string"
 
@@ -133,7 +138,7 @@ def _country(item: Item) -> tuple[str, ...]:
 
 
 def _languages(item: Item) -> tuple[Coded, ...]:
-    return tuple(Coded(LANGUAGES, tag) for tag in item.practice.profile.languages)
+    return tuple(Coded(LANGUAGES, tag) for tag in item.practice.profile.spoken)
 
 
 def _features(item: Item) -> tuple[Coded, ...]:
@@ -214,7 +219,7 @@ class ParameterTable:
                 specialty,
                 TokenParameter("service-type", _specialties, "code of the specialty (HealthcareService.type)"),
                 TokenParameter("characteristic", _features, "a physical feature that is there, fully or partly"),
-                TokenParameter("communication", _languages, "language as a BCP 47 tag"),
+                TokenParameter("communication", _languages, "language as a BCP 47 tag; sr finds sr-Latn too"),
                 StringParameter("coverageAreaPostalCode", _none_text, f"postcode of the area served; {_NEVER}"),
                 _HOLDER,
                 _OWNER,
@@ -237,9 +242,11 @@ class ParameterTable:
             "Practitioner": (
                 TokenParameter("identifier", _telematik_id, "Telematik-ID"),
                 _ACTIVE,
-                StringParameter("name", _name, "beginning of the name"),
+                StringParameter(
+                    "name", _name, "beginning of any part of the name: title, given or family", in_parts=True
+                ),
                 TokenParameter("qualification", _profession, "profession OID, or its name", by_display=True),
-                TokenParameter("communication", _languages, "language as a BCP 47 tag"),
+                TokenParameter("communication", _languages, "language as a BCP 47 tag; sr finds sr-Latn too"),
             ),
             "Location": (StringParameter("name", _name, "beginning of the name"), *_PLACE),
             "Endpoint": (

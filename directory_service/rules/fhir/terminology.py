@@ -11,7 +11,6 @@ from functools import lru_cache
 
 from directory_service.rules.folding import words
 
-_SHORTEST_WORD = 2
 GEMATIK = "https://gematik.de/fhir/directory"
 TELEMATIK_ID = "https://gematik.de/fhir/sid/telematik-id"
 ORIGIN = f"{GEMATIK}/CodeSystem/Origin"
@@ -55,11 +54,13 @@ class Profession:
         person: whether a person owns it; otherwise an organisation does.
         code: the profession's OID.
         display: its name, German.
+        called: what people call who has it, women and men.
     """
 
     person: bool
     code: str
     display: str
+    called: str = ""
 
     @property
     def system(self) -> str:
@@ -68,27 +69,28 @@ class Profession:
 
     @property
     def words(self) -> frozenset[str]:
-        """The folded words of its name; not those that mean nothing by themselves (``Psychotherapeut/-in``)."""
-        return frozenset(word for word in words(self.display) if len(word) > _SHORTEST_WORD)
+        """The folded words by which it is known; not those that mean nothing by themselves (``Apotheker/-in``)."""
+        return frozenset(word for word in words(f"{self.display} {self.called}") if word != "in")
 
 
 PHARMACY = "1.2.276.0.76.4.54"
 _PREFIX = len("3-...2")
-# The first prefix that fits counts.
+_DOCTOR, _DENTIST, _PHARMACIST = "Arzt Ärztin", "Zahnarzt Zahnärztin", "Apotheke Apotheker Apothekerin"
+_PSYCHOTHERAPIST = "Psychotherapeut Psychotherapeutin"
+# The first prefix that fits counts. Practices of doctors and dentists who have private patients alone begin with 9-2.
 _PREFIXES = (
-    (re.compile(r"1-20"), Profession(False, "1.2.276.0.76.4.50", "Betriebsstätte Arzt")),
-    (re.compile(r"1-1"), Profession(True, "1.2.276.0.76.4.30", "Ärztin/Arzt")),
-    (re.compile(r"2-0?1"), Profession(True, "1.2.276.0.76.4.31", "Zahnärztin/Zahnarzt")),
-    (re.compile(r"2-2"), Profession(False, "1.2.276.0.76.4.51", "Zahnarztpraxis")),
-    (re.compile(r"3-...2"), Profession(False, PHARMACY, "Öffentliche Apotheke")),
-    (re.compile(r"3-...3"), Profession(True, "1.2.276.0.76.4.32", "Apotheker/-in")),
-    (re.compile(r"4-"), Profession(True, "1.2.276.0.76.4.45", "Psychotherapeut/-in")),
+    (re.compile(r"1-20|9-2\.50"), Profession(False, "1.2.276.0.76.4.50", "Betriebsstätte Arzt", _DOCTOR)),
+    (re.compile(r"1-1"), Profession(True, "1.2.276.0.76.4.30", "Ärztin/Arzt", _DOCTOR)),
+    (re.compile(r"2-0?1"), Profession(True, "1.2.276.0.76.4.31", "Zahnärztin/Zahnarzt", _DENTIST)),
+    (re.compile(r"2-2|9-2\.51"), Profession(False, "1.2.276.0.76.4.51", "Zahnarztpraxis", _DENTIST)),
+    (re.compile(r"3-...2"), Profession(False, PHARMACY, "Öffentliche Apotheke", _PHARMACIST)),
+    (re.compile(r"3-...3"), Profession(True, "1.2.276.0.76.4.32", "Apotheker/-in", "Apothekerin")),
+    (re.compile(r"4-"), Profession(True, "1.2.276.0.76.4.45", "Psychotherapeut/-in", _PSYCHOTHERAPIST)),
     (re.compile(r"5-"), Profession(False, "1.2.276.0.76.4.53", "Krankenhaus")),
 )
 
-
-PROFESSION_WORDS = frozenset[str]().union(*(known.words for _, known in _PREFIXES))
-"""What doctors, pharmacists and so on are called in general."""
+GENERAL_WORDS = frozenset(words(f"{_DOCTOR} {_DENTIST} {_PHARMACIST}"))
+"""Words that stand for a profession and nothing else; psychotherapists may be psychologists or doctors."""
 _PROFESSION_OID = re.compile(r'"?(1\.2\.276\.0\.76\.4\.[0-9]+)"?')
 
 

@@ -28,7 +28,7 @@ class IndexedPractice:
         postcode: empty without an address.
         specialties: its codes.
         specialty_words: the words by which these specialties, and its profession, are known.
-        languages: BCP 47 tags in lower case.
+        languages: BCP 47 tags in lower case, with the wider ones.
         accessibility: its features with their grades.
         position: where it is, if that is known.
         opening_hours: unknown until said.
@@ -78,7 +78,7 @@ class Indexer:
             postcode=self._once(address.postcode) if address else "",
             specialties=self._once(profile.specialties),
             specialty_words=self._known_by(profile.specialties, profession(practice.telematik_id)),
-            languages=self._once(tuple(language.lower() for language in profile.languages)),
+            languages=self._once(tuple(tag.lower() for tag in profile.spoken)),
             accessibility=self._once(tuple((item.feature, item.grade) for item in profile.accessibility)),
             position=self._postcodes.locate(address),
             opening_hours=profile.opening_hours,

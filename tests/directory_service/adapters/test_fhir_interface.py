@@ -130,6 +130,16 @@ async def test_lenience_ignores_unknown_parameters_and_says_which(patient: Clien
     assert link == {"relation": "self", "url": f"{patient.base}/HealthcareService?_text=kollegen"}
 
 
+@pytest.mark.parametrize("parameter", [("_summary", "count"), ("_count", "0")])
+async def test_a_mere_count_has_no_entries_whatever_could_be_told(patient: Client, parameter: tuple[str, str]) -> None:
+    asked = [("_text", "Hausarzt"), ("colour", "red"), parameter]
+    status, bundle, _ = await patient.call("GET", "HealthcareService", asked, Prefer="handling=lenient")
+    assert (status, bundle["total"], bundle.get("entry")) == (200, 2, None)
+    (link,) = bundle["link"]
+    assert link["relation"] == "self"
+    assert "colour" not in link["url"]
+
+
 async def test_what_a_word_was_taken_to_mean_is_told(patient: Client) -> None:
     bundle = await patient.search("HealthcareService", ("_text", "Hausarzt"))
     assert kinds(bundle, "match") == ["HealthcareService"] * 2

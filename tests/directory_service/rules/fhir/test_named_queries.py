@@ -9,12 +9,17 @@ from directory_service.rules.fhir.asked import Asked
 from directory_service.rules.fhir.bundle import Page
 from directory_service.rules.fhir.chains import Chains
 from directory_service.rules.fhir.finding import Finding
+from directory_service.rules.fhir.held import Held
 from directory_service.rules.fhir.items import Kind
 from directory_service.rules.fhir.listing import Audience
 from directory_service.rules.fhir.named_queries import NamedQueryReader
 from directory_service.rules.fhir.parameters import ParameterTable
 from directory_service.rules.fhir.values import FaultyParameter
+from directory_service.rules.index.entry import Indexer
+from directory_service.rules.index.practice_index import PracticeIndex
 from directory_service.rules.opening_hours import OpeningHours, TimeBlock
+from directory_service.rules.places import PostcodeCentroids
+from directory_service.rules.profile import Position
 from tests.directory_service.fhir_samples import ALL, FULL, PHARMACY, SPECIALTIES, listing_of, result
 from tests.directory_service.plain_scan import Scan
 
@@ -54,6 +59,30 @@ def test_what_is_near_is_found_nearest_first_with_its_distance() -> None:
     assert distances[0] == 0
     assert distances[1] is not None
     assert 1000 < distances[1] < 2000
+
+
+def test_what_is_nearer_comes_first_however_well_the_text_fits() -> None:
+    """Also over pages, and the same without a text."""
+    assert FULL.profile.address is not None
+    names = ("Praxis Müllermann", "Praxis Müller", "Praxis Mülller")
+    practices = []
+    for step, name in enumerate(names, 1):
+        address = replace(FULL.profile.address, position=Position(53.55 + step / 100, 10.0))
+        profile = replace(FULL.profile, name=name, address=address)
+        practices.append(replace(FULL, resource_id=name, telematik_id=name, profile=profile))
+    held = Held(Indexer(SPECIALTIES, PostcodeCentroids({})), PracticeIndex(SPECIALTIES.knows))
+    held.load(practices)
+    finding = Finding(held.listing, held.index, SPECIALTIES)
+    for text in ([], [("text", "mueller")], [("text", "mueller"), ("isOpenInMinutes", "0")]):
+        seen: list[str] = []
+        after: list[tuple[str, str]] = []
+        while True:
+            page = result(finding.find(read(("_query", "near"), *HERE, *text, ("_count", "1"), *after), "insured"))
+            seen += [match.practice.profile.name for match in page.matches]
+            if page.next_page is None:
+                break
+            after = [("_after", page.next_page)]
+        assert tuple(seen) == names
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """The table of parameters: each finds what it names, and what it does not name stays out."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,7 +9,7 @@ from directory_service.rules.fhir.bundle import Page
 from directory_service.rules.fhir.capability import search_parameters
 from directory_service.rules.fhir.chains import Chains
 from directory_service.rules.fhir.finding import Finding
-from directory_service.rules.fhir.items import KINDS, Kind, endpoint_id
+from directory_service.rules.fhir.items import KINDS, LINKS, Kind, endpoint_id, items
 from directory_service.rules.fhir.listing import Audience
 from directory_service.rules.fhir.parameters import ParameterTable
 from directory_service.rules.fhir.query import QueryReader
@@ -83,6 +84,10 @@ SERVICE: list[tuple[str, str, set[str]]] = [
     ("characteristic", "oepnv", set()),
     ("characteristic:missing", "true", {"hidden", "pharmacy", "old"}),
     ("communication", "uk", {"full"}),
+    ("communication", "pt", {"hidden"}),
+    ("communication", "PT-br", {"hidden"}),
+    ("communication", "pt-PT", set()),
+    ("communication:not", "pt", ORGANISATIONS - {"hidden"}),
     ("coverageAreaPostalCode", "20099", set()),
     ("holder-id", "dtrust", set()),
     ("organization", f"Organization/{FULL.resource_id}", {"full"}),
@@ -130,13 +135,16 @@ SERVICE: list[tuple[str, str, set[str]]] = [
     ("endpoint.owner-telematik-id", OLD_PREFIX.telematik_id, {"old"}),
     ("_text", "kardiologie", {"old"}),
     ("_content", "kardiologie", {"old"}),
-    ("_text", "Arzt/Ärztin", {"pharmacy"}),
+    ("_text", "Arzt/Ärztin", {"full", "hidden"}),
+    ("_text", '"Arzt/Ärztin"', {"full", "hidden"}),
     ("_text", "Betriebsstätte Arzt", {"full", "hidden"}),
+    ("_text", "Apothekerin", {"pharmacy"}),
     ("_text", "Öffentliche Apotheke", {"pharmacy"}),
     ("_text", "1.2.276.0.76.4.54", {"pharmacy"}),
     ("_text", '"1.2.276.0.76.4.50"', {"full", "hidden"}),
     ("_text", "1.2.276.0.76.4.51", set()),
-    ("_text", "arztin", {"pharmacy"}),
+    ("_text", "arztin", {"full", "hidden"}),
+    ("_text", "Aerztin Hamburg", {"full", "hidden"}),
     ("_text", '"Müller, Sommer"', {"old"}),
     ("_text", '"Sommer Müller"', set()),
     ("_text", "kardiologie,apotheke", {"pharmacy", "old"}),
@@ -154,6 +162,13 @@ def test_healthcare_services_are_found_by(name: str, value: str, expected: set[s
 OTHERS: list[tuple[Kind, str, str, set[str]]] = [
     ("PractitionerRole", "practitioner.active", "true", {"person"}),
     ("PractitionerRole", "practitioner.name", "dr anne", {"person"}),
+    ("PractitionerRole", "practitioner.name", "Winter", {"person"}),
+    ("PractitionerRole", "practitioner.name", "aenne wint", {"person"}),
+    ("PractitionerRole", "practitioner.name", "inter", set()),
+    ("PractitionerRole", "practitioner.name", "Winter Änne", set()),
+    ("PractitionerRole", "practitioner.name:exact", "Winter", {"person"}),
+    ("PractitionerRole", "practitioner.name:exact", "Dr. Änne Winter", {"person"}),
+    ("PractitionerRole", "practitioner.name:exact", "winter", set()),
     ("PractitionerRole", "practitioner.qualification", "1.2.276.0.76.4.30", {"person"}),
     ("PractitionerRole", "practitioner.qualification", "Ärztin/Arzt", {"person"}),
     ("PractitionerRole", "practitioner.qualification", "1.2.276.0.76.4.31", set()),
@@ -165,11 +180,13 @@ OTHERS: list[tuple[Kind, str, str, set[str]]] = [
     ("PractitionerRole", "endpoint.payload-type", "tim-chat", {"person"}),
     ("PractitionerRole", "_text", "kardiologie", {"person"}),
     ("Practitioner", "name", "dr", {"person"}),
+    ("Practitioner", "name", "Änne", {"person"}),
     ("Practitioner", "_has:PractitionerRole:practitioner:specialty", "KARD", {"person"}),
     ("Practitioner", "_has:PractitionerRole:practitioner:location.address-city", "Hamburg", set()),
     ("Organization", "name", "praxis", {"hidden"}),
     ("Organization", "address-city", "köln", {"old"}),
     ("Organization", "active", "true", ORGANISATIONS),
+    ("Organization", "_has:HealthcareService:organization:endpoint.status", "active", ORGANISATIONS),
     ("Organization", "_has:HealthcareService:organization:specialty", "INNE", {"full"}),
     ("Location", "address-postalcode", "22111", {"person"}),
     ("Location", "near", "53.6|10.1|1|km", {"person"}),
@@ -188,6 +205,32 @@ OTHERS: list[tuple[Kind, str, str, set[str]]] = [
 @pytest.mark.parametrize(("kind", "name", "value", "expected"), OTHERS)
 def test_other_resources_are_found_by(kind: Kind, name: str, value: str, expected: set[str]) -> None:
     assert found(kind, (name, value)) == expected
+
+
+def chains() -> list[tuple[Kind, Kind, str]]:
+    """Every chain of one link, in both directions: the kind that is searched, the kind that is led to, and how."""
+    return [
+        chain
+        for kind in KINDS
+        for reference, target in LINKS[kind].items()
+        for chain in ((kind, target, f"{reference}."), (target, kind, f"_has:{kind}:{reference}:"))
+    ]
+
+
+@pytest.mark.parametrize(("kind", "target", "chain"), chains())
+def test_a_chain_finds_nothing_of_who_lacks_what_it_leads_to(kind: Kind, target: Kind, chain: str) -> None:
+    """Also what holds for every resource of the other kind holds for none where there is none."""
+    nowhere = [replace(practice, profile=replace(practice.profile, address=None)) for practice in ALL]
+    missing = [one for one in (*ALL, *nowhere) if items(kind, one) and not items(target, one)]
+    without = listing_of(missing)
+    finding = Finding(without, Scan(without, SPECIALTIES), SPECIALTIES)
+    values = ("true", "false", "tim-chat", "active", "owner", "a")
+    further = [f"{link}.{name}" for link, led_to in LINKS[target].items() for name in TABLE.of(led_to)]
+    for name in (*TABLE.of(target), *further):
+        for asked in (name, f"{name}:missing"):
+            for value in ("true", "false") if asked != name else values:
+                search = READER.read(kind, [(chain + asked, value)])
+                assert result(finding.find(search, "practices")).total == 0, (asked, value)
 
 
 @pytest.mark.parametrize("kind", KINDS)
