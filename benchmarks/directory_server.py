@@ -38,6 +38,7 @@ from directory_service.rules.folding import words
 from directory_service.rules.index.entry import Indexer
 from directory_service.rules.index.practice_index import PracticeIndex
 from directory_service.rules.index.query import SearchQuery
+from directory_service.rules.medical_words import MedicalWords
 from messenger_core.catalogue import Catalogue
 from messenger_core.http_service import new_application, new_runner
 from messenger_core.service_auth.client import ServiceClient
@@ -55,7 +56,8 @@ def build(known: Known) -> tuple[Held, dict[str, float]]:
     """Made-up practices with their index; the time that the index takes, and what it adds to the memory."""
     specialties = read_specialties()
     indexer = Indexer(specialties, read_postcodes())
-    held = Held(indexer, PracticeIndex(specialties.knows))
+    medical = MedicalWords(specialties)
+    held = Held(indexer, PracticeIndex(medical.knows, medical.instead))
     gc.collect()
     before, begun = _memory_mb(), time.perf_counter()
     held.index.load(indexer.entry(practice) for practice, _ in known)

@@ -49,8 +49,10 @@ from directory_service.rules.fhir.parameters import ParameterTable
 from directory_service.rules.imported_entry import ImportRules
 from directory_service.rules.index.entry import Indexer
 from directory_service.rules.index.practice_index import PracticeIndex
+from directory_service.rules.medical_words import MedicalWords
 from directory_service.rules.reading.own_resources import OwnRules
 from directory_service.rules.reading.times import AbsenceWords
+from directory_service.rules.specialties import SpecialtyTable
 from directory_service.settings import DirectorySettings
 from directory_service.store.changes import ChangeFeed
 from directory_service.store.entry_import import EntryImport
@@ -135,7 +137,7 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
                 texts=texts,
                 base=settings.public_url,
             ).add_to(routes)
-            held = Held(Indexer(specialties, read_postcodes()), PracticeIndex(specialties.knows))
+            held = _held(specialties)
             HomeserverApi(feed=feed, held=held, specialties=specialties, issuer=settings.public_url, key=key).add_to(
                 routes
             )
@@ -185,6 +187,12 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
                 yield app
     finally:
         await engine.dispose()
+
+
+def _held(specialties: SpecialtyTable) -> Held:
+    """No practices yet, and the index for them."""
+    medical = MedicalWords(specialties)
+    return Held(Indexer(specialties, read_postcodes()), PracticeIndex(medical.knows, medical.instead))
 
 
 async def import_national_directory(settings: DirectorySettings, request: ImportRequest) -> None:

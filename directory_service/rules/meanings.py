@@ -6,15 +6,16 @@ A search for ``Hausarzt`` finds general practitioners; whoever searches is told 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from directory_service.rules.fhir.terminology import GENERAL_WORDS
+from directory_service.rules.fhir.terminology import DOCTOR, GENERAL_WORDS
 from directory_service.rules.folding import words
 from directory_service.rules.index.fit import INFIX, NO_MATCH, PREFIX, errors_allowed, level_of
 from directory_service.rules.index.postings import together
 from directory_service.rules.index.vocabulary import Lexicon, Vocabulary
+from directory_service.rules.medical_words import MedicalWords
 from directory_service.rules.specialties import SpecialtyTable
 
 _TOKEN = re.compile(r"\w+")
@@ -49,6 +50,7 @@ class Meanings:
 
     def __init__(self, specialties: SpecialtyTable) -> None:
         self._specialties = specialties
+        self._medical = MedicalWords(specialties)
         self._known: dict[str, _Known] = {}
         self._codes = tuple(specialties.codes())
         self._lexicon = Lexicon()
@@ -85,19 +87,31 @@ class Meanings:
             if len(self._known) >= _KEPT:
                 self._known.clear()
             codes = self._fitting(word)
-            uncertain = tuple(code for code in codes if self._is_uncertain(word, code))
-            # "Arzt" finds every doctor, as it says.
-            renamed = word not in GENERAL_WORDS and not all(self._is_named(word, code) for code in codes)
-            known = self._known[word] = _Known(codes, uncertain, renamed)
+            instead, _ = self._medical.instead(word)
+            uncertain = tuple(
+                code for code in codes if any(self._is_uncertain(one, code) for one in instead or (word,))
+            )
+            known = self._known[word] = _Known(codes, uncertain, self._is_renamed(word, codes))
         return known
 
     def _fitting(self, word: str) -> tuple[str, ...]:
-        errors = self._errors(word)
+        found = self._words.fitting(self._lexicon.asked(word, self._errors(word)))
+        instead, best = self._medical.instead(word)
+        for other in instead:
+            for level, sets in self._words.fitting(self._lexicon.asked(other, 0)).items():
+                found.setdefault(max(level, best), []).extend(sets)
         levels: dict[str, int] = {}
-        for level, sets in self._words.fitting(self._lexicon.asked(word, errors)).items():
+        for level, sets in sorted(found.items()):
             for number in together(sets):
                 levels.setdefault(self._codes[number], level)  # the best one comes first
         return tuple(sorted(levels, key=lambda code: (levels[code], self._specialties.display(code), code)))
+
+    def _is_renamed(self, word: str, codes: Sequence[str]) -> bool:
+        """Whether there is something to tell: ``Arzt`` and ``Arztpraxis`` find every doctor, as they say."""
+        instead, _ = self._medical.instead(word)
+        if instead:
+            return instead != (DOCTOR,)
+        return word not in GENERAL_WORDS and not all(self._is_named(word, code) for code in codes)
 
     def _is_named(self, word: str, code: str) -> bool:
         """Whether the specialty's own name has the word, or one that begins with it: then there is nothing to tell."""
@@ -114,4 +128,4 @@ class Meanings:
         return named and all(level_of(word, one, errors=errors) == NO_MATCH for one in certain)
 
     def _errors(self, word: str) -> int:
-        return 0 if self._specialties.knows(word) else errors_allowed(word)
+        return 0 if self._medical.knows(word) else errors_allowed(word)

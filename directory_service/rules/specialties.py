@@ -119,7 +119,7 @@ class SpecialtyTable:
         return self._maybe.get(code, frozenset())
 
     def knows(self, word: str) -> bool:
-        """Whether a folded word is one of a specialty's name or synonyms; such a word is never a typing error."""
+        """Whether a folded word is one of a specialty's name or synonyms."""
         return word in self._all_words
 
 

@@ -89,6 +89,7 @@ _PREFIXES = (
     (re.compile(r"5-"), Profession(False, "1.2.276.0.76.4.53", "Krankenhaus")),
 )
 
+DOCTOR = "arzt"
 GENERAL_WORDS = frozenset(words(f"{_DOCTOR} {_DENTIST} {_PHARMACIST}"))
 """Words that stand for a profession and nothing else; psychotherapists may be psychologists or doctors."""
 _PROFESSION_OID = re.compile(r'"?(1\.2\.276\.0\.76\.4\.[0-9]+)"?')

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from directory_service.rules.index.columns import Columns, feature_key
-from directory_service.rules.index.fit import EXACT, errors_allowed, reason_for
+from directory_service.rules.index.fit import EXACT, Instead, errors_allowed, reason_for
 from directory_service.rules.index.map_places import Metres, slots_at
 from directory_service.rules.index.opening_times import numbers_of, state_of
 from directory_service.rules.index.postings import Flags, SlotArray, Slots, SlotSet, bitmap, members, together
@@ -62,9 +62,10 @@ class _Left(NamedTuple):
 class Evaluation:
     """Carries out searches over the columns of an index."""
 
-    def __init__(self, columns: Columns, is_medical: Callable[[str], bool]) -> None:
+    def __init__(self, columns: Columns, is_medical: Callable[[str], bool], instead: Callable[[str], Instead]) -> None:
         self._columns = columns
         self._is_medical = is_medical
+        self._instead = instead
 
     def page(self, query: SearchQuery, count: int, after: SearchPosition | None) -> SearchPage:
         """One page of what fits."""
@@ -84,7 +85,12 @@ class Evaluation:
 
     def _fits(self, asked: str, vocabulary: Vocabulary) -> Fits:
         errors = 0 if self._is_medical(asked) else errors_allowed(asked)
-        return vocabulary.fitting(self._columns.lexicon.asked(asked, errors))
+        found = vocabulary.fitting(self._columns.lexicon.asked(asked, errors))
+        others, best = self._instead(asked)
+        for other in others:
+            for level, sets in vocabulary.fitting(self._columns.lexicon.asked(other, 0)).items():
+                found.setdefault(max(level, best), []).extend(sets)
+        return found
 
     def _left(self, query: SearchQuery, words: Iterable[Fits]) -> _Left:
         """All practices that fit but for their opening hours, whatever their level."""

@@ -7,6 +7,7 @@ Words are folded (``rules.folding``), so that umlauts in every spelling are the 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from rapidfuzz.distance import OSA
 
@@ -21,6 +22,18 @@ _REASONS = (Reason.EXACT, Reason.PREFIX, Reason.TYPO, Reason.TYPO, Reason.INFIX)
 MAX_WORDS = 32
 MIN_INFIX = 4
 _LONG = 8
+
+
+class Instead(NamedTuple):
+    """Words that are looked for beside one that was asked for.
+
+    Attributes:
+        words: any of them, folded; they have no typing errors.
+        best: the level at which they fit at best.
+    """
+
+    words: tuple[str, ...] = ()
+    best: int = EXACT
 
 
 class TooManyWords(ValueError):  # noqa: N818 - reads as what happened

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from directory_service.rules.index.columns import Columns, alone, feature_keys
 from directory_service.rules.index.entry import IndexedPractice
 from directory_service.rules.index.evaluation import Evaluation
+from directory_service.rules.index.fit import Instead
 from directory_service.rules.index.kept import NOTHING, Kept, kept
 from directory_service.rules.index.postings import Slots
 from directory_service.rules.index.query import SearchPage, SearchPosition, SearchQuery
@@ -21,12 +22,17 @@ _FIRST_ROOM = 1024
 class PracticeIndex:
     """Finds practices. Give it each practice that is listed, and take away those that no longer are."""
 
-    def __init__(self, is_medical: Callable[[str], bool] = lambda _word: False) -> None:
-        """Takes what tells words of medicine, which are never typing errors, from others."""
+    def __init__(
+        self,
+        is_medical: Callable[[str], bool] = lambda _word: False,
+        instead: Callable[[str], Instead] = lambda _word: Instead(),
+    ) -> None:
+        """Takes what tells words of medicine, which are never typing errors, and what else a word finds."""
         self._is_medical = is_medical
+        self._instead = instead
         self._columns = Columns()
         self._free: list[int] = []
-        self._evaluation = Evaluation(self._columns, is_medical)
+        self._evaluation = Evaluation(self._columns, is_medical, instead)
 
     def __len__(self) -> int:
         return len(self._columns.slots)
@@ -37,7 +43,7 @@ class PracticeIndex:
     def load(self, entries: Iterable[IndexedPractice]) -> None:
         """Replaces everything; much faster than adding one by one. Of entries with the same id the last counts."""
         columns = self._columns = Columns()
-        self._evaluation = Evaluation(columns, self._is_medical)
+        self._evaluation = Evaluation(columns, self._is_medical, self._instead)
         # Nothing that is made here is garbage; looking for some again and again would take most of the time.
         collecting = gc.isenabled()
         gc.disable()

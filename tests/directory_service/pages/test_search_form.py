@@ -28,7 +28,11 @@ SEARCHES: list[tuple[dict[str, str], list[str]]] = [
     ({"place": "Lübek", "within": ""}, LUEBECK),
     ({"place": "Lübeck-Travemünde", "within": "10"}, LUEBECK),
     ({"place": "Hambrug", "what": "Kinderarzt", "within": "25"}, [KINDER]),
+    ({"what": "Hausarztpraxis", "place": "20099"}, [SOMMER, EPPENDORF, ALTONA, MUELLER]),
+    ({"what": "Hausarztpraxis Müller"}, [MUELLER, LUEBECK[1]]),
+    ({"what": "Ärztin", "place": "20095", "within": "2"}, [DOM, SOMMER]),
     ({"place": "20095", "spoken": "tr"}, [EPPENDORF]),
+    ({"place": "20095", "spoken": "sr"}, [SOMMER]),
     ({"place": "20095", "feature-barrierefrei": "full"}, [EPPENDORF]),
     ({"place": "20095", "feature-barrierefrei": "partly"}, [SOMMER, EPPENDORF]),
     ({"place": "20095", "opening": "open", "specialty": "KARD"}, [DOM]),
@@ -90,9 +94,9 @@ async def test_the_reason_for_the_order_is_told(directory: Directory) -> None:
     visitor = await patient(directory)
     for what, reason in (
         ("Kardiologie", "passt genau zu Ihren Wörtern"),
-        ("Kardio", "beginnt mit Ihren Wörtern"),
+        ("Kardio", "Wortanfang passt zu Ihren Wörtern"),
         ("Eppendrof", "ähnlich geschrieben"),
-        ("arztpraxis", "enthält Ihre Wörter"),
+        ("scheidt", "enthält Ihre Wörter"),
     ):
         assert f"Treffer: {reason}" in (await visitor.search(what=what))[1], what
     assert "dann Entfernung, dann Name" in (await visitor.search(what="Praxis", place="20099"))[1]

@@ -10,14 +10,16 @@ from directory_service.rules.index.entry import IndexedPractice
 from directory_service.rules.index.practice_index import PracticeIndex
 from directory_service.rules.index.query import SearchQuery
 from directory_service.rules.meanings import Meanings
+from directory_service.rules.medical_words import MedicalWords
 
 TABLE = read_specialties()
 MEANINGS = Meanings(TABLE)
-SAID = sorted({word for code in TABLE.codes() for word in TABLE.words_of([code])})
+MEDICAL = MedicalWords(TABLE)
+SAID = sorted({word + end for code in TABLE.codes() for word in TABLE.words_of([code]) for end in ("", "praxis")})
 
 
 def index_of_one_practice_each() -> PracticeIndex:
-    index = PracticeIndex(TABLE.knows)
+    index = PracticeIndex(MEDICAL.knows, MEDICAL.instead)
     index.load(
         IndexedPractice(code, "", specialties=(code,), specialty_words=TABLE.words_of([code])) for code in TABLE.codes()
     )
@@ -54,7 +56,33 @@ def test_a_specialty_by_its_own_name_and_other_words_need_no_word() -> None:
 
 
 def test_a_doctor_is_any_doctor_and_stands_for_nothing_else() -> None:
-    assert told("Arzt/Ärztin", "Apotheke") == []
+    assert told("Arzt/Ärztin", "Arztpraxis", "Apotheke") == []
+
+
+def test_who_is_a_psychotherapist_may_be_a_doctor_which_is_told() -> None:
+    for word in ("Psychotherapeut", "Psychotherapeutin"):
+        ((_, specialties),) = told(word)
+        assert {"Psychotherapie", "Psychiatrie und Psychotherapie"} <= set(specialties)
+
+
+@pytest.mark.parametrize(
+    ("word", "codes", "uncertain"),
+    [
+        ("Hausarztpraxis", ("ALLG", "INNE"), ("INNE",)),
+        ("Hausartzpraxis", ("ALLG", "INNE"), ("INNE",)),
+        ("Hautarztpraxis", ("HAUT",), ()),
+        ("Zahnarztpraxis", ("MZAH", "MZKH"), ()),
+        ("Augenpraxis", ("AUGE",), ()),
+        ("Kardiologiepraxis", ("KARD", "KKAR"), ()),
+        ("Dialysezentrum", ("NEPH",), ()),
+        ("Hauarztpraxis", ("ALLG", "HAUT", "INNE"), ("INNE",)),
+    ],
+)
+def test_a_practice_that_is_called_by_its_specialty_has_it_which_is_told(
+    word: str, codes: tuple[str, ...], uncertain: tuple[str, ...]
+) -> None:
+    (meaning,) = MEANINGS.of([word])
+    assert (meaning.word, meaning.codes, meaning.uncertain) == (word, codes, uncertain)
 
 
 @given(st.sampled_from(SAID).flatmap(lambda word: st.integers(1, len(word)).map(lambda end: word[:end])))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
@@ -73,15 +73,23 @@ def state(practice: IndexedPractice, at: datetime) -> OpenState:
     return OpenState.OPEN if any(b.opens <= minute < b.closes for b in blocks) else OpenState.CLOSED
 
 
-def worst_kind(practice: IndexedPractice, query: SearchQuery, medical: Iterable[str]) -> int | None:
+def best_kind(asked: str, texts: Iterable[str], medical: Mapping[str, str]) -> int | None:
+    """How well the best of some words fits; one that stands for another fits like that, but never as the same."""
+    kinds = [found for word in texts if (found := kind(asked, word, medical)) is not None]
+    if other := medical.get(asked):
+        kinds += [max(1, found) for word in texts if (found := kind(other, word, {other})) is not None]
+    return min(kinds, default=None)
+
+
+def worst_kind(practice: IndexedPractice, query: SearchQuery, medical: Mapping[str, str]) -> int | None:
     name = practice.name.split()
     every = [*name, *practice.city.split(), *practice.postcode.split(), *practice.specialty_words]
     worst = 0
     for asked, texts in [(word, every) for word in query.words] + [(word, name) for word in query.name_words]:
-        kinds = [found for word in texts if (found := kind(asked, word, medical)) is not None]
-        if not kinds:
+        best = best_kind(asked, texts, medical)
+        if best is None:
             return None
-        worst = max(worst, min(kinds))
+        worst = max(worst, best)
     return worst
 
 
@@ -100,8 +108,11 @@ def passes(practice: IndexedPractice, query: SearchQuery) -> bool:
     )
 
 
-def scan(practices: Iterable[IndexedPractice], query: SearchQuery, medical: Iterable[str]) -> tuple[list[Row], int]:
-    """All that fit as ``(id, reason, metres)``, in their order; and how many would, were their hours known."""
+def scan(practices: Iterable[IndexedPractice], query: SearchQuery, medical: Mapping[str, str]) -> tuple[list[Row], int]:
+    """All that fit as ``(id, reason, metres)``, in their order; and how many would, were their hours known.
+
+    ``medical`` are the words that are no typing errors, with what each stands for (itself nothing: empty).
+    """
     reasons = ["exact", "prefix", "typo", "typo", "infix"]
     rows = []
     unknown = 0

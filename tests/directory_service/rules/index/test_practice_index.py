@@ -11,19 +11,22 @@ from hypothesis import strategies as st
 from directory_service.rules.absence import Absence
 from directory_service.rules.index import evaluation, postings
 from directory_service.rules.index.entry import IndexedPractice
+from directory_service.rules.index.fit import PREFIX, Instead
 from directory_service.rules.index.practice_index import PracticeIndex
 from directory_service.rules.index.query import SearchHit, SearchPosition, SearchQuery
 from directory_service.rules.opening_hours import UNKNOWN_HOURS, OpeningHours, OpenState, SpecialDay, TimeBlock
 from directory_service.rules.profile import Feature, Grade, Position
 from tests.directory_service.rules.index.naive import Row, scan
 
-MEDICAL = frozenset({"hautarzt", "hausarzt", "chirurgie"})
+MEDICAL = {"hautarzt": "", "hausarzt": "", "chirurgie": "", "hausarztpraxis": "hausarzt", "hautarztpraxis": "hautarzt"}
+"""Words that are no typing errors, with what each stands for beside itself."""
 WORDS = [
     *("muller", "mullermann", "mulle", "mueler", "koch", "kocher", "lang", "praxis", "arztpraxis", "kinderarztpraxis"),
     *(
         "hausarzt",
         "hautarzt",
         "hausarztpraxis",
+        "hautarztpraxis",
         "gemeinschaftspraxis",
         "dr",
         "med",
@@ -80,6 +83,11 @@ ENTRIES = st.builds(
     hidden=st.booleans(),
     person=st.booleans(),
 )
+
+
+def instead(word: str) -> Instead:
+    other = MEDICAL.get(word)
+    return Instead((other,), PREFIX) if other else Instead()
 
 
 def groups(values: st.SearchStrategy[str]) -> st.SearchStrategy[tuple[frozenset[str], ...]]:
@@ -139,7 +147,7 @@ CHANGES = st.lists(ENTRIES | NUMBERS, max_size=25)
 def test_the_index_is_a_naive_scan(
     loaded: list[IndexedPractice], changes: list[IndexedPractice | str], queries: list[SearchQuery], count: int
 ) -> None:
-    index = PracticeIndex(MEDICAL.__contains__)
+    index = PracticeIndex(MEDICAL.__contains__, instead)
     index.load(loaded)
     there = {entry.resource_id: entry for entry in loaded}
     for change in changes:
@@ -165,7 +173,7 @@ def test_pages_stay_apart_when_practices_change_in_between(
     loaded: list[IndexedPractice], changes: list[IndexedPractice | str], query: SearchQuery
 ) -> None:
     """Whoever stays as it was is on exactly one page."""
-    index = PracticeIndex(MEDICAL.__contains__)
+    index = PracticeIndex(MEDICAL.__contains__, instead)
     index.load(loaded)
     before = [hit.resource_id for hit in read_all(index, query, 100)]
     first = index.search(query, count=2)
