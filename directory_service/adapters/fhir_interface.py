@@ -40,6 +40,7 @@ from messenger_core.http_service import Handler
 
 _FORM = "application/x-www-form-urlencoded"
 _AT_ONCE = 20
+_RETRY_AFTER_S = "10"
 _HEADERS = {hdrs.CONTENT_TYPE: f"{MEDIA_TYPE}; charset=utf-8", hdrs.CACHE_CONTROL: "no-store"}
 
 
@@ -208,14 +209,18 @@ class FhirInterface:
         raise _Refused(404, "not-found", "search-no-resource")
 
     def _allow(self, request: web.Request, now: datetime, *methods: str) -> None:
-        """Refuses who asks by another method, or has no good token."""
+        """Refuses who asks by another method, has no good token, or may search no more."""
         _only(request, *methods)
         try:
             user_id = self._search.tokens.check(request.headers.get(hdrs.AUTHORIZATION), self._audience, now)
         except SearchTokenRefused:
             raise _Refused(401, "login", "search-token") from None
+        if not self._search.locks.known:
+            raise _Refused(503, "transient", "search-unavailable")
         if self._search.locks.is_locked(user_id):
             raise _Refused(401, "login", "sign-in-locked")
+        if self._search.listing.has_left(user_id):
+            raise _Refused(401, "login", "sign-in-withdrawn")
 
     async def _answer(
         self, request: web.Request, kind: Kind, parameters: Sequence[tuple[str, str]], now: datetime
@@ -265,6 +270,8 @@ class FhirInterface:
         answer = _fhir(orjson.dumps(operation_outcome(refusal.issue, text)), refusal.status)
         if refusal.status == 401:
             answer.headers["WWW-Authenticate"] = "Bearer"
+        if refusal.status == 503:
+            answer.headers["Retry-After"] = _RETRY_AFTER_S
         if refusal.status == 405:
             answer.headers["Allow"] = refusal.values["allowed"]
         return answer

@@ -37,6 +37,7 @@ class ListingFeed:
         async for batch in self._changes.listed():  # one that changes meanwhile may come twice
             practices |= {practice.resource_id: practice for practice in batch}
         self._held.load(practices.values())
+        self._held.listing.note_left(await self._changes.withdrawn_accounts())
 
     async def catch_up(self) -> None:
         """Takes what was committed before the call."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from directory_service.rules.practice import Practice
+from directory_service.rules.practice import Practice, PracticeState
 from directory_service.store.practice_rows import COLUMNS, as_practice
 from directory_service.store.tables import directory_version, practice
 
@@ -37,8 +37,9 @@ class PracticeChanges:
 class ChangeFeed:
     """Every practice by the version of its last change.
 
-    A process that holds practices in memory reads ``version()``, takes everything from ``listed()``, and from then on
-    asks ``since()`` with the version that it has. What changes in between may be told twice but is never missed.
+    A process that holds practices in memory reads ``version()``, takes everything from ``listed()`` and
+    ``withdrawn_accounts()``, and from then on asks ``since()`` with the version that it has. What changes in between
+    may be told twice but is never missed.
     """
 
     def __init__(self, engine: AsyncEngine) -> None:
@@ -58,6 +59,14 @@ class ChangeFeed:
                 return
             yield batch
             after = batch[-1].version
+
+    async def withdrawn_accounts(self) -> frozenset[str]:
+        """The accounts of the practices that have withdrawn."""
+        gone = sa.select(practice.c.user_id).where(
+            practice.c.state == PracticeState.WITHDRAWN.value, practice.c.user_id.is_not(None)
+        )
+        async with self._engine.connect() as connection:
+            return frozenset((await connection.execute(gone)).scalars())
 
     async def since(self, version: int, limit: int = _BATCH) -> PracticeChanges:
         """The practices whose last change is later than a version.

@@ -1,8 +1,12 @@
 """A patient's client signs in with a Matrix OpenID token; everything else is refused in gematik's shape."""
 
 import asyncio
+from typing import Any
 
-from tests.directory_service.bench import ERIKA, SERVER_NAME, SOMMER, Directory
+from aiohttp.test_utils import TestServer
+
+from directory_service.app import open_application
+from tests.directory_service.bench import ERIKA, PAUSE, SERVER_NAME, SOMMER, Directory
 
 ACCOUNT = f"@practice-{SOMMER[2:]}:messenger.example"
 
@@ -86,6 +90,52 @@ async def test_a_locked_person_neither_signs_in_nor_searches_with_the_token_she_
             await asyncio.sleep(0.02)
         assert status == searching
         assert (await directory.authenticate(ERIKA, "openid-of-user"))[0] == signing_in
+
+
+async def test_after_a_restart_nobody_searches_before_the_locks_are_known(directory: Directory) -> None:
+    """With an old token too: who was locked since would not be known as such."""
+    token = await directory.search_token(ERIKA)
+    directory.homeserver.down = True
+    async with open_application(directory.settings) as app, TestServer(app) as restarted:
+        headers = {"Authorization": f"Bearer {token}"}
+
+        async def answer() -> tuple[int, str | None, Any]:
+            url = restarted.make_url("/fdv/search/HealthcareService")
+            async with directory.http.get(url, headers=headers) as told:
+                return told.status, told.headers.get("Retry-After"), await told.json(content_type=None)
+
+        status, retry_after, outcome = await answer()
+        assert (status, outcome["issue"][0]["code"]) == (503, "transient")
+        assert retry_after is not None
+        assert "weil Ihr Server nicht antwortet" in outcome["issue"][0]["diagnostics"]
+        directory.homeserver.changes.append((ERIKA, "locked"))
+        directory.homeserver.down = False
+        for _ in range(1000):
+            if (await answer())[0] != 503:
+                break
+            await asyncio.sleep(0.02)
+        assert (await answer())[0] == 401
+
+
+async def test_a_practice_that_withdraws_searches_no_more_with_the_token_it_has(directory: Directory) -> None:
+    key = await directory.practice_joins()
+    token = await directory.search_token(ACCOUNT)
+    path = "/search/HealthcareService"
+    assert (await directory.as_practice(key, "PUT", "/owner/visibility", PAUSE))[0] == 200
+    assert await status_of(directory, path, token) == 200
+    assert (await directory.as_practice(key, "POST", "/owner/withdraw", {}))[0] == 200
+    assert await status_of(directory, path, token) == 401
+    async with open_application(directory.settings) as app, TestServer(app) as restarted:
+        for _ in range(1000):
+            async with directory.http.get(
+                restarted.make_url(path), headers={"Authorization": f"Bearer {token}"}
+            ) as answer:
+                if answer.status != 503:
+                    break
+            await asyncio.sleep(0.02)
+        assert answer.status == 401
+    await directory.practice_joins()
+    assert await status_of(directory, path, token) == 200
 
 
 async def test_a_silent_homeserver_is_no_refusal(directory: Directory) -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from directory_service.rules.practice import Practice, is_listed
+from directory_service.rules.practice import Practice, PracticeState, is_listed
 from directory_service.store.changes import ChangeFeed, VersionUnknown
 from directory_service.store.practices import PracticeStore
 from messenger_core.database import open_database
@@ -21,11 +21,13 @@ class Memory:
         self._feed = ChangeFeed(engine)
         self.version = 0
         self.listed: dict[str, Practice] = {}
+        self.left: set[str] = set()
 
     async def start(self) -> None:
         self.version = await self._feed.version()
         async for batch in self._feed.listed():
             self.listed |= {found.telematik_id: found for found in batch}
+        self.left = set(await self._feed.withdrawn_accounts())
 
     async def follow(self, limit: int) -> None:
         more = True
@@ -34,6 +36,10 @@ class Memory:
             assert len(changes.practices) <= limit
             for changed in changes.practices:
                 self.listed.pop(changed.telematik_id, None)
+                assert changed.user_id is not None
+                self.left.discard(changed.user_id)
+                if changed.state is PracticeState.WITHDRAWN:
+                    self.left.add(changed.user_id)
                 if is_listed(changed):
                     self.listed[changed.telematik_id] = changed
             self.version, more = changes.version, changes.more
@@ -68,8 +74,9 @@ async def test_a_memory_that_follows_is_what_one_that_starts_reads(engine: Async
     await memory.follow(2)
     fresh = Memory(engine)
     await fresh.start()
-    assert (memory.version, memory.listed) == (fresh.version, fresh.listed)
+    assert (memory.version, memory.listed, memory.left) == (fresh.version, fresh.listed, fresh.left)
     assert memory.listed
+    assert memory.left
 
 
 async def test_a_version_that_is_yet_to_come_means_starting_anew(engine: AsyncEngine) -> None:
