@@ -8,7 +8,7 @@ from typing import Any, Literal
 from synapse.api.errors import AuthError, SynapseError
 from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
 
-from messenger_core.account_kinds import AccountKind
+from messenger_core.account_kinds import AccountKind, RoomKind
 from synapse_modules.adapters.parties import Parties
 from synapse_modules.adapters.permissions import Permissions
 from synapse_modules.adapters.present import now_ms
@@ -152,7 +152,8 @@ class MembershipGate:
             second_insured_by_practice=self._second_insured,
         )
         refusal = reach.check_invitation(inviter, invitee, room, self._house, given)
-        if refusal is None and await self._making.is_under_way(change.room_id):
+        is_accepted = room is not None and room.kind is RoomKind.CARE
+        if refusal is None and not is_accepted and await self._making.is_under_way(change.room_id):
             # It may lack its encryption, and is ended soon.
             return Refusal.REQUEST_ENDED
         return refusal
