@@ -5,6 +5,7 @@ from __future__ import annotations
 from synapse.module_api import ModuleApi
 
 from synapse_modules.adapters.event_gate import EventGate
+from synapse_modules.adapters.federation_answers import FederationAnswers
 from synapse_modules.adapters.federation_gate import FederationGate
 from synapse_modules.adapters.federation_requests import FederationRequests
 from synapse_modules.adapters.leaving_rooms import ROUND_MS, LeavingRooms
@@ -64,6 +65,7 @@ def open_federation(
     parties.ask_about_others(servers)
     events.ask_about_others(gate.verdict)
     synapse.federated_rooms.ask_first(gate)
+    synapse.federated_answers.read_by(FederationAnswers())
     synapse.federated_requests.close(FederationRequests(CommonRooms(database)))
     servers.start()
     if api.worker_name is None:

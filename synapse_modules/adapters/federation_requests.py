@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from synapse_modules.rules import between_devices
+from synapse_modules.rules import between_devices, device_keys
 from synapse_modules.store.common_rooms import CommonRooms
 
 
@@ -29,3 +30,11 @@ class FederationRequests:
     def for_others(self, message_type: str, content: dict[str, Any]) -> dict[str, Any] | None:
         """What of a message from device to device may go to other people's; None if nothing."""
         return between_devices.for_others(message_type, content)
+
+    def changed_device(self, content: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What is taken of a change of somebody's device; None if nothing."""
+        return device_keys.of_changed_device(content)
+
+    def vouching_keys(self, user_id: str, content: Mapping[str, Any]) -> dict[str, Any]:
+        """What is taken of the keys by which somebody vouches for her devices."""
+        return device_keys.of_vouching(user_id, content)

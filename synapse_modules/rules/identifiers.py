@@ -8,24 +8,25 @@ from collections.abc import Callable, Mapping
 Form = Callable[[object], bool]
 
 
-def _like(pattern: str) -> Form:
+def is_like(pattern: str) -> Form:
+    """A text all of which matches a regular expression."""
     compiled = re.compile(pattern)
     return lambda value: isinstance(value, str) and compiled.fullmatch(value) is not None
 
 
 # Rooms of version 4 and later: a hash in URL-safe base64.
-is_event_id = _like(r"\$[A-Za-z0-9_-]{43}")
+is_event_id = is_like(r"\$[A-Za-z0-9_-]{43}")
 # Curve25519, Ed25519 and the id of a Megolm session: 32 bytes in base64 without padding (vodozemac and libolm).
-is_key = _like(r"[A-Za-z0-9+/]{43}")
-is_base64 = _like(r"[A-Za-z0-9+/_-]+=*")
+is_key = is_like(r"[A-Za-z0-9+/]{43}")
+is_base64 = is_like(r"[A-Za-z0-9+/_-]+=*")
 # Ten capital letters of Synapse's, or what a client chose for itself when it signed in.
-is_device_id = _like(r"[A-Za-z0-9_+/=.-]{1,64}")
+is_device_id = is_like(r"[A-Za-z0-9_+/=.-]{1,64}")
 # The random number by which a service account recognises what it sent (messenger_core/matrix).
-is_sending_id = _like(r"[0-9a-f]{32}")
+is_sending_id = is_like(r"[0-9a-f]{32}")
 # A name of Matrix's: of an algorithm, a method, a code.
-is_name = _like(r"[A-Za-z0-9._-]{1,64}")
+is_name = is_like(r"[A-Za-z0-9._-]{1,64}")
 # What clients make up by rules of their own, such as transactions and requests.
-is_token = _like(r"[!-~]{1,255}")
+is_token = is_like(r"[!-~]{1,255}")
 
 
 def is_whole_number(value: object) -> bool:

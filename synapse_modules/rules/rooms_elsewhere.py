@@ -5,7 +5,6 @@ Our own rooms are judged by the same rules, since what a remote server sends int
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -14,6 +13,7 @@ from typing import Any
 from messenger_core.account_kinds import AccountKind, RoomKind
 from synapse_modules.rules.messages import DELETION, Sent, check_deletion, check_message
 from synapse_modules.rules.power_levels import are_numbers_alone, names_members_alone, suffice_for_all
+from synapse_modules.rules.profiles import is_shown_name
 from synapse_modules.rules.reach import CHAT_WITH_PRACTICE, Room
 from synapse_modules.rules.room_state import WITHOUT_WORDS
 
@@ -28,8 +28,6 @@ _ROOM_TYPES = frozenset({"de.gematik.tim.roomtype.default.v1", "de.gematik.tim.r
 _LONGEST_ROTATION = {"rotation_period_ms": 604_800_000, "rotation_period_msgs": 100}
 _EMPTIED_BY_DELETION = frozenset({"m.room.encrypted", "m.reaction"})
 _PRESENT, _ENDED = frozenset({"join", "invite"}), frozenset({"leave", "ban"})
-# Letters of any script, digits, and what stands between the parts of a name; no address of a page.
-_NAME = re.compile(r"[\w .,;&/()'’+–-]{1,150}")
 _SIDE_DOORS = frozenset({"third_party_invite", "join_authorised_via_users_server"})
 
 
@@ -213,7 +211,7 @@ def shown_membership(content: Mapping[str, Any], known_name: str | None) -> dict
     """
     membership = _text(content, "membership")
     name = known_name if known_name is not None else _text(content, "displayname")
-    if membership != "join" or _NAME.fullmatch(name) is None:
+    if membership != "join" or not is_shown_name(name):
         return {"membership": membership}
     return {"membership": membership, "displayname": name}
 
@@ -243,7 +241,7 @@ def may_be_entered(version: str, stripped: Iterable[ForeignState]) -> bool:
         and create.keys() <= {"creator", "m.federate", "room_version", "type"}
         and isinstance(create.get("m.federate", True), bool)
         and create.get("creator", maker) == maker
-        and create.get("room_version", version) in _VERSIONS
+        and (_text(create, "room_version") in _VERSIONS or "room_version" not in create)
         and (rules is None or rules == {"join_rule": "invite"})
         and _is_encryption(by_key.get((_ENCRYPTION, ""), {}))
     )

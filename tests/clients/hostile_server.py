@@ -32,6 +32,8 @@ Pdu = dict[str, Any]
 StateKey = tuple[str, str]
 _V1, _V2 = "/_matrix/federation/v1", "/_matrix/federation/v2"
 _HOUR_MS = 3_600_000
+_SHOWN = ("m.room.create", "m.room.join_rules", "m.room.encryption", "m.room.name", "m.room.topic")
+"""The state that an invitation shows."""
 
 
 def event_id_of(pdu: Mapping[str, Any], version: str) -> str:
@@ -149,13 +151,33 @@ class HostileRoom:
         assert status == 200, answer
         return event_id, answer["pdus"].get(event_id, {})
 
-    async def invite(self, user_id: str, *, sender: str = "", **content: Any) -> tuple[int, dict[str, Any]]:
-        """Invites somebody of the attacked server as the protocol has it."""
+    async def invite(
+        self,
+        user_id: str,
+        *,
+        sender: str = "",
+        bare: bool = False,
+        beside: Iterable[Mapping[str, Any]] = (),
+        more: Mapping[str, Any] | None = None,
+        **content: Any,
+    ) -> tuple[int, dict[str, Any]]:
+        """Invites somebody of the attacked server as the protocol has it.
+
+        Args:
+            user_id: who is invited.
+            sender: who invites; the room's maker if nobody is named.
+            bare: whether the room's state is shown in the older form, without signatures.
+            beside: what is shown of the room beside the usual state.
+            more: other keys of the invitation, beside or instead of the correct ones.
+            content: of the invitation, beside the membership.
+        """
         inviter = sender or self.creator
-        pdu = self.make("m.room.member", {"membership": "invite"} | content, sender=inviter, state_key=user_id)
-        shown = ("m.room.create", "m.room.join_rules", "m.room.encryption", "m.room.name", "m.room.topic")
-        stripped = [self.events[self.state[(kind, "")]] for kind in shown if (kind, "") in self.state]
-        body = {"room_version": self.version, "event": pdu, "invite_room_state": stripped}
+        member = {"membership": "invite"} | content
+        pdu = self.make("m.room.member", member, sender=inviter, state_key=user_id, **(more or {}))
+        shown = [self.events[self.state[(kind, "")]] for kind in _SHOWN if (kind, "") in self.state]
+        if bare:
+            shown = [{key: event[key] for key in ("type", "state_key", "sender", "content")} for event in shown]
+        body = {"room_version": self.version, "event": pdu, "invite_room_state": [*shown, *beside]}
         path = f"{_V2}/invite/{quote(self.room_id, safe='')}/{quote(event_id_of(pdu, self.version), safe='')}"
         status, answer = await self.server.request("PUT", path, body)
         if status == 200:
@@ -184,6 +206,13 @@ class HostileServer:
         """Events that it does not give when it is asked for what lies between; it still says what state they led to."""
         self.refuses: tuple[int, str] | None = None
         """The status and text with which it answers invitations and joins; None if it takes them all."""
+        self.answers: dict[tuple[str, str], object] = {}
+        """What it answers instead of the truth: about ``devices``, ``query``, ``claim`` or ``profile`` of a user, and
+        how to ``join`` or ``leave`` a room."""
+        self.files: dict[str, tuple[str, str]] = {}
+        """The files that it gives, by media id: the lines with their type and name, and their text."""
+        self.reason: tuple[int, str] | None = None
+        """The status and words with which it refuses questions about keys and profiles; None if it answers them."""
         self._trust = trust
         self.app = web.Application(middlewares=[self._note])
         self._add_routes(self.app.router)
@@ -328,8 +357,9 @@ class HostileServer:
         router.add_post(_V1 + "/get_missing_events/{room}", self._missing)
         router.add_get(_V1 + "/backfill/{room}", self._backfill)
         router.add_get(_V1 + "/user/devices/{user}", self._devices)
-        router.add_post(_V1 + "/user/keys/{what:query|claim}", self._no_keys)
+        router.add_post(_V1 + "/user/keys/{what:query|claim}", self._user_keys)
         router.add_get(_V1 + "/query/profile", self._profile)
+        router.add_get(_V1 + "/media/download/{id}", self._file)
 
     def _room(self, request: web.Request) -> HostileRoom:
         room = self.rooms.get(request.match_info["room"])
@@ -348,11 +378,11 @@ class HostileServer:
         return web.json_response(sign_json(answer, self.server_name, self.signing_key))
 
     async def _make(self, request: web.Request) -> web.Response:
-        room, user_id = self._room(request), request.match_info["user"]
-        content = {"membership": request.match_info["what"]}
-        pdu = room.make("m.room.member", content, sender=user_id, state_key=user_id)
+        room, user_id, what = self._room(request), request.match_info["user"], request.match_info["what"]
+        pdu = room.make("m.room.member", {"membership": what}, sender=user_id, state_key=user_id)
         del pdu["signatures"], pdu["hashes"]
-        return web.json_response({"room_version": room.version, "event": pdu})
+        answer = {"room_version": room.version, "event": pdu}
+        return web.json_response(self.answers.get((what, room.room_id), answer))
 
     async def _send_member(self, request: web.Request) -> web.Response:
         room, pdu = self._room(request), await request.json()
@@ -415,13 +445,34 @@ class HostileServer:
         )
 
     async def _devices(self, request: web.Request) -> web.Response:
-        return web.json_response({"user_id": request.match_info["user"], "stream_id": 1, "devices": []})
+        user_id = request.match_info["user"]
+        truth = {"user_id": user_id, "stream_id": 1, "devices": []}
+        return web.json_response(self.answers.get(("devices", user_id), truth))
 
-    async def _no_keys(self, request: web.Request) -> web.Response:
-        return web.json_response({"device_keys" if request.match_info["what"] == "query" else "one_time_keys": {}})
+    async def _user_keys(self, request: web.Request) -> web.Response:
+        if self.reason is not None:
+            return self._refused(*self.reason)
+        what, body = request.match_info["what"], await request.json()
+        where = "device_keys" if what == "query" else "one_time_keys"
+        said = [self.answers[(what, user_id)] for user_id in body[where] if (what, user_id) in self.answers]
+        return web.json_response(said[0] if said else {where: {}})
 
-    async def _profile(self, _request: web.Request) -> web.Response:
-        return web.json_response({"displayname": "Praxis"})
+    @staticmethod
+    def _refused(status: int, words: str) -> web.Response:
+        body = json.dumps({"errcode": "M_FORBIDDEN", "error": words})
+        return web.Response(status=status, reason=words, text=body, content_type="application/json")
+
+    async def _profile(self, request: web.Request) -> web.Response:
+        if self.reason is not None:
+            return self._refused(*self.reason)
+        return web.json_response(self.answers.get(("profile", request.query["user_id"]), {"displayname": "Praxis"}))
+
+    async def _file(self, request: web.Request) -> web.Response:
+        if request.match_info["id"] not in self.files:
+            return self._refused(404, self.reason[1] if self.reason else "Not found")
+        called, text = self.files[request.match_info["id"]]
+        body = f"--B\r\nContent-Type: application/json\r\n\r\n{{}}\r\n--B\r\n{called}\r\n\r\n{text}\r\n--B--\r\n"
+        return web.Response(body=body.encode(), headers={"Content-Type": "multipart/mixed; boundary=B"})
 
 
 @contextmanager

@@ -16,10 +16,15 @@ _TEXT = {"body": "Rückenschmerzen"}
 
 async def _publish(homeserver: Homeserver, who: SignedIn) -> None:
     """Uploads keys; Synapse does not check what they are."""
-    keys = {"algorithms": [], "user_id": who.user_id, "device_id": who.device_id, "keys": {"curve25519:X": "x"}}
+    keys = {
+        "algorithms": [],
+        "user_id": who.user_id,
+        "device_id": who.device_id,
+        "keys": {f"curve25519:{who.device_id}": "A" * 43},
+    }
     body = {
         "device_keys": keys | {"signatures": {}},
-        "one_time_keys": {f"signed_curve25519:{number}": {"key": "x", "signatures": {}} for number in range(5)},
+        "one_time_keys": {f"signed_curve25519:{number}": {"key": "A" * 43, "signatures": {}} for number in range(5)},
     }
     status, answer = await homeserver.call(who, "POST", "/keys/upload", body)
     assert status == 200, answer
@@ -113,7 +118,7 @@ async def test_no_words_pass_from_device_to_device_and_no_names_of_devices(homes
     path = f"/devices/{person.device_id}"
     assert (await homeserver.call(person, "PUT", path, {"display_name": "Rückenschmerzen"}))[0] == 200
     [shown] = (await _devices(homeserver, device, person.user_id)).values()
-    assert "device_display_name" not in shown["unsigned"]
+    assert "unsigned" not in shown
     [own] = (await _devices(homeserver, person, person.user_id)).values()
     assert own["unsigned"]["device_display_name"] == "Rückenschmerzen"
     await _send(homeserver, person, device, "m.room.message", _TEXT)

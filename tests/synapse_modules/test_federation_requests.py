@@ -14,7 +14,7 @@ from tests.synapse_modules.homeserver_under_test import Homeserver, SignedIn, cl
 V1 = "/_matrix/federation/v1"
 
 
-def _device_keys(who: SignedIn) -> dict[str, Any]:
+def device_keys(who: SignedIn) -> dict[str, Any]:
     keys = {f"curve25519:{who.device_id}": "A" * 43, f"ed25519:{who.device_id}": "B" * 43}
     return {
         "algorithms": ["m.olm.v1.curve25519-aes-sha2"],
@@ -28,7 +28,7 @@ def _device_keys(who: SignedIn) -> dict[str, Any]:
 async def with_keys(ours: Homeserver, kvnr: str | None = None) -> SignedIn:
     person = await ours.sign_in(claims(kvnr or new_kvnr()))
     one_time = {"signed_curve25519:AAAA": {"key": "D" * 43, "signatures": {}}}
-    body = {"device_keys": _device_keys(person), "one_time_keys": one_time}
+    body = {"device_keys": device_keys(person), "one_time_keys": one_time}
     assert (await ours.call(person, "POST", "/keys/upload", body))[0] == 200
     return person
 

@@ -272,10 +272,10 @@ async def test_keys_and_messages_between_devices_are_open_to_those_in_a_common_r
         "algorithms": [],
         "user_id": session.user_id,
         "device_id": session.device.device_id,
-        "keys": {"curve25519:X": "x"},
+        "keys": {f"curve25519:{session.device.device_id}": "A" * 43},
         "signatures": {},
     }
-    one_time = {f"signed_curve25519:{number}": {"key": "x", "signatures": {}} for number in range(5)}
+    one_time = {f"signed_curve25519:{number}": {"key": "A" * 43, "signatures": {}} for number in range(5)}
     body = {"device_keys": keys, "one_time_keys": one_time}
     assert (await workers.call(session.device, "POST", "/keys/upload", body))[0] == 200
 

@@ -20,6 +20,7 @@ from synapse_modules.adapters.synapse_private import (
     deactivation,
     delayed_events,
     devices,
+    federated_answers,
     federated_requests,
     federated_rooms,
     federation,
@@ -48,6 +49,7 @@ _SUBJECTS = (
     deactivation,
     delayed_events,
     devices,
+    federated_answers,
     federated_requests,
     federated_rooms,
     federation,
@@ -78,6 +80,7 @@ class SynapsePrivate:
         self.deactivation = deactivation.PrivateDeactivation(self._hs)
         self.delayed_events = delayed_events.LockedDelayedEvents(self._hs, self.accounts)
         self.devices = devices.PrivateDevices(self._hs)
+        self.federated_answers = federated_answers.PrivateFederatedAnswers(self._hs)
         self.federated_requests = federated_requests.PrivateFederatedRequests(self._hs)
         self.federated_rooms = federated_rooms.PrivateFederatedRooms(self._hs)
         self.federation = federation.PrivateFederation(self._hs)

@@ -39,6 +39,14 @@ class DeviceRules(Protocol):
         """What of a message from device to device may go to other people's; None if nothing."""
         ...
 
+    def keys_of_others(self, answer: object, asking: str) -> dict[str, Any]:
+        """What of an answer to a question for keys is shown to the one who asks, of other people's."""
+        ...
+
+    def claimed_keys(self, answer: object) -> dict[str, Any]:
+        """What of an answer with one-time keys is shown, of other people's."""
+        ...
+
     def profile_fixed(self) -> SynapseError:
         """What somebody is told who sets a field of a profile; Synapse's own settings let an empty one be set once."""
         ...
@@ -52,21 +60,25 @@ class PrivateDevices:
 
     def close(self, rules: DeviceRules) -> None:
         """Puts rules in front of everything that a user of this server asks of other people's devices and profiles."""
-        keys, messages = self._hs.get_e2e_keys_handler(), self._hs.get_device_message_handler()
-        profiles = self._hs.get_profile_handler()
+        self._close_keys(rules)
+        self._close_messages(rules)
+        self._close_profiles(rules)
+        put_in_front(self._hs.get_presence_handler(), "set_state", _be_present)
 
+    def _close_keys(self, rules: DeviceRules) -> None:
         async def query(call: Call) -> Any:
             asking, body = call.arguments["from_user_id"], call.arguments["query_body"]
             wanted = await _within_reach(rules, asking, body.get("device_keys"))
             answer = await call.go_on(query_body=body | {"device_keys": wanted})
+            kept = _for(asking, answer, rules.keys_of_others(answer, asking))
             for user_id in body["device_keys"]:
-                answer["device_keys"].setdefault(user_id, {})
-            _take_names_out(answer, asking)
-            return answer
+                kept["device_keys"].setdefault(user_id, {})
+            return kept
 
         async def claim(call: Call) -> Any:
             asking = call.arguments["user"].to_string()
-            return await call.go_on(query=await _within_reach(rules, asking, call.arguments["query"]))
+            answer = await call.go_on(query=await _within_reach(rules, asking, call.arguments["query"]))
+            return _for(asking, answer, rules.claimed_keys(answer))
 
         async def sign(call: Call) -> Any:
             signatures = call.arguments["signatures"]
@@ -81,6 +93,12 @@ class PrivateDevices:
                 answer["failures"][user_id] = dict.fromkeys(signatures[user_id], failure)
             return answer
 
+        keys = self._hs.get_e2e_keys_handler()
+        put_in_front(keys, "query_devices", query)
+        put_in_front(keys, "claim_one_time_keys", claim)
+        put_in_front(keys, "upload_signatures_for_device_keys", sign)
+
+    def _close_messages(self, rules: DeviceRules) -> None:
         async def send(call: Call) -> Any:
             asking = call.arguments["requester"].user.to_string()
             sent = await _within_reach(rules, asking, call.arguments["messages"])
@@ -94,6 +112,9 @@ class PrivateDevices:
                     kept[user_id] = {key: one for key, one in fit.items() if one is not None}
             return await call.go_on(messages=kept)
 
+        put_in_front(self._hs.get_device_message_handler(), "send_device_message", send)
+
+    def _close_profiles(self, rules: DeviceRules) -> None:
         async def see_profile(call: Call) -> None:
             asking, target = call.arguments["requester"], call.arguments["target_user"].to_string()
             if asking is not None and not await rules.within_reach(asking.to_string(), [target]):
@@ -113,11 +134,7 @@ class PrivateDevices:
                 raise rules.profile_fixed()
             return await set_as_its_owner(call)
 
-        put_in_front(self._hs.get_presence_handler(), "set_state", _be_present)
-        put_in_front(keys, "query_devices", query)
-        put_in_front(keys, "claim_one_time_keys", claim)
-        put_in_front(keys, "upload_signatures_for_device_keys", sign)
-        put_in_front(messages, "send_device_message", send)
+        profiles = self._hs.get_profile_handler()
         put_in_front(profiles, "check_profile_query_allowed", see_profile)
         put_in_front(profiles, "dispatch_set_profile_field", set_field)
         put_in_front(profiles, "set_displayname", set_as_its_owner)
@@ -142,10 +159,14 @@ async def _within_reach(rules: DeviceRules, asking: str, by_user: object) -> dic
     return {user_id: value for user_id, value in by_user.items() if user_id in reached}
 
 
-def _take_names_out(answer: Mapping[str, Any], asking: str) -> None:
-    """A device's name is its owner's own text; other people have no use for it."""
-    for user_id, devices in answer["device_keys"].items():
-        for device in devices.values() if user_id != asking else ():
-            unsigned = device.get("unsigned")
-            if unsigned:
-                device["unsigned"] = {key: value for key, value in unsigned.items() if key != "device_display_name"}
+def _for(asking: str, answer: Mapping[str, Any], of_others: dict[str, Any]) -> dict[str, Any]:
+    """An answer in which everything of others is replaced; what is hers she sees as it is."""
+    kept = {**answer, **of_others}
+    for where, by_user in of_others.items():
+        if asking in answer.get(where, {}):
+            by_user[asking] = answer[where][asking]
+    # What other servers write there is not passed on.
+    kept["failures"] = {
+        server: {"status": failure["status"], "message": "No answer"} for server, failure in answer["failures"].items()
+    }
+    return kept

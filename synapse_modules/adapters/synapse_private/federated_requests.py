@@ -16,7 +16,7 @@ from synapse.server import HomeServer
 
 from synapse_modules.adapters.synapse_private.features import Feature
 from synapse_modules.adapters.synapse_private.wrapping import Call, put_in_front
-from synapse_modules.rules.identifiers import is_event_id
+from synapse_modules.rules.identifiers import is_event_id, is_token
 
 _CLAIMS = (FederationClientKeysClaimServlet, FederationUnstableClientKeysClaimServlet)
 FEATURES = (
@@ -45,6 +45,14 @@ class RequestRules(Protocol):
 
     def for_others(self, message_type: str, content: dict[str, Any]) -> dict[str, Any] | None:
         """What of a message from device to device may go to other people's; None if nothing."""
+        ...
+
+    def changed_device(self, content: Mapping[str, Any]) -> dict[str, Any] | None:
+        """What is taken of a change of somebody's device; None if nothing."""
+        ...
+
+    def vouching_keys(self, user_id: str, content: Mapping[str, Any]) -> dict[str, Any]:
+        """What is taken of the keys by which somebody vouches for her devices."""
         ...
 
 
@@ -139,38 +147,34 @@ def _is_of(user_id: str, origin: str) -> bool:
 
 async def _for_devices(rules: RequestRules, origin: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
     """To-device messages to those whom a room connects to the sender, without words."""
-    sender, kind, messages = content["sender"], content["type"], content["messages"]
-    if not _is_of(sender, origin):
+    sender, kind, messages, number = (content[key] for key in ("sender", "type", "messages", "message_id"))
+    if not _is_of(sender, origin) or not is_token(number):
         return None
     reached = await rules.within_reach(sender, list(messages))
     kept: dict[str, dict[str, Any]] = {}
     for user_id in reached:
         fit = {device: rules.for_others(kind, dict(one)) for device, one in messages[user_id].items()}
         kept[user_id] = {device: one for device, one in fit.items() if one is not None}
-    return {**content, "messages": kept} if any(kept.values()) else None
+    taken = {"sender": sender, "type": kind, "message_id": number, "messages": kept}
+    return taken if any(kept.values()) else None
 
 
-async def _of_device(_rules: RequestRules, origin: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
+async def _of_device(rules: RequestRules, origin: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
     """A changed device, without its name: that is its owner's own text, and other people have no use for it."""
-    is_readable = (
-        _is_of(content["user_id"], origin)
-        and isinstance(content["device_id"], str)
-        and type(content["stream_id"]) is int
-        and all(type(one) is int for one in content.get("prev_id", []))
-    )
-    return {key: value for key, value in content.items() if key != "device_display_name"} if is_readable else None
+    return rules.changed_device(content) if _is_of(content["user_id"], origin) else None
 
 
-async def _of_keys(_rules: RequestRules, origin: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
+async def _of_keys(rules: RequestRules, origin: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
     """Changed keys by which somebody vouches for her devices."""
-    return dict(content) if _is_of(content["user_id"], origin) else None
+    user_id = content["user_id"]
+    return {"user_id": user_id} | rules.vouching_keys(user_id, content) if _is_of(user_id, origin) else None
 
 
 async def _of_member(rules: RequestRules, origin: str, content: Mapping[str, Any]) -> dict[str, Any] | None:
     """Typing, of somebody who is in the room."""
-    user_id = content["user_id"]
-    is_told = _is_of(user_id, origin) and await rules.is_member(content["room_id"], user_id)
-    return dict(content) if is_told else None
+    user_id, room_id, is_typing = content["user_id"], content["room_id"], content["typing"]
+    is_told = _is_of(user_id, origin) and isinstance(is_typing, bool) and await rules.is_member(room_id, user_id)
+    return {"user_id": user_id, "room_id": room_id, "typing": is_typing} if is_told else None
 
 
 async def _of_members(rules: RequestRules, origin: str, content: Mapping[str, Any]) -> dict[str, Any]:
