@@ -6,6 +6,7 @@ from synapse.module_api import ModuleApi
 
 from synapse_modules.adapters.event_gate import EventGate
 from synapse_modules.adapters.federation_answers import FederationAnswers
+from synapse_modules.adapters.federation_forms import FederationForms
 from synapse_modules.adapters.federation_gate import FederationGate
 from synapse_modules.adapters.federation_requests import FederationRequests
 from synapse_modules.adapters.leaving_rooms import ROUND_MS, LeavingRooms
@@ -64,7 +65,9 @@ def open_federation(
     )
     parties.ask_about_others(servers)
     events.ask_about_others(gate.verdict)
-    synapse.federated_rooms.ask_first(gate)
+    forms = FederationForms(refusals)
+    synapse.federated_rooms.ask_first(gate, forms.is_plain)
+    synapse.federated_forms.read_by(forms)
     synapse.federated_answers.read_by(FederationAnswers())
     synapse.federated_requests.close(FederationRequests(CommonRooms(database)))
     servers.start()

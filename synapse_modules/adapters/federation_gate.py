@@ -252,9 +252,10 @@ def _stripped(shown: object) -> list[ForeignState]:
     """What can be read of the state that an invitation shows."""
     events = shown if isinstance(shown, Sequence) else ()
     return [
-        ForeignState(event["type"], event.get("state_key", ""), _object(event.get("content")), event.get("sender", ""))
+        ForeignState(event["type"], event["state_key"], _object(event.get("content")), event["sender"])
         for event in events
-        if isinstance(event, Mapping) and isinstance(event.get("type"), str)
+        if isinstance(event, Mapping)
+        and all(isinstance(event.get(key), str) for key in ("type", "state_key", "sender"))
     ]
 
 

@@ -21,6 +21,7 @@ from synapse_modules.adapters.synapse_private import (
     delayed_events,
     devices,
     federated_answers,
+    federated_forms,
     federated_requests,
     federated_rooms,
     federation,
@@ -50,6 +51,7 @@ _SUBJECTS = (
     delayed_events,
     devices,
     federated_answers,
+    federated_forms,
     federated_requests,
     federated_rooms,
     federation,
@@ -81,6 +83,7 @@ class SynapsePrivate:
         self.delayed_events = delayed_events.LockedDelayedEvents(self._hs, self.accounts)
         self.devices = devices.PrivateDevices(self._hs)
         self.federated_answers = federated_answers.PrivateFederatedAnswers(self._hs)
+        self.federated_forms = federated_forms.PrivateFederatedForms(self._hs)
         self.federated_requests = federated_requests.PrivateFederatedRequests(self._hs)
         self.federated_rooms = federated_rooms.PrivateFederatedRooms(self._hs)
         self.federation = federation.PrivateFederation(self._hs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, Protocol
 
@@ -118,10 +118,15 @@ class PrivateFederatedRooms:
     def __init__(self, hs: HomeServer) -> None:
         self._hs = hs
 
-    def ask_first(self, rules: RoomRules) -> None:
-        """Puts rules in front of what comes from other servers, and of joining there."""
+    def ask_first(self, rules: RoomRules, is_plain: Callable[[Mapping[str, Any]], bool]) -> None:
+        """Puts rules in front of what comes from other servers, and of joining there.
+
+        Args:
+            rules: the rules.
+            is_plain: whether an event says nothing beside what its room's version has keys for.
+        """
         self._judge_events(rules)
-        self._judge_entering(rules)
+        self._judge_entering(rules, is_plain)
 
     def _judge_events(self, rules: RoomRules) -> None:
         async def check(call: Call) -> EventBase:
@@ -214,7 +219,7 @@ class PrivateFederatedRooms:
         joined = await self._hs.get_datastores().main.get_events(ours)
         return any(event.depth > one.depth for one in joined.values() if one.membership == Membership.JOIN)
 
-    def _judge_entering(self, rules: RoomRules) -> None:
+    def _judge_entering(self, rules: RoomRules, is_plain: Callable[[Mapping[str, Any]], bool]) -> None:
         claimed: dict[str, Sequence[EventBase]] = {}
 
         async def remember(call: Call) -> Any:
@@ -230,7 +235,7 @@ class PrivateFederatedRooms:
                 result: SendJoinResult = await call.go_on(partial_state=False)
             finally:
                 state = claimed.pop(pdu.event_id, ())
-            as_taken = [_as_taken(event) for event in state]
+            as_taken = [_as_taken(event, is_plain) for event in state]
             taken = await rules.enter(pdu.room_id, version.identifier, pdu.state_key or "", as_taken)
             return attr.evolve(result, state=[event for event in result.state if event.event_id in taken])
 
@@ -277,11 +282,11 @@ def _saying(event: EventBase, content: Mapping[str, Any]) -> EventBase:
     return make_event_from_dict(told, event.room_version, event.internal_metadata.get_dict())
 
 
-def _as_taken(event: EventBase) -> EventBase:
-    """What Synapse takes of an event: of one that does not fit its own hash what is left when it is made bare."""
+def _as_taken(event: EventBase, is_plain: Callable[[Mapping[str, Any]], bool]) -> EventBase:
+    """What is taken of an event: if it does not fit its own hash, or says more, what is left when it is made bare."""
     try:
         fits = event_signing.check_event_content_hash(event)
     except SynapseError:
         # No hash at all.
         fits = False
-    return event if fits else prune_event(event)
+    return event if fits and is_plain(event.get_dict()) else prune_event(event)

@@ -16,6 +16,14 @@ from synapse_modules.rules.reach import Refusal, Room
 from synapse_modules.rules.room_form import FormRefused, RoomWish, read_wish
 from synapse_modules.rules.room_request import read_marker
 from synapse_modules.rules.room_state import STATE, check_state
+from synapse_modules.rules.rooms_elsewhere import (
+    ForeignEvent,
+    ForeignState,
+    Verdict,
+    is_chat,
+    judge_event,
+    may_be_entered,
+)
 
 _KEYS = st.sampled_from(
     [
@@ -31,6 +39,11 @@ _KEYS = st.sampled_from(
         "reason",
         "redacts",
         "membership",
+        "creator",
+        "users",
+        "events",
+        "join_rule",
+        "history_visibility",
         "is_direct",
         "invite",
         "room_version",
@@ -70,6 +83,33 @@ def test_any_state(
     sender: AccountKind | None, room: Room | None, event_type: str, state_key: str, content: dict[str, Any]
 ) -> None:
     assert isinstance(check_state(sender, room, event_type, state_key, content), Refusal | None)
+
+
+_STATES = st.lists(
+    st.builds(
+        ForeignState,
+        st.sampled_from([*STATE]) | st.text(max_size=3),
+        st.just("") | st.text(max_size=3),
+        CONTENT,
+        st.text(max_size=3),
+        SENDERS,
+    ),
+    max_size=5,
+)
+
+
+@given(st.sampled_from(["10", "12"]) | st.text(max_size=2), _STATES)
+def test_any_room_elsewhere(version: str, states: list[ForeignState]) -> None:
+    assert may_be_entered(version, states) in {True, False}
+    assert is_chat(version, states, "@erika:t") in {True, False}
+
+
+@given(SENDERS, ROOMS, st.sampled_from([*STATE]) | st.text(), st.none() | st.text(max_size=3), CONTENT)
+def test_any_event_from_elsewhere(
+    sender: AccountKind | None, room: Room | None, event_type: str, state_key: str | None, content: dict[str, Any]
+) -> None:
+    event = ForeignEvent(event_type, state_key, "@praxis:p", content, sender)
+    assert judge_event(event, room, now=1) in Verdict
 
 
 @given(CONTENT)
