@@ -533,6 +533,7 @@ async def test_files_come_from_listed_servers_alone(federation: Federation, who:
     """A_26328."""
     ours, server = federation.ours, getattr(federation, who)
     person = await ours.new_person()
+    await entered(federation, person)
     address = f"{ours.base}/_matrix/client/v1/media/download/{server.server_name}/abcdef"
     before = len(server.received_requests)
     headers = {"Authorization": f"Bearer {person.access_token}"}
