@@ -146,15 +146,18 @@ async def measured(server: Process, where: _Where, known: Known, *, quick: bool)
         figures[f"cpu_ms_{kind}"] = _each_ms(many, _processor_s(server) - before)
         figures |= {f"rps_{kind}": many.per_second, f"p99_ms_{kind}_32": many.at(0.99)}
     mixed = [path for group in zip(*full.values(), strict=False) for path in group]
-    quiet = await load(port, mixed, token=token, connections=_CONNECTIONS, seconds=seconds)
-    figures["rps_mixed"] = quiet.per_second
+    quiet = [(await load(port, mixed, token=token, connections=_CONNECTIONS, seconds=seconds)).per_second]
     async with _process("directory_writes.py", "--database", database) as other:
         for name, writer in (("", other), ("own_", server)):
             await _writes(writer, _WRITES)
             written = await load(port, mixed[::-1], token=token, connections=_CONNECTIONS, seconds=seconds)
             figures[f"{name}writes_per_second"] = await _writes(writer, 0)
             figures[f"rps_mixed_with_{name}writes"] = written.per_second
-            figures[f"{name}writes_cost"] = quiet.per_second / written.per_second
+    # Before and after, so that a machine which becomes faster or slower meanwhile shows less.
+    quiet.append((await load(port, mixed, token=token, connections=_CONNECTIONS, seconds=seconds)).per_second)
+    figures["rps_mixed"] = sum(quiet) / 2
+    for name in ("", "own_"):
+        figures[f"{name}writes_cost"] = figures["rps_mixed"] / figures[f"rps_mixed_with_{name}writes"]
     return figures
 
 

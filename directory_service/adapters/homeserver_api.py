@@ -17,7 +17,7 @@ from directory_service.rules.index.query import SearchQuery
 from directory_service.rules.meanings import Meanings
 from directory_service.rules.practice import Practice
 from directory_service.rules.specialties import SpecialtyTable
-from directory_service.store.reachable_set import Position
+from directory_service.store.history import Position
 from messenger_core.http_service import GuardedRoutes
 from messenger_core.problem import Problem, WireModel, parse_body
 from messenger_core.service_auth.assertions import sign_statement

@@ -13,6 +13,7 @@ from directory_service.adapters.version_watch import VersionWatches
 from directory_service.rules.fhir.held import Held
 from directory_service.rules.practice import Practice
 from directory_service.store.changes import ChangeFeed, VersionUnknown
+from directory_service.store.history import Position
 from messenger_core.log import fault_without_text
 
 logger = logging.getLogger(__name__)
@@ -27,12 +28,12 @@ class ListingFeed:
     def __init__(self, changes: ChangeFeed, held: Held) -> None:
         self._changes = changes
         self._held = held
-        self._version = 0
+        self._position: Position | None = None
         self._turn = asyncio.Lock()
 
     async def load(self) -> None:
         """Takes all practices that are listed; to be awaited before anybody searches."""
-        self._version = await self._changes.version()
+        self._position = await self._changes.position()
         practices: dict[str, Practice] = {}
         async for batch in self._changes.listed():  # one that changes meanwhile may come twice
             practices |= {practice.resource_id: practice for practice in batch}
@@ -44,10 +45,10 @@ class ListingFeed:
         async with self._turn:
             more = True
             while more:
-                changed = await self._changes.since(self._version)
+                changed = await self._changes.since(self._position)
                 for practice in changed.practices:
                     self._held.put(practice)
-                self._version, more = changed.version, changed.more
+                self._position, more = changed.position, changed.more
 
     @asynccontextmanager
     async def following(self, watches: VersionWatches) -> AsyncIterator[None]:
@@ -63,10 +64,12 @@ class ListingFeed:
     async def _follow(self, watches: VersionWatches) -> None:
         while True:
             try:
-                await watches.practices.other_than(self._version, _WAIT_S)
+                await watches.practices.other_than(self._position.version if self._position else 0, _WAIT_S)
                 await self.catch_up()
             except VersionUnknown:
-                logger.critical("the database is older than what this process has seen; start the directory anew")
+                logger.critical(
+                    "the database has another history than this process has seen, as after a restore; start anew"
+                )
                 await asyncio.sleep(_WAIT_S)
             except (OSError, SQLAlchemyError) as fault:
                 logger.warning("practices could not be read: %s", fault_without_text(fault))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from directory_service.adapters.version_watch import VersionWatch
-from directory_service.store.reachable_set import Position, ReachableChange, ReachableSet
+from directory_service.store.history import Position
+from directory_service.store.reachable_set import ReachableChange, ReachableSet
 
 
 class ReachabilityFeed:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory_service.rules.audit_chain import START, AuditEntry, AuditHead, ChainBroken, ChainCheck
+from directory_service.store.history import continues
 from directory_service.store.tables import audit, directory_version
 
 _BATCH = 5000
@@ -15,14 +16,6 @@ _BATCH = 5000
 
 class HeadMissing(Exception):  # noqa: N818 - reads as what happened
     """A head that was noted before is not in the log: it was replaced from there on, or before."""
-
-
-async def continues(connection: AsyncConnection, head: AuditHead) -> bool:
-    """Whether the log once ended with this head, so that all that happened until then is a part of this history."""
-    if head.entries == 0:
-        return head.head == START
-    query = sa.select(audit.c.hash).where(audit.c.id == head.entries)
-    return (await connection.execute(query)).scalar_one_or_none() == head.head
 
 
 def _entry(row: Any) -> AuditEntry:

@@ -8,15 +8,18 @@ from dataclasses import dataclass
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from directory_service.rules.audit_chain import AuditHead
 from directory_service.rules.practice import Practice, PracticeState
+from directory_service.store.history import Position, continues
 from directory_service.store.practice_rows import COLUMNS, as_practice
 from directory_service.store.tables import directory_version, practice
 
 _BATCH = 2000
+_VERSION = directory_version.c.practices.label("newest")
 
 
 class VersionUnknown(Exception):  # noqa: N818 - reads as what it is
-    """The database is older than what the asker has, as after a restore; only starting anew helps."""
+    """The database is of another history than what the asker has, as after a restore; only starting anew helps."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,12 +27,12 @@ class PracticeChanges:
     """Practices that changed.
 
     Attributes:
-        version: the version to ask from next.
+        position: what to ask from next.
         practices: as they are now, listed or not, in the order of their last change.
         more: whether further ones can be asked for at once.
     """
 
-    version: int
+    position: Position
     practices: tuple[Practice, ...]
     more: bool
 
@@ -37,8 +40,8 @@ class PracticeChanges:
 class ChangeFeed:
     """Every practice by the version of its last change.
 
-    A process that holds practices in memory reads ``version()``, takes everything from ``listed()`` and
-    ``withdrawn_accounts()``, and from then on asks ``since()`` with the version that it has. What changes in between
+    A process that holds practices in memory reads ``position()``, takes everything from ``listed()`` and
+    ``withdrawn_accounts()``, and from then on asks ``since()`` with the position that it has. What changes in between
     may be told twice but is never missed.
     """
 
@@ -68,18 +71,36 @@ class ChangeFeed:
         async with self._engine.connect() as connection:
             return frozenset((await connection.execute(gone)).scalars())
 
-    async def since(self, version: int, limit: int = _BATCH) -> PracticeChanges:
-        """The practices whose last change is later than a version.
+    async def position(self) -> Position:
+        """The newest version, and the history that it is of."""
+        async with self._engine.connect() as connection:
+            end = (await connection.execute(sa.select(directory_version))).one()
+        return Position(end.practices, AuditHead(end.audit_entries, end.audit_head))
+
+    async def since(self, asked: Position | None, limit: int = _BATCH) -> PracticeChanges:
+        """The practices whose last change is later than a position; all if there is none.
 
         Raises:
-            VersionUnknown: if that version is yet to come.
+            VersionUnknown: if that position is not in this history, or yet to come.
         """
-        newest = await self.version()
+        version = asked.version if asked is not None else 0
+        # Of one moment with the practices, as in ``store.reachable_set``.
+        query = (
+            sa.select(_VERSION, directory_version.c.audit_entries, directory_version.c.audit_head, *COLUMNS)
+            .select_from(directory_version.outerjoin(practice, practice.c.version > version))
+            .order_by(practice.c.version)
+            .limit(limit + 1)
+        )
+        async with self._engine.connect() as connection:
+            if asked is not None and not await continues(connection, asked.head):
+                raise VersionUnknown
+            rows = (await connection.execute(query)).all()
+        newest, head = rows[0].newest, AuditHead(rows[0].audit_entries, rows[0].audit_head)
         if version > newest:
             raise VersionUnknown
-        found = await self._read(practice.c.version > version, limit=limit + 1)
+        found = tuple(as_practice(row) for row in rows if row.telematik_id is not None)
         more, page = len(found) > limit, found[:limit]
-        return PracticeChanges(page[-1].version if more else newest, page, more)
+        return PracticeChanges(Position(page[-1].version if more else newest, head), page, more)
 
     async def _read(self, *conditions: sa.ColumnElement[bool], limit: int) -> tuple[Practice, ...]:
         query = sa.select(*COLUMNS).where(*conditions).order_by(practice.c.version).limit(limit)

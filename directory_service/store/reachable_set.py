@@ -8,22 +8,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from directory_service.rules.audit_chain import AuditHead
-from directory_service.store.audit_log import continues
+from directory_service.store.history import Position, continues
 from directory_service.store.tables import directory_version, reachable_account
-
-
-@dataclass(frozen=True, slots=True)
-class Position:
-    """How far somebody followed the set, and in which history of the directory.
-
-    Attributes:
-        version: the version of the set.
-        head: where the audit log ended when that was told. A database that was restored to an earlier moment gives the
-            same versions to other changes, but its log never leads to this head again.
-    """
-
-    version: int
-    head: AuditHead
 
 
 @dataclass(frozen=True, slots=True)

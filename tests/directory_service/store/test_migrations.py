@@ -12,8 +12,9 @@ from directory_service.rules.practice import Consent, PracticeState
 from directory_service.rules.profile import Address, Messenger, Profile
 from directory_service.store.audit_log import AuditLog
 from directory_service.store.changes import ChangeFeed
+from directory_service.store.history import Position
 from directory_service.store.practices import PracticeStore
-from directory_service.store.reachable_set import Position, ReachableSet
+from directory_service.store.reachable_set import ReachableSet
 from directory_service.store.tables import directory_version, metadata
 from messenger_core.calendar_periods import from_milliseconds
 from messenger_core.database import make_engine, open_database

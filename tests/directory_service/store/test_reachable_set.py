@@ -11,8 +11,9 @@ from directory_service.rules.audit_chain import START, AuditHead
 from directory_service.rules.practice import Practice, is_open_to_insured
 from directory_service.rules.profile import Messenger, MessengerKind
 from directory_service.store.changes import ChangeFeed
+from directory_service.store.history import Position
 from directory_service.store.practices import PracticeStore
-from directory_service.store.reachable_set import Position, ReachableChange, ReachableSet
+from directory_service.store.reachable_set import ReachableChange, ReachableSet
 from tests.directory_service.store.made_up import NOW, account, backed_up, opted_in, profile, restore
 
 
