@@ -6,8 +6,10 @@ in between, so that others get their turn.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Generator, Iterable
 from functools import partial
+from itertools import groupby, islice
 from typing import Protocol
 
 from directory_service.rules.fhir.asked import Asked
@@ -64,7 +66,11 @@ class Finding:
             FaultyParameter: ``page``, if the page's beginning is not one of ours; the steps may raise it as well.
         """
         query = self._alone(asked, audience)
-        return self._steps(asked, audience) if query is None else self._page_of_index(asked, audience, query)
+        if query is None:
+            return self._steps(asked, audience)
+        if asked.nearest_first and query.words:  # the index has the better fit first
+            return self._nearest_page(asked, audience, query)
+        return self._page_of_index(asked, audience, query)
 
     def _steps(self, asked: Asked, audience: Audience) -> Steps:
         after = read_place(asked.after) if asked.after is not None else None
@@ -102,8 +108,7 @@ class Finding:
     def _alone(self, asked: Asked, audience: Audience) -> SearchQuery | None:
         """The query with which the index answers the whole search, if one does."""
         named = asked.practices is not None or asked.telematik_ids is not None
-        by_distance = asked.nearest_first and bool(asked.texts)  # the index has the better fit first
-        if asked.tests or asked.open_at is not None or named or by_distance or asked.kind not in _ONE_EACH:
+        if asked.tests or asked.open_at is not None or named or asked.kind not in _ONE_EACH:
             return None
         words: list[str] = []
         for text, *others in asked.texts:
@@ -123,6 +128,30 @@ class Finding:
             page.total,
             [_match((shown, hit, None)) for hit in page.hits if (shown := listed.get(hit.resource_id)) is not None],
             page.next_position.token() if page.next_position else None,
+        )
+
+    def _nearest_page(self, asked: Asked, audience: Audience, query: SearchQuery) -> Page:
+        """One page of what the index finds, by distance; names are looked at for the page alone."""
+        after = read_place(asked.after) if asked.after is not None else None
+        listed = self._listing.shown_to(audience)
+        hits = sorted(self._hits(query), key=_nearness)
+        start = bisect_left(hits, (after.distance_m, after.rank), key=_nearness) if after is not None else 0
+        found: list[tuple[Place, Match]] = []
+        for (distance_m, rank), alike in groupby(islice(hits, start, None), key=_nearness):
+            matches = (Match(shown, hit) for hit in alike if (shown := listed.get(hit.resource_id)) is not None)
+            places = [
+                (Place(rank, distance_m, plain(match.practice.profile.name), match.hit.resource_id), match)
+                for match in matches
+            ]
+            places.sort(key=lambda one: one[0].by_distance())
+            found += [one for one in places if after is None or one[0].by_distance() > after.by_distance()]
+            if len(found) > asked.page_size:
+                break
+        page = found[: asked.page_size]
+        return Page(
+            total=len(hits),
+            matches=[match for _, match in page],
+            next_page=page[-1][0].token() if len(found) > len(page) else None,
         )
 
     def _candidates(self, asked: Asked, audience: Audience) -> Iterable[SearchHit]:
@@ -201,6 +230,10 @@ def _query(
         person=person,
         only=only,
     )
+
+
+def _nearness(hit: SearchHit) -> tuple[int, int]:
+    return hit.distance_m or 0, _rank(hit)
 
 
 def _rank(hit: SearchHit) -> int:

@@ -64,10 +64,11 @@ def test_what_is_near_is_found_nearest_first_with_its_distance() -> None:
 def test_what_is_nearer_comes_first_however_well_the_text_fits() -> None:
     """Also over pages, and the same without a text."""
     assert FULL.profile.address is not None
-    names = ("Praxis Müllermann", "Praxis Müller", "Praxis Mülller")
+    # The last three are at one place: there the better fit comes first, then the name.
+    names = ("Praxis Müllermann", "Praxis Müller", "Praxis A. Müllre", "Praxis B. Mülller", "Praxis C. Müllre")
     practices = []
     for step, name in enumerate(names, 1):
-        address = replace(FULL.profile.address, position=Position(53.55 + step / 100, 10.0))
+        address = replace(FULL.profile.address, position=Position(53.55 + min(step, 3) / 100, 10.0))
         profile = replace(FULL.profile, name=name, address=address)
         practices.append(replace(FULL, resource_id=name, telematik_id=name, profile=profile))
     held = Held(Indexer(SPECIALTIES, PostcodeCentroids({})), PracticeIndex(SPECIALTIES.knows))
