@@ -47,7 +47,7 @@ class KeyLogin:
             await self.api.register_user(username)
         return user_id, None
 '''
-_WITHOUT_LIMIT = {"per_second": 10_000, "burst_count": 10_000}
+WITHOUT_LIMIT = {"per_second": 10_000, "burst_count": 10_000}
 
 
 @dataclass
@@ -146,13 +146,13 @@ def _settings(folder: Path, url: str, port: int, key: ECKey) -> dict[str, object
 def unlimited() -> dict[str, object]:
     """Settings without any rate limit, for tests that send as fast as they can."""
     return {
-        "rc_message": _WITHOUT_LIMIT,
-        "rc_login": dict.fromkeys(("address", "account", "failed_attempts"), _WITHOUT_LIMIT),
-        "rc_joins": {"local": _WITHOUT_LIMIT},
-        "rc_joins_per_room": _WITHOUT_LIMIT,
-        "rc_invites": dict.fromkeys(("per_room", "per_user", "per_issuer"), _WITHOUT_LIMIT),
-        "rc_key_requests": _WITHOUT_LIMIT,
-        "rc_room_creation": _WITHOUT_LIMIT,
+        "rc_message": WITHOUT_LIMIT,
+        "rc_login": dict.fromkeys(("address", "account", "failed_attempts"), WITHOUT_LIMIT),
+        "rc_joins": {"local": WITHOUT_LIMIT},
+        "rc_joins_per_room": WITHOUT_LIMIT,
+        "rc_invites": dict.fromkeys(("per_room", "per_user", "per_issuer"), WITHOUT_LIMIT),
+        "rc_key_requests": WITHOUT_LIMIT,
+        "rc_room_creation": WITHOUT_LIMIT,
     }
 
 

@@ -138,7 +138,8 @@ def federation_listener(address: str, port: int, *, tls: bool = True) -> dict[st
 
 
 _SWITCHED_ON = {
-    # What Synapse has switched off until an operator wants it.
+    # What Synapse, or our own file for it, has switched off until an operator wants it.
+    "presence": {"enabled": True},
     "max_event_delay_duration": "1d",
     "server_notices": {"system_mxid_localpart": "notices", "system_mxid_display_name": "Notices"},
 }
@@ -153,6 +154,8 @@ def over_tls(folder: Path, authority: CertificateAuthority, address: str) -> dic
         "federation_custom_ca_list": [str(authority.write(folder))],
         "ip_range_blacklist": [],
         "rc_federation": {"sleep_limit": 10_000, "reject_limit": 10_000, "concurrent": 100},
+        "rc_invites": dict.fromkeys(("per_room", "per_user", "per_issuer"), bare_homeserver.WITHOUT_LIMIT),
+        "rc_joins": dict.fromkeys(("local", "remote"), bare_homeserver.WITHOUT_LIMIT),
         "federation": {"client_timeout": "10s", "destination_min_retry_interval": "1s"},
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.system.attack_routes import (
     addresses,
     administrators,
+    answers_from_elsewhere,
     delayed,
     existence,
     federation,
@@ -24,6 +25,7 @@ __all__ = [
     "TABLE",
     "addresses",
     "administrators",
+    "answers_from_elsewhere",
     "delayed",
     "existence",
     "federation",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -12,7 +12,7 @@ from synapse.crypto.event_signing import add_hashes_and_signatures
 
 from tests.clients.hostile_server import HostileRoom, care_state
 from tests.synapse_modules.homeserver_under_test import CIPHERTEXT
-from tests.system.attack_routes.people import Cast
+from tests.system.attack_routes.people import Cast, call
 from tests.system.attack_routes.table import ELSEWHERE, Control, route
 
 # -- An outsider writes to the victim himself -------------------------------------------------------------------------
@@ -256,21 +256,24 @@ async def writes_into_a_room_where_he_was_before_the_victim(c: Cast) -> None:
 # -- A willing practice of the hostile server passes words on in clear ------------------------------------------------
 
 
+def _worded(c: Cast, value: Any) -> Any:
+    """A value in which ``{words}`` and ``{attacker}`` stand for hers."""
+    if isinstance(value, Mapping):
+        return {_worded(c, key): _worded(c, one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_worded(c, one) for one in value]
+    filled_in = value.replace("{words}", c.marker) if isinstance(value, str) and "{words}" in value else value
+    return filled_in.replace("{attacker}", c.attacker.user_id) if isinstance(filled_in, str) else filled_in
+
+
 def _passes_on(name: str, kind: str, content: Mapping[str, Any], state_key: str | None = None) -> None:
     """What the practice sends into its chat with the victim; ``{words}`` stands for the attacker's words."""
-
-    def worded(c: Cast, value: Any) -> Any:
-        if isinstance(value, Mapping):
-            return {worded(c, key): worded(c, one) for key, one in value.items()}
-        if isinstance(value, list):
-            return [worded(c, one) for one in value]
-        return value.replace("{words}", c.marker) if isinstance(value, str) else value
 
     @route(Control.BARE, name=f"passes on words as {name}")
     async def passes_on(c: Cast) -> None:
         room = await c.hostile_chat()
-        key = room.creator if state_key == "{creator}" else worded(c, state_key)
-        await room.send(kind, worded(c, content), state_key=key)
+        key = room.creator if state_key == "{creator}" else _worded(c, state_key)
+        await room.send(kind, _worded(c, content), state_key=key)
         await c.settles(room)
 
 
@@ -329,23 +332,99 @@ async def passes_on_words_in_an_invitation(c: Cast) -> None:
     await room.invite(c.victim.user_id, reason=c.marker)
 
 
-@route(Control.BARE)
-async def passes_on_words_in_the_name_of_a_room_that_it_invites_to(c: Cast) -> None:
-    praxis = c.hostile.user("praxis")
-    await c.hostile.open_room(praxis, care_state(praxis, name={"name": c.marker})).invite(c.victim.user_id)
+def _shows(name: str, make: Callable[[Cast, str], HostileRoom]) -> None:
+    """Words in what an invitation shows of the room; as whole events, and in the older form without signatures."""
+    for bare in (False, True):
+
+        @route(Control.BARE, name=f"passes on words as {name} that it invites to{', bare' if bare else ''}")
+        async def shows(c: Cast, bare: bool = bare) -> None:
+            room = make(c, c.hostile.user("praxis"))
+            await room.invite(c.victim.user_id, bare=bare)
+
+
+_shows("the name of a room", lambda c, me: c.hostile.open_room(me, care_state(me, name={"name": c.marker})))
+_shows("a note in the first event of a room", lambda c, me: c.hostile.open_room(me, note=c.marker))
+_RULE = {"join_rule": "invite"}
+_shows(
+    "a rule to join a room",
+    lambda c, me: c.hostile.open_room(me, care_state(me, join_rules=_RULE | {"body": c.marker})),
+)
+
+
+def _shows_beside(name: str, event: Mapping[str, Any]) -> None:
+    """Words in what an invitation shows beside the usual state; ``{words}`` and ``{attacker}`` stand for hers."""
+
+    @route(Control.BARE, name=f"shows {name} beside a room that it invites to")
+    async def shows(c: Cast) -> None:
+        room = c.hostile.open_room(c.hostile.user("praxis"))
+        await room.invite(c.victim.user_id, bare=True, beside=[{"sender": room.creator} | _worded(c, event)])
+
+
+_shows_beside("a name", {"type": "m.room.name", "state_key": "", "content": {"name": "{words}"}})
+_shows_beside("a type of its own", {"type": "org.example.words", "state_key": "", "content": _WORDS})
+_shows_beside("the key of a state", {"type": "org.example.words", "state_key": "{words}", "content": {}})
+_shows_beside(
+    "the attacker as a member",
+    {"type": "m.room.member", "state_key": "{attacker}", "content": {"membership": "join", "displayname": "{words}"}},
+)
 
 
 @route(Control.BARE)
-async def passes_on_words_in_the_first_event_of_a_room_that_it_invites_to(c: Cast) -> None:
-    room = c.hostile.open_room(c.hostile.user("praxis"), note=c.marker)
+async def passes_on_words_beside_the_content_of_an_invitation(c: Cast) -> None:
+    room = c.hostile.open_room(c.hostile.user("praxis"))
+    await room.invite(c.victim.user_id, more={"words": c.marker})
+
+
+def _beside_content(name: str, kind: str, content: Mapping[str, Any], state_key: str | None, key: str) -> None:
+    """Words beside the content of an event in the victim's chat."""
+
+    @route(Control.BARE, name=f"passes on words beside the content of {name}")
+    async def passes_on(c: Cast) -> None:
+        room = await c.hostile_chat()
+        own_key = room.creator if state_key == "{creator}" else state_key
+        pdu = room.make(kind, content, sender=room.creator, state_key=own_key, **{key: c.marker})
+        room.take(pdu)
+        await c.hostile.transaction(pdus=[pdu])
+        await c.settles(room)
+
+
+_beside_content("a message", "m.room.encrypted", CIPHERTEXT, None, "words")
+_beside_content("a message that deletes nothing", "m.room.encrypted", CIPHERTEXT, None, "redacts")
+_beside_content("a state", "m.room.history_visibility", {"history_visibility": "joined"}, "", "words")
+_beside_content("its membership", "m.room.member", {"membership": "join"}, "{creator}", "words")
+
+
+@route(Control.BARE)
+async def passes_on_words_beside_an_event_that_nobody_signed(c: Cast) -> None:
+    room = await c.hostile_chat()
+    pdu = room.make("m.room.encrypted", CIPHERTEXT, sender=room.creator)
+    room.take(pdu)
+    await c.hostile.transaction(pdus=[pdu | {"age_ts": c.marker, "outlier": c.marker}])
+    await c.settles(room)
+
+
+def _template(room: HostileRoom, membership: str, user_id: str, **beside: Any) -> dict[str, Any]:
+    """The template for a membership event, with what it says beside it in its content."""
+    pdu = room.make("m.room.member", {"membership": membership} | beside, sender=user_id, state_key=user_id)
+    return {key: value for key, value in pdu.items() if key not in {"signatures", "hashes"}}
+
+
+@route(Control.BARE)
+async def writes_words_into_the_victims_own_membership(c: Cast) -> None:
+    """Her server signs what the practice's server proposes to it as her membership."""
+    room = c.hostile.open_room(c.hostile.user(f"praxis-{secrets.token_hex(4)}"))
     await room.invite(c.victim.user_id)
+    event = _template(room, "join", c.victim.user_id, note=c.marker, reason=c.marker) | {"words": c.marker}
+    c.hostile.answers["join", room.room_id] = {"room_version": room.version, "event": event}
 
 
 @route(Control.BARE)
-async def passes_on_words_in_the_rule_to_join_a_room_that_it_invites_to(c: Cast) -> None:
-    praxis = c.hostile.user("praxis")
-    rule = {"join_rule": "invite", "body": c.marker}
-    await c.hostile.open_room(praxis, care_state(praxis, join_rules=rule)).invite(c.victim.user_id)
+async def writes_words_into_the_victims_own_refusal(c: Cast) -> None:
+    room = c.hostile.open_room(c.hostile.user(f"praxis-{secrets.token_hex(4)}"))
+    await room.invite(c.victim.user_id)
+    event = _template(room, "leave", c.victim.user_id, note=c.marker, reason=c.marker) | {"words": c.marker}
+    c.hostile.answers["leave", room.room_id] = {"room_version": room.version, "event": event}
+    await call(c.scene, c.victim, "POST", f"/rooms/{quote(room.room_id)}/leave", {})
 
 
 @route(Control.BARE)
