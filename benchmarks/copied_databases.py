@@ -50,7 +50,7 @@ class Databases(Protocol):
 class SqliteFiles:
     """A file beside each homeserver."""
 
-    product = "SQLite, as PostgreSQL is not installed: Synapse changes no members of 1,000 there, nobody is invited"
+    product = "SQLite, as PostgreSQL is not installed; so nobody is invited into the larger room, Synapse could not"
     take_many_members = False
 
     def running_ours(self, home: Path, more_synapse: Mapping[str, object]) -> AbstractContextManager[Homeserver]:

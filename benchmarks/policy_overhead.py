@@ -4,9 +4,10 @@
 
 The three run on copies of one database with the same settings, on PostgreSQL where it is installed. Team rooms of 10
 and 1,000 members (with ``--quick`` 40) are written to, agents are invited there (into the larger one on PostgreSQL
-alone), and a practice is asked in chats. The homeservers are asked in turn, each while the others rest; root's run
-before whatever else the machine does. Prints a table and, as its last line, one JSON object: medians of the time that a
-client waits, and of the processor time. Measures for five minutes, after making the rooms, which takes about four.
+alone), and a patient writes to a practice and asks another one. The homeservers are asked in turn, each while the
+others rest; root's run before whatever else the machine does. Prints a table and, as its last line, one JSON object:
+medians of the time that a client waits, and of the processor time. Measures for five minutes, after making the rooms,
+which takes about four.
 """
 
 from __future__ import annotations
@@ -101,9 +102,10 @@ class Stage:
         Before them, the homeserver reads the whole state of the rooms, as it does when a client of a member signs in.
         Otherwise it would ask SQLite for 1,000 members by name at the first message: more than SQLite takes.
         """
-        await self._call(self.scene.writer, "GET", "/sync?timeout=0&set_presence=offline", None)
+        for one in self.scene.messages.values():
+            await self._call(one.writer, "GET", "/sync?timeout=0&set_presence=offline", None)
         for _ in range(_WARM_UP_ROUNDS):
-            for what in (*self.scene.rooms, *self.scene.invitations):
+            for what in (*self.scene.messages, *self.scene.invitations):
                 for number in range(INVITATIONS):
                     await self._ask(what, number)
                 await self.decline(what)
@@ -129,9 +131,9 @@ class Stage:
 
     async def _ask(self, what: str, number: int) -> float:
         """A message or an invitation; how long it took."""
-        if what in self.scene.rooms:
-            path = f"/rooms/{quote(self.scene.rooms[what])}/send/m.room.encrypted/{secrets.token_hex(8)}"
-            return await self._call(self.scene.writer, "PUT", path, _CIPHERTEXT)
+        if message := self.scene.messages.get(what):
+            path = f"/rooms/{quote(message.room_id)}/send/m.room.encrypted/{secrets.token_hex(8)}"
+            return await self._call(message.writer, "PUT", path, _CIPHERTEXT)
         one = self.scene.invitations[what][number]
         return await self._call(one.inviter, "POST", f"{one.path}/invite", {"user_id": one.invitee.user_id})
 
@@ -161,7 +163,7 @@ async def _measure(comparison: Comparison, for_s: float) -> tuple[list[Rounds], 
         servers = [stage.side.pid for stage in stages]
         others = [os.getpid(), *chain.from_iterable(stage.side.of_database() for stage in stages)]
         with kept_apart(servers, others), precedence([*servers, *others]) as runs_first:
-            await _play(stages, (*scene.rooms, *scene.invitations), for_s)
+            await _play(stages, (*scene.messages, *scene.invitations), for_s)
         return [stage.rounds for stage in stages], runs_first
 
 

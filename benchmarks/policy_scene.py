@@ -30,22 +30,28 @@ class Invitation:
 
 
 @dataclass(frozen=True, slots=True)
+class Writing:
+    """Where messages can be sent, and by whom."""
+
+    room_id: str
+    writer: SignedIn
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """What is measured, by the names of the figures.
 
     Attributes:
-        writer: is in all rooms that are written to.
-        rooms: the rooms that are written to.
+        messages: those that are sent one at a time.
         invitations: those that are made in one turn.
     """
 
-    writer: SignedIn
-    rooms: Mapping[str, str]
+    messages: Mapping[str, Writing]
     invitations: Mapping[str, Sequence[Invitation]]
 
 
 async def make_scene(homeserver: Homeserver, members: int, *, invites_into_large: bool) -> Scene:
-    """Makes two team rooms, the only kind that may have many members, and chats that a practice has declined.
+    """Makes two team rooms, the only kind that may have many members, a chat, and chats that a practice has declined.
 
     Args:
         homeserver: ours.
@@ -61,9 +67,15 @@ async def make_scene(homeserver: Homeserver, members: int, *, invites_into_large
     rooms = {"invite": small, f"invite_{members}": large} if invites_into_large else {"invite": small}
     invitations = {what: [Invitation(room_id, writer, guest) for guest in guests] for what, room_id in rooms.items()}
     chats = await _declined_chats(homeserver)
+    person, _, _, chat = await homeserver.care_room()
     # Synapse's directory of users follows the members from afar. Whoever starts before it has, works on for minutes.
     await homeserver.until(lambda: _has_followed(homeserver), within_s=_LONGEST_FOLLOWING_S)
-    return Scene(writer, {"send_10": small, f"send_{members}": large}, invitations | {"invite_chat": chats})
+    messages = {
+        "send_10": Writing(small, writer),
+        f"send_{members}": Writing(large, writer),
+        "send_chat": Writing(chat, person),
+    }
+    return Scene(messages, invitations | {"invite_chat": chats})
 
 
 def _has_followed(homeserver: Homeserver) -> bool:

@@ -132,7 +132,7 @@ class HekMessenger:
         )
         KeySignIn(api, config, accounts, statements)
         permissions = Permissions(api, settings.permissions.defaults)
-        age = ReachabilityAge(reachability, parties, settings.directory.max_age_minutes)
+        age = ReachabilityAge(parties, settings.directory.max_age_minutes)
         RoomMaking(
             api,
             house=house,

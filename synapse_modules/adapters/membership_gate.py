@@ -23,6 +23,7 @@ from synapse_modules.rules.room_form import FormFault
 from synapse_modules.store.rooms import Rooms
 from synapse_modules.store.rooms_in_making import RoomsInMaking
 
+_MOST_KNOWN = 100_000
 _ASKING = frozenset({AccountKind.INSURED, AccountKind.PRACTICE})
 
 
@@ -55,6 +56,7 @@ class MembershipGate:
         self._age = age
         self._refusals = refusals
         self._second_insured = second_insured_by_practice
+        self._made: set[str] = set()
         api.register_spam_checker_callbacks(federated_user_may_invite=self.federated_user_may_invite)
 
     async def judge(self, change: MembershipChange) -> dict[str, Any]:
@@ -145,7 +147,7 @@ class MembershipGate:
         others = [user_id for user_id in members if user_id != invitee.user_id]
         present = Counter((await self._parties.kinds(others)).values())
         given = Circumstances(
-            reachability_known=await self._age.is_known_for(inviter, [invitee]),
+            reachability_known=self._age.is_known_for(inviter, [invitee]),
             admitted=await self._permissions.admits(inviter, invitee),
             practices=present[AccountKind.PRACTICE],
             insured_people=present[AccountKind.INSURED],
@@ -153,10 +155,21 @@ class MembershipGate:
         )
         refusal = reach.check_invitation(inviter, invitee, room, self._house, given)
         is_accepted = room is not None and room.kind is RoomKind.CARE
-        if refusal is None and not is_accepted and await self._making.is_under_way(change.room_id):
+        if refusal is None and not is_accepted and await self._is_being_made(change.room_id):
             # It may lack its encryption, and is ended soon.
             return Refusal.REQUEST_ENDED
         return refusal
+
+    async def _is_being_made(self, room_id: str) -> bool:
+        """Whether a room is not made yet. One that is never goes back, so that each is read once in each process."""
+        if room_id in self._made:
+            return False
+        if await self._making.is_under_way(room_id):
+            return True
+        if len(self._made) > _MOST_KNOWN:
+            self._made.clear()
+        self._made.add(room_id)
+        return False
 
     async def _join(self, change: MembershipChange) -> Refusal | None:
         membership = await self._rooms.membership(change.room_id, change.target)

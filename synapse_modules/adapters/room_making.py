@@ -62,7 +62,7 @@ class RoomMaking:
         parties = await self._parties.of([creator, *wish.invitees])
         invitees = [parties[invitee] for invitee in wish.invitees]
         given = Circumstances(
-            reachability_known=await self._age.is_known_for(parties[creator], invitees),
+            reachability_known=self._age.is_known_for(parties[creator], invitees),
             # Nothing of more than one invitee becomes a chat, so that not many need to be asked.
             admitted=len(invitees) != 1 or await self._permissions.admits(parties[creator], invitees[0]),
         )

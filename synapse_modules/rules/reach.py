@@ -46,6 +46,8 @@ class Party:
     live: bool
     reachable: bool = False
     """Whether the directory says that insured people may reach it; for practices only."""
+    directory_heard_at: int = 0
+    """When the directory was last heard saying who may be reached, in milliseconds; known of local accounts only."""
 
     def may_act(self, *kinds: AccountKind) -> bool:
         """Whether it is live and of one of the kinds."""

@@ -81,14 +81,14 @@ class Accounts:
 
         def work(txn: Transaction) -> dict[str, Party]:
             txn.execute(
-                "SELECT a.user_id, a.kind, a.state, r.user_id FROM hek_account a"  # noqa: S608 - placeholders only
-                " LEFT JOIN hek_reachable r ON r.user_id = a.user_id"
+                "SELECT a.user_id, a.kind, a.state, r.user_id, (SELECT confirmed_at FROM hek_reachability)"  # noqa: S608
+                " FROM hek_account a LEFT JOIN hek_reachable r ON r.user_id = a.user_id"
                 f" WHERE a.user_id IN ({placeholders(user_ids)})",
                 tuple(user_ids),
             )
             known = {
-                user_id: Party(user_id, AccountKind(kind), state == AccountState.LIVE, reachable is not None)
-                for user_id, kind, state, reachable in txn.fetchall()
+                user_id: Party(user_id, AccountKind(kind), state == AccountState.LIVE, reachable is not None, int(at))
+                for user_id, kind, state, reachable, at in txn.fetchall()
             }
             return {user_id: known.get(user_id) or Party(user_id, None, live=False) for user_id in user_ids}
 

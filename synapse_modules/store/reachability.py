@@ -57,23 +57,21 @@ class _State:
 
     Attributes:
         version: of the set.
-        confirmed_at: when it was last confirmed, in milliseconds.
         aside: the version of the set put aside; 0 if there is none.
         mark: of the directory's history, told with the last page, whether that counts or was put aside.
     """
 
     version: int
-    confirmed_at: int
     aside: int
     mark: str
 
 
 def _read(txn: Transaction) -> _State:
-    txn.execute("SELECT version, confirmed_at, aside, mark FROM hek_reachability")
+    txn.execute("SELECT version, aside, mark FROM hek_reachability")
     row = txn.fetchone()
     assert row is not None
-    version, confirmed_at, aside, mark = row
-    return _State(int(version), int(confirmed_at), int(aside), str(mark))
+    version, aside, mark = row
+    return _State(int(version), int(aside), str(mark))
 
 
 def _run_for_each(txn: Transaction, statement: str, user_ids: Iterable[str]) -> None:
@@ -144,10 +142,6 @@ class Reachability:
         """What to ask from: of the set put aside if there is one."""
         state = await self._database.run("hek_reachability", _read)
         return Position(state.aside or state.version, state.mark)
-
-    async def confirmed_at(self) -> int:
-        """When the directory last said that the set is current, in milliseconds; 0 if it never did."""
-        return (await self._database.run("hek_reachability", _read)).confirmed_at
 
     async def reaches(self, user_id: str) -> bool:
         """Whether the directory lists a practice, of whatever server, as reachable for insured people."""
