@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from itertools import repeat
-from typing import NamedTuple
 
 import numpy as np
 
@@ -38,25 +37,42 @@ Fits = dict[int, list[SlotSet]]
 """The practices that a word fits, by level; those of a better level can be there again."""
 
 
-class _Left(NamedTuple):
-    """The practices that are left.
+class _Left:
+    """The practices that are left; what not every search needs of them is made when it is asked for."""
 
-    Attributes:
-        slots: sorted.
-        metres: how far each is, if a search has an origin.
-    """
+    def __init__(self, together: Slots | None, slots: SlotArray | None = None, metres: Metres | None = None) -> None:
+        """Takes them as a set or sorted in an array, and how far each is, if a search has an origin."""
+        self._together = together
+        self._slots = slots
+        self.metres = metres
 
-    slots: SlotArray
-    metres: Metres | None
+    def __len__(self) -> int:
+        return len(self._slots) if self._slots is not None else len(self.together)
+
+    @property
+    def together(self) -> Slots:
+        """All as a set."""
+        if self._together is None:
+            self._together = bitmap(self.slots)
+        return self._together
+
+    @property
+    def slots(self) -> SlotArray:
+        """All of them, sorted."""
+        if self._slots is None:
+            self._slots = members(self.together)
+        return self._slots
 
     def only(self, flags: Flags) -> _Left:
         """Those that are flagged."""
-        return _Left(self.slots[flags], None if self.metres is None else self.metres[flags])
+        return _Left(None, self.slots[flags], None if self.metres is None else self.metres[flags])
 
     def among(self, some: Slots) -> _Left:
         """Some of them."""
+        if self.metres is None:
+            return _Left(some)
         slots = members(some)
-        return _Left(slots, None if self.metres is None else self.metres[self.slots.searchsorted(slots)])
+        return _Left(some, slots, self.metres.take(self.slots.searchsorted(slots)))
 
 
 class Evaluation:
@@ -81,7 +97,7 @@ class Evaluation:
             chosen[-1][1].pop()
         hits = [hit for level, keys in chosen for hit in self._hits(query, level, keys)]
         position = self._position(chosen) if hits and more else None
-        return SearchPage(len(left.slots), tuple(hits), position, unknown)
+        return SearchPage(len(left), tuple(hits), position, unknown)
 
     def _fits(self, asked: str, vocabulary: Vocabulary) -> Fits:
         errors = 0 if self._is_medical(asked) else errors_allowed(asked)
@@ -98,8 +114,9 @@ class Evaluation:
         parts += [together([slots for sets in word.values() for slots in sets]) for word in words]
         left = self._narrowed(query, parts)
         if query.origin is None:
-            return _Left(members(left), None)
-        return _Left(*self._columns.places.measured(query.origin, members(left), query.within_m))
+            return _Left(left)
+        slots, metres = self._columns.places.measured(query.origin, members(left), query.within_m)
+        return _Left(left if len(slots) == len(left) else None, slots, metres)
 
     def _narrowed(self, query: SearchQuery, parts: list[Slots]) -> Slots:
         """Those that are in all of some sets; of a distance, all that are inside and some more."""
@@ -193,10 +210,10 @@ def _by_level(words: Sequence[Fits], left: _Left) -> Iterator[tuple[int, _Left]]
         left: practices that all of the words fit. Levels that nobody asks for are not looked at.
     """
     *better, last = sorted({level for word in words for level in word}) or [EXACT]
-    if not better or not len(left.slots):
+    if not better or not len(left):
         yield last, left
         return
-    remaining = whole = bitmap(left.slots)
+    remaining = whole = left.together
     fitting = [Slots() for _ in words]
     for level in better:
         part = remaining

@@ -29,7 +29,6 @@ _MOST_STRIPS = 400
 _STRIP_BITS, _EAST_BITS, _SLOT_BITS = 12, 20, 32
 _EAST = (2**_EAST_BITS - 1) / 360
 _NOWHERE = 2**64 - 1
-_SLOT = np.uint64(2**_SLOT_BITS - 1)
 
 
 class PositionColumn:
@@ -171,7 +170,7 @@ def slots_at(found: Sequence[Bounds]) -> NDArray[np.uint32]:
     """The slots that ``MapPlaces.around`` found, sorted."""
     if not found:
         return np.zeros(0, dtype=np.uint32)
-    slots = (np.concatenate(found) & _SLOT).astype(np.uint32)
+    slots = np.concatenate(found).astype(np.uint32)  # the other bits are cut off
     slots.sort()
     return slots
 
@@ -192,7 +191,7 @@ def _bounds(origin: Position, within_m: float) -> Bounds | None:
     count = math.floor(high * _STRIPS) - math.floor(low * _STRIPS) + 1
     strip = 1 << _EAST_BITS + _SLOT_BITS
     numbers = [number + place * strip for place in range(count) for number in (first, after_last)]
-    return np.array(numbers, dtype=np.uint64)
+    return np.frombuffer(array("Q", numbers), dtype=np.uint64)
 
 
 def _square_of_half_chord(distance_m: float) -> float:

@@ -28,8 +28,10 @@ _FEW = 16
 def together(sets: Sequence[SlotSet]) -> Slots:
     """What is in any of some sets; not to be changed, since it may be one of them."""
     few = [slots for slots in sets if isinstance(slots, bytes)]
-    many = [slots for slots in sets if not isinstance(slots, bytes)]
-    if few:
+    many = [slots for slots in sets if not isinstance(slots, bytes)] if len(few) < len(sets) else []
+    if len(few) == 1:
+        many.append(Slots(array("I", few[0])))
+    elif few:
         joined = np.frombuffer(bytearray().join(few), dtype=np.uint32)
         joined.sort()  # a bitmap takes slots in much faster by their order
         many.append(bitmap(joined))
