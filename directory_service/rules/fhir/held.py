@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from directory_service.rules.fhir.listing import Listing
-from directory_service.rules.index.entry import Indexer
+from directory_service.rules.index.entry import IndexedPractice, Indexer
 from directory_service.rules.index.practice_index import PracticeIndex
 from directory_service.rules.practice import Practice, is_listed
 
@@ -25,11 +25,13 @@ class Held:
 
     def load(self, practices: Iterable[Practice]) -> None:
         """Takes all practices that are listed, once at first; faster than one by one."""
-        entries = []
+        self.index.load(self._taken_in(practices))
+
+    def _taken_in(self, practices: Iterable[Practice]) -> Iterator[IndexedPractice]:
+        """One by one, since all entries at once would take more memory than the index itself."""
         for practice in practices:
             self.listing.put(practice)
-            entries.append(self._indexer.entry(practice))
-        self.index.load(entries)
+            yield self._indexer.entry(practice)
 
     def put(self, practice: Practice) -> None:
         """Takes a practice as it is now; one that is no longer listed is dropped."""

@@ -94,8 +94,9 @@ class Columns:
     def _load_keys(self, count: int) -> None:
         kept = self.kept
         self.name_words.load(kept.names[:count], str.split)
-        for column in (kept.names, kept.cities, kept.postcodes):
-            self.all_words.load(column[:count], str.split)
+        self.all_words.load_copy(self.name_words)
+        self.all_words.load(kept.cities[:count], str.split)
+        self.all_words.load(kept.postcodes[:count], str.split)
         self.all_words.load(kept.specialty_words[:count], tuple)
         self.cities.load(kept.cities[:count], alone)
         self.postcodes.load(kept.postcodes[:count], alone)

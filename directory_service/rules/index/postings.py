@@ -93,6 +93,10 @@ class Postings:
             known = self._slots.get(key)
             self._slots[key] = _kept(slots) if known is None else together([known, _kept(slots)])
 
+    def load_copy(self, other: Postings) -> None:
+        """Takes all slots of other keys in; there are none yet."""
+        self._slots = {key: one if isinstance(one, bytes) else one.copy() for key, one in other._slots.items()}
+
     def change(self, slot: int, before: set[str], after: set[str]) -> None:
         """Gives a practice other keys than it had."""
         for key in before - after:

@@ -42,8 +42,7 @@ class PracticeIndex:
 
     def load(self, entries: Iterable[IndexedPractice]) -> None:
         """Replaces everything; much faster than adding one by one. Of entries with the same id the last counts."""
-        columns = self._columns = Columns()
-        self._evaluation = Evaluation(columns, self._is_medical, self._instead)
+        columns = Columns()
         # Nothing that is made here is garbage; looking for some again and again would take most of the time.
         collecting = gc.isenabled()
         gc.disable()
@@ -52,6 +51,8 @@ class PracticeIndex:
         finally:
             if collecting:
                 gc.enable()
+        self._columns = columns
+        self._evaluation = Evaluation(columns, self._is_medical, self._instead)
         self._free = list(range(len(columns.kept) - 1, len(columns.slots) - 1, -1))
 
     def put(self, entry: IndexedPractice) -> None:

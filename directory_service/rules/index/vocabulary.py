@@ -82,6 +82,10 @@ class Vocabulary:
         """Gives slots 0, 1, 2, … the words of their values; nothing is asked before ``end_load``."""
         self._words.load(values, words_of)
 
+    def load_copy(self, other: Vocabulary) -> None:
+        """Takes all words of another vocabulary in; there are none yet."""
+        self._words.load_copy(other._words)
+
     def end_load(self) -> None:
         """All words of many practices are there; now they can be looked for."""
         words = sorted(self._words)
