@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
+
+import orjson
 
 from directory_service.rules.opening_hours import OpenState
 from directory_service.rules.profile import Feature, Grade, Position
@@ -86,7 +87,7 @@ class SearchPosition:
     def token(self) -> str:
         """The position as a text for links."""
         parts = [self.level, self.distance_m, self.name, self.resource_id]
-        return base64.urlsafe_b64encode(json.dumps(parts, separators=(",", ":")).encode()).decode().rstrip("=")
+        return base64.urlsafe_b64encode(orjson.dumps(parts)).decode().rstrip("=")
 
     @classmethod
     def from_token(cls, token: str) -> SearchPosition:
@@ -96,10 +97,10 @@ class SearchPosition:
             ValueError: if it is not one of ours.
         """
         try:
-            level, distance, name, resource_id = json.loads(
+            level, distance, name, resource_id = orjson.loads(
                 base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True)
             )
-        except (binascii.Error, ValueError, TypeError, RecursionError):
+        except (binascii.Error, ValueError, TypeError):
             raise ValueError("not a position") from None
         numbers = type(level) is int and type(distance) is int
         texts = isinstance(name, str) and isinstance(resource_id, str) and f"{name}{resource_id}".isprintable()
