@@ -141,7 +141,9 @@ class MembershipGate:
 
     async def _invitation(self, change: MembershipChange) -> Refusal | None:
         room, members = await self._register.look(change.room_id)
-        parties = await self._parties.of([change.sender, change.target])
+        is_team = room is not None and room.kind is RoomKind.TEAM
+        find = self._parties.colleagues if is_team else self._parties.of
+        parties = await find([change.sender, change.target])
         inviter, invitee = parties[change.sender], parties[change.target]
         # Of a chat alone; in no other room does it matter who is there.
         others = [user_id for user_id in members if user_id != invitee.user_id]

@@ -75,6 +75,20 @@ class Parties:
             found[user_id] = Party(user_id, kind, live=kind is not None, reachable=reachable)
         return found
 
+    async def colleagues(self, user_ids: Sequence[str]) -> dict[str, Party]:
+        """HEK's own people and accounts, for what they do among themselves; each process knows them by heart.
+
+        Whether somebody lives is Synapse's own word here: it keeps that in memory, and takes it back in all processes
+        when an account is locked or deactivated.
+        """
+        kinds = await self.kinds(user_ids)
+        found = {}
+        for user_id in user_ids:
+            known = await self._api.get_userinfo_by_id(user_id) if self._is_local(user_id) else None
+            live = known is not None and not (known.locked or known.is_deactivated)
+            found[user_id] = Party(user_id, kinds.get(user_id), live=live)
+        return found
+
     async def kinds(self, user_ids: Sequence[str]) -> dict[str, AccountKind]:
         """The kinds of those users that have one; of other servers by the list that is stored, however old it is.
 

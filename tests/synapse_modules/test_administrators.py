@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 
-from tests.synapse_modules.homeserver_under_test import OPERATOR, Homeserver, SignedIn
+from tests.synapse_modules.homeserver_under_test import OPERATOR, SUPPORT, Homeserver, SignedIn
 
 
 async def _call(
@@ -35,3 +36,15 @@ async def test_a_row_in_synapses_table_gives_no_rights(homeserver: Homeserver) -
     homeserver.change_row("UPDATE users SET admin = 1 WHERE name = ?", person.user_id)
     status, answer = await _call(homeserver, person, "GET", "/v2/users?limit=1")
     assert (status, answer["errcode"]) == (403, "M_FORBIDDEN")
+
+
+async def test_an_agent_who_is_locked_or_deactivated_is_in_no_team(homeserver: Homeserver) -> None:
+    bot, operator = await homeserver.own_account(SUPPORT, "bot"), await homeserver.own_account(OPERATOR, "operator")
+    _, made = await homeserver.create_room(bot, room_alias_name=f"team-{bot.device_id}-locked")
+    for name, change in (("see", {"locked": True}), ("moor", {"deactivated": True})):
+        agent = await homeserver.new_agent(name)
+        assert (await homeserver.invite(bot, made["room_id"], agent.user_id))[0] == 200
+        assert (await homeserver.call(agent, "POST", f"/rooms/{quote(made['room_id'])}/leave", {}))[0] == 200
+        status, answer = await _call(homeserver, operator, "PUT", f"/v2/users/{agent.user_id}", change)
+        assert status == 200, answer
+        assert (await homeserver.invite(bot, made["room_id"], agent.user_id))[0] == 403
