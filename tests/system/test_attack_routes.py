@@ -26,7 +26,7 @@ def trials(request: pytest.FixtureRequest, federation: Federation) -> Iterator[M
 @pytest.mark.parametrize("route", TABLE, ids=[route.name for route in TABLE])
 def test_route(trials: Mapping[str, Future[Trial]], route: Route) -> None:
     trial = trials[route.name].result()
-    assert trial.permitted, "nobody at all gets through: the attempt shows nothing"
+    assert trial.permitted, "what is at stake shows between nobody: the attempt shows nothing"
     assert bool(trial.attempted) is bool(route.open_because), trial.attempted
 
 

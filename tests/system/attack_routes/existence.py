@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.system.attack_routes.people import Answer, Cast, filled
-from tests.system.attack_routes.table import ELSEWHERE, Control, route
+from tests.system.attack_routes.table import ELSEWHERE, Control, Sign, route
 
 
 @contextmanager
@@ -36,7 +36,7 @@ def _asks(
 ) -> None:
     """A question about somebody; ``{user}`` stands for who it is, and ``body`` is made of that and of a device."""
 
-    @route(control, name=name)
+    @route(control, name=name, aims=Sign.TOLD)
     async def asks(c: Cast) -> None:
         with _both(c) as note:
             for user_id in _people(c):
@@ -55,7 +55,7 @@ _asks(
 _asks("by an invitation", Control.PERMITTED, "POST", "/createRoom", lambda who, _device: {"invite": [who]})
 
 
-@route(Control.ACQUAINTED)
+@route(Control.ACQUAINTED, aims=Sign.TOLD)
 async def by_a_signature(c: Cast) -> None:
     """Of a device, whose id is known; it is not valid, and what is said of that depends on whether there is one."""
     with _both(c) as note:
@@ -66,21 +66,21 @@ async def by_a_signature(c: Cast) -> None:
             note(user_id, await c.asks("POST", "/keys/signatures/upload", body))
 
 
-@route(Control.LISTED_ACQUAINTED, homes=ELSEWHERE)
+@route(Control.LISTED_ACQUAINTED, homes=ELSEWHERE, aims=Sign.TOLD)
 async def by_the_profile_from_elsewhere(c: Cast) -> None:
     with _both(c) as note:
         for user_id in _people(c):
             note(user_id, await c.remote("GET", f"/v1/query/profile?user_id={quote(user_id, safe='')}"))
 
 
-@route(Control.LISTED_ACQUAINTED, homes=ELSEWHERE)
+@route(Control.LISTED_ACQUAINTED, homes=ELSEWHERE, aims=Sign.TOLD)
 async def by_the_devices_from_elsewhere(c: Cast) -> None:
     with _both(c) as note:
         for user_id in _people(c):
             note(user_id, await c.remote("GET", f"/v1/user/devices/{quote(user_id, safe='')}"))
 
 
-@route(Control.LISTED, homes=ELSEWHERE)
+@route(Control.LISTED, homes=ELSEWHERE, aims=Sign.TOLD)
 async def by_an_invitation_from_elsewhere(c: Cast) -> None:
     """All that counts is whether it is taken; its answer is the whole event."""
     with _both(c) as note:

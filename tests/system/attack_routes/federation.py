@@ -13,7 +13,7 @@ from synapse.crypto.event_signing import add_hashes_and_signatures
 from tests.clients.hostile_server import HostileRoom, care_state
 from tests.synapse_modules.homeserver_under_test import CIPHERTEXT
 from tests.system.attack_routes.people import Cast, call
-from tests.system.attack_routes.table import ELSEWHERE, Control, route
+from tests.system.attack_routes.table import ELSEWHERE, Control, Sign, route
 
 # -- An outsider writes to the victim himself -------------------------------------------------------------------------
 
@@ -45,22 +45,22 @@ async def opens_a_public_room(c: Cast) -> None:
     await c.asks("POST", path, {}, who=c.victim)
 
 
-@route(Control.LISTED_ACQUAINTED, homes=ELSEWHERE)
+@route(Control.LISTED_ACQUAINTED, homes=ELSEWHERE, aims=Sign.TOLD)
 async def asks_for_the_profile(c: Cast) -> None:
     await c.remote("GET", f"/v1/query/profile?user_id={quote(c.victim.user_id, safe='')}")
 
 
-@route(Control.LISTED_ACQUAINTED, homes=ELSEWHERE)
+@route(Control.LISTED_ACQUAINTED, homes=ELSEWHERE, aims=Sign.TOLD)
 async def asks_for_the_devices(c: Cast) -> None:
     await c.remote("GET", f"/v1/user/devices/{quote(c.victim.user_id, safe='')}")
 
 
-@route(Control.LISTED_ACQUAINTED, homes=ELSEWHERE)
+@route(Control.LISTED_ACQUAINTED, homes=ELSEWHERE, aims=Sign.TOLD)
 async def asks_for_the_keys(c: Cast) -> None:
     await c.remote("POST", "/v1/user/keys/query", {"device_keys": {c.victim.user_id: []}})
 
 
-@route(Control.LISTED_ACQUAINTED, homes=ELSEWHERE)
+@route(Control.LISTED_ACQUAINTED, homes=ELSEWHERE, aims=Sign.TOLD)
 async def asks_for_a_one_time_key(c: Cast) -> None:
     wanted = {c.victim.user_id: {c.victim.device_id: "signed_curve25519"}}
     await c.remote("POST", "/v1/user/keys/claim", {"one_time_keys": wanted})

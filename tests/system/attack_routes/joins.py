@@ -7,7 +7,7 @@ from urllib.parse import quote
 
 from tests.synapse_modules.homeserver_under_test import MEGOLM
 from tests.system.attack_routes.people import Cast
-from tests.system.attack_routes.table import Control, route
+from tests.system.attack_routes.table import Control, Sign, route
 
 
 def _rules(rule: str, **more: Any) -> dict[str, Any]:
@@ -63,14 +63,14 @@ async def by_being_in_another_room(c: Cast) -> None:
     await c.enters(c.victim, room)
 
 
-@route(Control.BARE)
+@route(Control.BARE, aims=Sign.ROOM)
 async def by_an_alias(c: Cast) -> None:
     alias = f"treff-{c.marker}"
     await c.opens(preset="public_chat", room_alias_name=alias)
     await c.enters(c.victim, f"#{alias}:{c.scene.server_name}")
 
 
-@route(Control.BARE)
+@route(Control.BARE, aims=Sign.ROOM)
 async def by_an_alias_that_is_set_afterwards(c: Cast) -> None:
     alias = f"#treff-{c.marker}:{c.scene.server_name}"
     room = await c.opens(preset="public_chat")

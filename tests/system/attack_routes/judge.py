@@ -8,12 +8,11 @@ from typing import Any
 
 from tests.synapse_modules.federation import Federation
 from tests.system.attack_routes.people import BareScene, Cast, Scene, SceneOfOurs, call, look, publish_keys, rooms_of
-from tests.system.attack_routes.table import Control, Route
+from tests.system.attack_routes.table import Control, Route, Sign
 
-TOLD, WORDS, FACE, ROOM = "told of her", "words shown", "person shown", "common room"
-MOMENT = "seen at this moment"
-_IN_A_COMMON_ROOM = frozenset({TOLD, WORDS, MOMENT})
+_IN_A_COMMON_ROOM = frozenset({Sign.TOLD, Sign.WORDS, Sign.MOMENT})
 """What an attempt adds between people who see each other already."""
+_ACQUAINTED = frozenset({Control.ACQUAINTED, Control.INSIDE, Control.LISTED_ACQUAINTED, Control.LISTED_INSIDE})
 
 
 class Judge:
@@ -23,7 +22,7 @@ class Judge:
         self._federation = federation
         self._ours, self._bare = SceneOfOurs(federation), BareScene(federation)
 
-    async def attack(self, route: Route, scene: Scene | None = None) -> set[str]:
+    async def attack(self, route: Route, scene: Scene | None = None) -> set[Sign]:
         """By what an insured person is reached by another one; nothing if she is not.
 
         Args:
@@ -32,17 +31,20 @@ class Judge:
         """
         return await _happens(route, await _cast(scene or self._ours, route.home))
 
-    async def control(self, route: Route) -> set[str]:
-        """The same attempt between parties who may."""
+    async def control(self, route: Route) -> set[Sign]:
+        """What is at stake, of the same attempt between parties who may."""
         match route.control:
             case Control.BARE:
-                return await self.attack(route, self._bare)
+                cast = await _cast(self._bare, route.home)
             case Control.PERMITTED:
-                return await _happens(route, await _cast(self._ours, route.home, victim="practice"))
+                cast = await _cast(self._ours, route.home, victim="practice")
             case Control.LISTED:
-                return await _happens(route, await _cast(self._ours, "hostile"))
+                cast = await _cast(self._ours, "hostile")
             case _:
-                return await _happens(route, await self._in_a_common_room(route)) & _IN_A_COMMON_ROOM
+                cast = await self._in_a_common_room(route)
+        signs = await _happens(route, cast)
+        added = _IN_A_COMMON_ROOM if route.control in _ACQUAINTED else signs
+        return signs & added & route.at_stake(cast)
 
     async def _in_a_common_room(self, route: Route) -> Cast:
         match route.control:
@@ -77,14 +79,14 @@ async def _cast(scene: Scene, home: str, *, attacker: str = "person", victim: st
         victim=suffers,
         home=server,
         outsider=outsider,
-        marker=f"words{secrets.token_hex(8)}",
+        words=f"words{secrets.token_hex(8)}",
         secrets={name, key, suffers.device_id},
         faces={attacks.user_id, outsider},
         since=before["next_batch"],
     )
 
 
-async def _happens(route: Route, cast: Cast) -> set[str]:
+async def _happens(route: Route, cast: Cast) -> set[Sign]:
     await route.attempt(cast)
     await cast.scene.settles()
     before = await look(cast.scene, cast.victim, cast.since)
@@ -96,10 +98,10 @@ async def _happens(route: Route, cast: Cast) -> set[str]:
     signs |= _signs(cast, after)
     hers = _rooms(after, "join") | _rooms(after, "invite") | _rooms(before, "invite")
     if hers & await rooms_of(cast.scene, cast.attacker):
-        signs.add(ROOM)
+        signs.add(Sign.ROOM)
     answered = json.dumps(cast.answers)
     if cast.has_learned or any(secret in answered for secret in cast.secrets):
-        signs.add(TOLD)
+        signs.add(Sign.TOLD)
     return signs
 
 
@@ -107,7 +109,7 @@ def _rooms(seen: dict[str, Any], membership: str) -> set[str]:
     return set(seen["sync"].get("rooms", {}).get(membership, {}))
 
 
-def _signs(cast: Cast, seen: dict[str, Any]) -> set[str]:
+def _signs(cast: Cast, seen: dict[str, Any]) -> set[Sign]:
     def shows(part: object, *looked_for: str) -> bool:
         shown = json.dumps(part)
         return any(one in shown for one in looked_for)
@@ -115,8 +117,8 @@ def _signs(cast: Cast, seen: dict[str, Any]) -> set[str]:
     rooms = seen["sync"].get("rooms", {}).get("join", {}).values()
     moments = [seen["sync"].get("presence"), *(room.get("ephemeral") for room in rooms)]
     signs = {
-        FACE: shows(seen, *cast.faces),
-        WORDS: shows(seen, cast.marker),
-        MOMENT: shows(moments, *cast.faces),
+        Sign.FACE: shows(seen, *cast.faces),
+        Sign.WORDS: shows(seen, cast.words),
+        Sign.MOMENT: shows(moments, *cast.faces),
     }
     return {sign for sign, is_there in signs.items() if is_there}

@@ -6,23 +6,23 @@ from typing import Any
 from urllib.parse import quote
 
 from tests.system.attack_routes.people import Cast
-from tests.system.attack_routes.table import ELSEWHERE, Control, route
+from tests.system.attack_routes.table import ELSEWHERE, Control, Sign, route
 
 
-@route(Control.INSIDE)
+@route(Control.INSIDE, aims=Sign.MOMENT)
 async def types_in_the_victims_chat(c: Cast) -> None:
     path = f"/rooms/{quote(await c.victims_chat())}/typing/{quote(c.attacker.user_id)}"
     await c.asks("PUT", path, {"typing": True, "timeout": 60_000})
 
 
-@route(Control.INSIDE)
+@route(Control.INSIDE, aims=Sign.MOMENT)
 async def reads_in_the_victims_chat(c: Cast) -> None:
     room = await c.victims_chat()
     _, message = await c.victim_writes(room)
     await c.asks("POST", f"/rooms/{quote(room)}/receipt/m.read/{quote(message)}", {})
 
 
-@route(Control.INSIDE)
+@route(Control.INSIDE, aims=Sign.MOMENT)
 async def marks_the_victims_chat_as_read(c: Cast) -> None:
     room = await c.victims_chat()
     _, message = await c.victim_writes(room)
@@ -49,12 +49,12 @@ async def _tells(c: Cast, kind: str, content: dict[str, Any]) -> None:
     await c.home.transaction(edus=[{"edu_type": kind, "content": content}])
 
 
-@route(Control.LISTED_INSIDE, homes=ELSEWHERE)
+@route(Control.LISTED_INSIDE, homes=ELSEWHERE, aims=Sign.MOMENT)
 async def types_from_elsewhere_in_the_victims_chat(c: Cast) -> None:
     await _tells(c, "m.typing", {"room_id": await c.victims_chat(), "user_id": c.outsider, "typing": True})
 
 
-@route(Control.LISTED_INSIDE, homes=ELSEWHERE)
+@route(Control.LISTED_INSIDE, homes=ELSEWHERE, aims=Sign.MOMENT)
 async def reads_from_elsewhere_in_the_victims_chat(c: Cast) -> None:
     room = await c.victims_chat()
     _, message = await c.victim_writes(room)

@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 from tests.synapse_modules.homeserver_under_test import CIPHERTEXT
 from tests.system.attack_routes.people import Cast, filled
-from tests.system.attack_routes.table import ELSEWHERE, Control, route
+from tests.system.attack_routes.table import ELSEWHERE, Control, Sign, route
 
 _V1 = "/_matrix/client/v1"
 
@@ -26,7 +26,7 @@ async def _filled(c: Cast, room: str, path: str, body: object) -> tuple[str, Any
 
 
 def _reads(name: str, path: str, *, prefix: str = "/_matrix/client/v3", body: object = None) -> None:
-    @route(Control.INSIDE, name=name)
+    @route(Control.INSIDE, name=name, aims=Sign.TOLD)
     async def reads(c: Cast) -> None:
         address, said = await _filled(c, await c.victims_chat(), path, body)
         await c.asks("GET" if body is None else "POST", address, said, prefix=prefix)
@@ -59,7 +59,7 @@ _reads("peek", "/events?room_id={room}&timeout=0&from=s0_0_0_0_0_0_0_0_0_0_0", p
 def _fetches(name: str, method: str, path: str, body: object = None) -> None:
     """A question of another server's; the placeholders are those above."""
 
-    @route(Control.LISTED_INSIDE, homes=ELSEWHERE, name=f"{name} from elsewhere")
+    @route(Control.LISTED_INSIDE, homes=ELSEWHERE, name=f"{name} from elsewhere", aims=Sign.TOLD)
     async def fetches(c: Cast) -> None:
         room = await c.victims_chat()
         address, said = await _filled(c, room, path, body)

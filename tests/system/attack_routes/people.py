@@ -148,7 +148,8 @@ class Cast:
         victim: who must not be reached; insured, unless it is a control.
         home: the outsider's server.
         outsider: a person of that server; insured there, unless it is a control.
-        marker: the words that the attacker wants the victim to read.
+        words: that the attacker wants the victim to read.
+        has_words: whether the attempt says them.
         faces: user ids in which the victim would recognise the attacker.
         secrets: by which the attacker's side would know that it was told of the victim.
         chat: a chat of the victim's that is there already.
@@ -163,7 +164,7 @@ class Cast:
     victim: SignedIn
     home: HostileServer
     outsider: str
-    marker: str
+    words: str
     secrets: set[str]
     chat: str = ""
     faces: set[str] = field(default_factory=set)
@@ -171,6 +172,13 @@ class Cast:
     has_learned: bool = False
     shown: list[object] = field(default_factory=list)
     since: str = ""
+    has_words: bool = False
+
+    @property
+    def marker(self) -> str:
+        """The words, to be said."""
+        self.has_words = True
+        return self.words
 
     # -- Calls --------------------------------------------------------------------------------------------------------
 

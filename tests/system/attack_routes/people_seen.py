@@ -8,7 +8,7 @@ from typing import Any
 import aiohttp
 
 from tests.system.attack_routes.people import Cast, filled
-from tests.system.attack_routes.table import ELSEWHERE, Control, route
+from tests.system.attack_routes.table import ELSEWHERE, Control, Sign, route
 
 
 def _asks(name: str, method: str, path: str, body: Any = None, *, prefix: str = "/_matrix/client/v3") -> None:
@@ -23,7 +23,7 @@ def _asks(name: str, method: str, path: str, body: Any = None, *, prefix: str = 
             return value.replace("{user}", c.victim.user_id).replace("{device}", c.victim.device_id)
         return value
 
-    @route(Control.ACQUAINTED, name=name)
+    @route(Control.ACQUAINTED, name=name, aims=Sign.TOLD)
     async def asks(c: Cast) -> None:
         await c.asks(method, filled(path, user=c.victim.user_id), named(c, body), prefix=prefix)
 
@@ -68,23 +68,23 @@ async def _put_a_file(c: Cast) -> str:
     return str(put["content_uri"]).rpartition("/")[2]
 
 
-@route(Control.INSIDE)
+@route(Control.INSIDE, aims=Sign.TOLD)
 async def file_whose_id_is_known(c: Cast) -> None:
     path = f"/media/download/{c.scene.server_name}/{await _put_a_file(c)}"
     await c.asks("GET", path, prefix="/_matrix/client/v1")
 
 
-@route(Control.LISTED_INSIDE, homes=ELSEWHERE)
+@route(Control.LISTED_INSIDE, homes=ELSEWHERE, aims=Sign.TOLD)
 async def file_whose_id_is_known_elsewhere(c: Cast) -> None:
     await c.remote("GET", f"/v1/media/download/{await _put_a_file(c)}")
 
 
-@route(Control.PERMITTED)
+@route(Control.PERMITTED, aims=Sign.TOLD)
 async def search_by_name(c: Cast) -> None:
     await _searched(c, "/_matrix/client/v3")
 
 
-@route(Control.PERMITTED)
+@route(Control.PERMITTED, aims=Sign.TOLD)
 async def search_by_the_old_interface(c: Cast) -> None:
     await _searched(c, "/_matrix/client/r0")
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from urllib.parse import quote
 
 from tests.synapse_modules.homeserver_under_test import CIPHERTEXT
 from tests.system.attack_routes.people import Cast, filled
-from tests.system.attack_routes.table import Control, route
+from tests.system.attack_routes.table import Control, Sign, route
 
 
 async def _leaves(c: Cast, who: str, room: str, *, forgets: bool = False) -> None:
@@ -56,7 +57,7 @@ async def is_entered_again_by_its_id(c: Cast) -> None:
     await c.enters(c.victim, room)
 
 
-@route(Control.BARE)
+@route(Control.BARE, aims=Sign.ROOM)
 async def is_entered_again_by_an_old_alias(c: Cast) -> None:
     alias = f"#alt-{c.marker}:{c.scene.server_name}"
     practice = await c.practice()
@@ -92,28 +93,28 @@ async def gets_the_attacker_by_the_power_that_the_victim_left(c: Cast) -> None:
 
 
 def _reads_what_was_left(name: str, path: str, *, prefix: str = "/_matrix/client/v3") -> None:
-    """The victim has left a chat, the practice lets the attacker in; ``{room}`` and ``{message}`` are of that chat."""
+    """The victim left a chat, the practice lets the attacker in; ``{room}``, ``{message}``, ``{moment}`` are of it."""
 
-    @route(Control.BARE, name=f"shows what the victim left by {name}")
+    @route(Control.BARE, name=f"shows what the victim left by {name}", aims=Sign.TOLD)
     async def reads(c: Cast) -> None:
         practice = await c.practice()
         room = await c.chat_of(c.victim, practice)
         _, message = await c.victim_writes(room)
+        moment = str(int(time.time() * 1000))
         await _leaves(c, "victim", room)
         await c.invites(room, c.attacker.user_id, who=practice)
         await c.enters(c.attacker, room)
-        await c.asks("GET", filled(path, room=room, message=message), prefix=prefix)
+        await c.asks("GET", filled(path, room=room, message=message, moment=moment), prefix=prefix)
 
 
 _V1 = "/_matrix/client/v1"
 _reads_what_was_left("its messages", "/rooms/{room}/messages?dir=b&limit=100")
 _reads_what_was_left("what surrounds an event", "/rooms/{room}/context/{message}")
 _reads_what_was_left("what answers an event", "/rooms/{room}/relations/{message}", prefix=_V1)
-_reads_what_was_left("the event of a moment", "/rooms/{room}/timestamp_to_event?ts=9999999999999&dir=b", prefix=_V1)
-_reads_what_was_left("its members", "/rooms/{room}/members?not_membership=join")
+_reads_what_was_left("the event of a moment", "/rooms/{room}/timestamp_to_event?ts={moment}&dir=b", prefix=_V1)
 
 
-@route(Control.BARE)
+@route(Control.BARE, aims=Sign.TOLD)
 async def shows_what_the_victim_left_by_a_search(c: Cast) -> None:
     """Of a message in clear, since Synapse finds no others."""
     practice = await c.practice()

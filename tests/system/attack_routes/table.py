@@ -23,6 +23,20 @@ class Control(StrEnum):
     BARE = "the same two people on a Synapse without the module"
 
 
+class Sign(StrEnum):
+    """By what the victim is reached."""
+
+    TOLD = "told of her"
+    WORDS = "words shown"
+    FACE = "person shown"
+    ROOM = "common room"
+    MOMENT = "seen at this moment"
+
+
+MEETING = frozenset({Sign.FACE, Sign.ROOM})
+"""By one of these somebody is reached who is brought together with somebody else."""
+
+
 @dataclass(frozen=True)
 class Route:
     """One way by which an insured person tries to reach another.
@@ -33,6 +47,7 @@ class Route:
         home: the server of the outsider who takes part, by its name in the scene.
         attempt: does it; what the attacker is answered on the way is kept by the cast.
         open_because: the proof that it cannot be closed; empty if it is.
+        aims: what is at stake; None for words, if the attempt says any, otherwise that the two meet.
     """
 
     name: str
@@ -40,6 +55,13 @@ class Route:
     home: str
     attempt: Attempt
     open_because: str = ""
+    aims: Sign | None = None
+
+    def at_stake(self, cast: Cast) -> frozenset[Sign]:
+        """The signs of which one must show between those who may, or the attempt shows nothing."""
+        if self.aims is not None:
+            return frozenset({self.aims})
+        return frozenset({Sign.WORDS}) if cast.has_words else MEETING
 
 
 TABLE: list[Route] = []
@@ -48,7 +70,12 @@ ELSEWHERE = ("insurer", "stranger")
 
 
 def route(
-    control: Control, *, homes: tuple[str, ...] = ("",), name: str = "", open_because: str = ""
+    control: Control,
+    *,
+    homes: tuple[str, ...] = ("",),
+    name: str = "",
+    open_because: str = "",
+    aims: Sign | None = None,
 ) -> Callable[[Attempt], Attempt]:
     """Enters an attempt into the table, once for each home of the outsider."""
 
@@ -58,7 +85,7 @@ def route(
             words = [subject, name or attempt.__name__, home]
             full = "-".join(word.replace("_", " ") for word in words if word)
             assert full not in {one.name for one in TABLE}, full
-            TABLE.append(Route(full, control, home or "insurer", attempt, open_because))
+            TABLE.append(Route(full, control, home or "insurer", attempt, open_because, aims))
         return attempt
 
     return enter

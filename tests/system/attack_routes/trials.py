@@ -12,7 +12,7 @@ from typing import Any
 
 from tests.synapse_modules.federation import Federation
 from tests.system.attack_routes.judge import Judge
-from tests.system.attack_routes.table import Route
+from tests.system.attack_routes.table import Route, Sign
 
 AT_ONCE = 6
 """How many routes are tried at once; the homeservers have one thread each."""
@@ -20,10 +20,10 @@ AT_ONCE = 6
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """By what the victim was reached, and by what somebody who may be is reached in the same way."""
+    """By what the victim was reached, and what of what is at stake shows between those who may."""
 
-    attempted: frozenset[str]
-    permitted: frozenset[str]
+    attempted: frozenset[Sign]
+    permitted: frozenset[Sign]
 
 
 async def _try(judge: Judge, route: Route, places: asyncio.Semaphore) -> Trial:
