@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from tests.synapse_modules.homeserver_under_test import CIPHERTEXT, SignedIn
 from tests.system.attack_routes.people import Cast, call, filled
-from tests.system.attack_routes.table import Control, route
+from tests.system.attack_routes.table import Control, Sign, route
 
 
 @route(Control.BARE)
@@ -88,7 +88,7 @@ async def moves_the_victims_chat_by_the_newer_call(c: Cast) -> None:
     await _closes_the_victims_chat(c, "v2")
 
 
-@route(Control.BARE)
+@route(Control.BARE, aims=Sign.TOLD)
 async def hands_out_a_token_of_the_victims(c: Cast) -> None:
     _, answer = await c.admin("POST", f"/v1/users/{quote(c.victim.user_id)}/login", {})
     stolen = SignedIn(c.victim.user_id, str(answer.get("access_token", "none")), "")
@@ -218,7 +218,7 @@ async def makes_the_attacker_one_by_the_newer_call(c: Cast) -> None:
 def _reads_as_one(name: str, path: str) -> None:
     """What she is shown then; ``{user}``, ``{room}`` and ``{event}`` are the victim's."""
 
-    @route(Control.BARE, name=f"makes the attacker one who reads {name}")
+    @route(Control.BARE, name=f"makes the attacker one who reads {name}", aims=Sign.TOLD)
     async def reads(c: Cast) -> None:
         room = await c.victims_chat()
         member, _ = await c.victim_writes(room)
