@@ -287,9 +287,14 @@ class Homeserver:
     def command(self) -> list[str]:
         return [sys.executable, "-m", "synapse.app.homeserver", "-c", str(self.folder / "homeserver.yaml")]
 
-    def start(self) -> None:
+    def launch(self) -> None:
+        """Starts it without waiting until it answers."""
         log = (self.folder / "homeserver.log").open("ab")
         self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, cwd=REPOSITORY)
+
+    def start(self) -> None:
+        self.launch()
+        assert self.process is not None
         wait_until_it_answers(self.base, self.process, self.folder / "homeserver.log")
 
     def stop(self, how: signal.Signals = signal.SIGTERM) -> None:

@@ -81,13 +81,18 @@ def add_switch(folder: Path) -> None:
     (folder / "homeserver.yaml").write_text(yaml.safe_dump(settings))
 
 
-def restart(homeserver: Homeserver, point: str | None = None, victim: str = "homeserver") -> None:
-    """Starts the homeserver again, with the point at which it or its database dies if one is given."""
+def end_with_point(homeserver: Homeserver, point: str | None, victim: str) -> None:
+    """Stops the homeserver if it runs, and says at which point it or its database dies the next time."""
     assert homeserver.process is not None
     if homeserver.process.poll() is None:
         homeserver.stop()
     if point is not None:
         Path(homeserver.folder, "point").write_text(f"{point} {victim}")
+
+
+def restart(homeserver: Homeserver, point: str | None = None, victim: str = "homeserver") -> None:
+    """Starts the homeserver again, with the point at which it or its database dies if one is given."""
+    end_with_point(homeserver, point, victim)
     # A point that is reached right after the start may be reached before the test could see it run.
     with suppress(AssertionError):
         homeserver.start()
@@ -281,8 +286,11 @@ async def test_a_deactivation_whose_database_crashes_at_every_stage_is_finished(
             return log.read_text().count("all server processes terminated; reinitializing")
 
         for number, point in enumerate(_STAGES, start=1):
-            restart(homeserver, point, str(postmaster))
+            # It would try again soon, and might have finished before anybody looked.
+            end_with_point(homeserver, point, str(postmaster))
+            homeserver.launch()
             await homeserver.until(lambda: crashes() == number, 60)  # noqa: B023 - used at once
+            homeserver.stop(signal.SIGKILL)
             await homeserver.until(lambda: answers(homeserver), 60)
             assert state(homeserver, person)[0] == "deactivating"
         restart(homeserver)
