@@ -36,10 +36,7 @@ class FederationForms:
         Raises:
             SynapseError: if it cannot be read, or says more than an invitation.
         """
-        read = event_form.invitation(content)
-        if read is None:
-            raise self.unreadable()
-        return read
+        return self._readable(event_form.invitation(content))
 
     def read_membership(self, content: object) -> dict[str, Any]:
         """What is taken of a request with a membership in a room of ours.
@@ -47,10 +44,7 @@ class FederationForms:
         Raises:
             SynapseError: if it cannot be read, or says more than a membership.
         """
-        read = event_form.membership(content)
-        if read is None:
-            raise self.unreadable()
-        return read
+        return self._readable(event_form.membership(content))
 
     def check_question(self, content: Mapping[str, Any]) -> None:
         """Called before a question for missed events is answered.
@@ -67,10 +61,7 @@ class FederationForms:
         Raises:
             SynapseError: if nothing of it can.
         """
-        read = event_form.transaction(content)
-        if read is None:
-            raise self.unreadable()
-        return read
+        return self._readable(event_form.transaction(content))
 
     def own_membership(self, answer: object, room_id: str, user_id: str, membership: str) -> dict[str, Any] | None:
         """The answer with a template for somebody's own membership event, none of it the other server's word."""
@@ -79,3 +70,8 @@ class FederationForms:
     def unreadable(self) -> SynapseError:
         """What a server is told whose request cannot be read."""
         return self._refusals.error(FormFault.NOT_READABLE)
+
+    def _readable(self, read: dict[str, Any] | None) -> dict[str, Any]:
+        if read is None:
+            raise self.unreadable()
+        return read
