@@ -21,6 +21,8 @@ logger = logging.getLogger(__name__)
 _WAIT_S = 25
 _FIRST_PAUSE_S = 0.5
 _PAUSE_S = 5.0
+# Until the locks are known nobody searches; both may start together, and the homeserver takes longer.
+_FAILURES_AT_START, _FAILURES_LATER = 60, 1
 _PATH = f"{CALLS_PREFIX}/changes"
 
 
@@ -82,9 +84,10 @@ class AccountLocks:
                 failures = 0
             except CallFailed as fault:
                 failures += 1
-                if failures > 1:  # the homeserver may start a little later
+                is_outage = failures > (_FAILURES_LATER if self._complete else _FAILURES_AT_START)
+                if is_outage:
                     logger.warning("locked accounts cannot be followed: %s", fault)
-                await asyncio.sleep(_PAUSE_S if failures > 1 else _FIRST_PAUSE_S)
+                await asyncio.sleep(_PAUSE_S if is_outage else _FIRST_PAUSE_S)
 
     async def follow_once(self, wait_s: int) -> None:
         """Asks once and takes what came.
