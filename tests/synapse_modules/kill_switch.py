@@ -17,7 +17,8 @@ class KillSwitch:
     """Reads its point from a file, ``package.module:Class.method before|after COUNT VICTIM``, when the process starts.
 
     The victim is ``homeserver``, or the process id of a PostgreSQL: then one of its connections is killed, upon which
-    the server ends all of them and recovers as after a crash.
+    the server ends all of them and recovers as after a crash. The homeserver stands still from then on, since the
+    database is back so soon that it could finish its work before anybody looked.
     """
 
     def __init__(self, config: dict[str, Any], _api: ModuleApi) -> None:
@@ -44,6 +45,7 @@ def _kill(victim: str) -> None:
     for child in Path(f"/proc/{victim}/task/{victim}/children").read_text().split():
         if Path(f"/proc/{child}/cmdline").read_bytes().startswith(b"postgres: postgres synapse_"):
             os.kill(int(child), signal.SIGKILL)
+            os.kill(os.getpid(), signal.SIGSTOP)
             return
     raise AssertionError("the database has no connection to this homeserver")
 

@@ -286,7 +286,6 @@ async def test_a_deactivation_whose_database_crashes_at_every_stage_is_finished(
             return log.read_text().count("all server processes terminated; reinitializing")
 
         for number, point in enumerate(_STAGES, start=1):
-            # It would try again soon, and might have finished before anybody looked.
             end_with_point(homeserver, point, str(postmaster))
             homeserver.launch()
             await homeserver.until(lambda: crashes() == number, 60)  # noqa: B023 - used at once
