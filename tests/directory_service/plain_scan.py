@@ -8,6 +8,7 @@ from directory_service.rules.fhir.listing import Listing
 from directory_service.rules.fhir.terminology import is_person, profession
 from directory_service.rules.folding import words
 from directory_service.rules.index.query import Reason, SearchHit, SearchPage, SearchPosition, SearchQuery
+from directory_service.rules.opening_hours import OpenState
 from directory_service.rules.practice import Practice
 from directory_service.rules.profile import Position
 from directory_service.rules.specialties import SpecialtyTable
@@ -25,17 +26,20 @@ class Scan:
 
     def search(self, query: SearchQuery, *, count: int, after: SearchPosition | None = None) -> SearchPage:
         """One page of the practices that fit, in their order."""
-        found = [
+        fitting = [
             (SearchPosition(_level(hit), hit.distance_m or 0, _name(practice), hit.resource_id), hit)
             for practice in self._listing
             if (hit := _hit(practice, query, self._specialties)) is not None
         ]
+        found = [match for match in fitting if query.open_at is None or match[1].open_state in query.open_states]
+        unknown = sum(hit.open_state is OpenState.UNKNOWN for _, hit in fitting) if len(found) < len(fitting) else 0
         found.sort(key=lambda match: _order(match[0]))
         rest = [match for match in found if after is None or _order(match[0]) > _order(after)]
         return SearchPage(
             total=len(found),
             hits=tuple(hit for _, hit in rest[:count]),
             next_position=rest[count - 1][0] if len(rest) > count else None,
+            unknown_hours=unknown,
         )
 
 
@@ -62,6 +66,7 @@ def _hit(practice: Practice, query: SearchQuery, specialties: SpecialtyTable) ->
         and all(city.startswith(group) for group in query.cities)
         and all(postcode.startswith(group) for group in query.postcodes)
     )
+    state = profile.open_state(query.open_at) if query.open_at is not None else None
     distance = None
     if query.origin is not None and address is not None and address.position is not None:
         distance = round(distance_m(address.position, query.origin))
@@ -75,7 +80,7 @@ def _hit(practice: Practice, query: SearchQuery, specialties: SpecialtyTable) ->
     if None in reasons:
         return None
     worst = max((reason for reason in reasons if reason), key=_LEVELS.index, default=None)
-    return SearchHit(practice.resource_id, worst, distance, None)
+    return SearchHit(practice.resource_id, worst, distance, state)
 
 
 def _reason(word: str, known: tuple[str, ...], means_specialty: bool) -> Reason | None:

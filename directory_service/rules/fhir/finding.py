@@ -1,33 +1,43 @@
 """Finds what a search asked for: the index says what fits texts and places, tests say the rest.
 
 A test is asked of every practice that is left, so a search that the index cannot narrow looks at all of them; it stops
-in between, so that others get their turn.
+in between, so that others get their turn. A practice that changes meanwhile may be missed, as between two pages.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Iterator
+from datetime import datetime
 from functools import partial
-from itertools import groupby, islice
 from typing import Protocol
 
 from directory_service.rules.fhir.asked import Asked
 from directory_service.rules.fhir.bundle import Match, Page
+from directory_service.rules.fhir.first_matches import FirstMatches
 from directory_service.rules.fhir.items import Kind, items
 from directory_service.rules.fhir.listing import Audience, Listing, Shown
 from directory_service.rules.fhir.paging import Place, read_place
 from directory_service.rules.fhir.terminology import profession
 from directory_service.rules.fhir.texts import TextSearch
 from directory_service.rules.fhir.values import FaultyParameter, plain
-from directory_service.rules.index.query import Reason, SearchHit, SearchPage, SearchPosition, SearchQuery
+from directory_service.rules.index.fit import LEVELS, reason_for
+from directory_service.rules.index.query import (
+    MAX_DISTANCE_M,
+    Reason,
+    SearchHit,
+    SearchPage,
+    SearchPosition,
+    SearchQuery,
+)
 from directory_service.rules.opening_hours import OpenState
 from directory_service.rules.practice import Practice
 from directory_service.rules.profile import Messenger, Position
 from directory_service.rules.specialties import SpecialtyTable
 
-_AT_ONCE = 2000
+_AT_ONCE = 500
 """How many practices are looked at before others get their turn: some milliseconds."""
+_FROM_INDEX = 10_000
+"""How many practices the index is asked for before others get their turn; it begins anew each time."""
 _ORDER = tuple(Reason)
 _ONE_EACH: dict[Kind, bool] = {
     "HealthcareService": False,
@@ -42,6 +52,8 @@ _match: Callable[[tuple[Shown, SearchHit, Messenger | None]], Match] = partial(t
 
 Steps = Generator[None, None, Page]
 """A search that looks at many practices; it can be left alone between its steps."""
+_Hits = Generator[None, None, dict[str, SearchHit]]
+"""A part of such a search: practices by their logical ids."""
 
 
 class Index(Protocol):
@@ -75,9 +87,10 @@ class Finding:
     def _steps(self, asked: Asked, audience: Audience) -> Steps:
         after = read_place(asked.after) if asked.after is not None else None
         listed = self._listing.shown_to(audience)
-        found: list[tuple[Place, Match]] = []
+        first = FirstMatches(asked.page_size + 1, after, nearest_first=asked.nearest_first)
         unknown_hours = 0
-        for seen, hit in enumerate(self._candidates(asked, audience), 1):
+        candidates = yield from self._candidates(asked, audience)
+        for seen, hit in enumerate(candidates, 1):
             if seen % _AT_ONCE == 0:
                 yield
             shown = listed.get(hit.resource_id)
@@ -92,30 +105,20 @@ class Finding:
                         if state is not OpenState.OPEN:
                             continue
                     place = Place(_rank(hit), hit.distance_m or 0, plain(practice.profile.name), item.resource_id)
-                    found.append((place, Match(shown, hit, item.messenger)))
-        yield
-        key = Place.by_distance if asked.nearest_first else Place.by_fit
-        found.sort(key=lambda match: key(match[0]))
-        rest = [match for match in found if after is None or key(match[0]) > key(after)]
-        page = rest[: asked.page_size]
-        return Page(
-            total=len(found),
-            matches=[match for _, match in page],
-            next_page=page[-1][0].token() if len(rest) > len(page) else None,
-            unknown_hours=unknown_hours,
-        )
+                    first.add(place, Match(shown, hit, item.messenger))
+        return first.page(first.added, unknown_hours)
 
     def _alone(self, asked: Asked, audience: Audience) -> SearchQuery | None:
         """The query with which the index answers the whole search, if one does."""
         named = asked.practices is not None or asked.telematik_ids is not None
-        if asked.tests or asked.open_at is not None or named or asked.kind not in _ONE_EACH:
+        if asked.tests or named or asked.kind not in _ONE_EACH:
             return None
         words: list[str] = []
         for text, *others in asked.texts:
             if others or text.phrases or text.without or self._listing.by_telematik_id(text.verbatim):
                 return None
             words += text.words
-        return _query(asked, audience, words, person=_ONE_EACH[asked.kind])
+        return _query(asked, audience, words, person=_ONE_EACH[asked.kind], open_at=asked.open_at)
 
     def _page_of_index(self, asked: Asked, audience: Audience, query: SearchQuery) -> Page:
         try:
@@ -128,33 +131,33 @@ class Finding:
             page.total,
             [_match((shown, hit, None)) for hit in page.hits if (shown := listed.get(hit.resource_id)) is not None],
             page.next_position.token() if page.next_position else None,
+            page.unknown_hours,
         )
 
     def _nearest_page(self, asked: Asked, audience: Audience, query: SearchQuery) -> Page:
-        """One page of what the index finds, by distance; names are looked at for the page alone."""
+        """One page of what the index finds, by distance.
+
+        The index has the better fit first. Of each level it is asked for as many as a page has: what is among the
+        nearest of all is among the nearest of its level.
+        """
         after = read_place(asked.after) if asked.after is not None else None
         listed = self._listing.shown_to(audience)
-        hits = sorted(self._hits(query), key=_nearness)
-        start = bisect_left(hits, (after.distance_m, after.rank), key=_nearness) if after is not None else 0
-        found: list[tuple[Place, Match]] = []
-        for (distance_m, rank), alike in groupby(islice(hits, start, None), key=_nearness):
-            matches = (Match(shown, hit) for hit in alike if (shown := listed.get(hit.resource_id)) is not None)
-            places = [
-                (Place(rank, distance_m, plain(match.practice.profile.name), match.hit.resource_id), match)
-                for match in matches
-            ]
-            places.sort(key=lambda one: one[0].by_distance())
-            found += [one for one in places if after is None or one[0].by_distance() > after.by_distance()]
-            if len(found) > asked.page_size:
+        count = asked.page_size + 1
+        first = FirstMatches(count, after, nearest_first=True)
+        taken: set[str] = set()
+        for level in range(LEVELS):
+            found = self._index.search(query, count=count, after=_beginning(level, after))
+            for hit in found.hits:
+                shown = listed.get(hit.resource_id)
+                if shown is not None and hit.resource_id not in taken:
+                    taken.add(hit.resource_id)
+                    name = plain(shown.practice.profile.name)
+                    first.add(Place(_rank(hit), hit.distance_m or 0, name, hit.resource_id), Match(shown, hit))
+            if found.next_position is None:  # there are no more, of worse levels either
                 break
-        page = found[: asked.page_size]
-        return Page(
-            total=len(hits),
-            matches=[match for _, match in page],
-            next_page=page[-1][0].token() if len(found) > len(page) else None,
-        )
+        return first.page(found.total, found.unknown_hours)
 
-    def _candidates(self, asked: Asked, audience: Audience) -> Iterable[SearchHit]:
+    def _candidates(self, asked: Asked, audience: Audience) -> Generator[None, None, Iterable[SearchHit]]:
         named = self._named(asked)
         if not (asked.texts or asked.near or asked.specialties or asked.cities or asked.postcodes):
             chosen = self._listing if named is None else named
@@ -162,8 +165,8 @@ class Finding:
         only = None if named is None else frozenset(practice.resource_id for practice in named)
         hits: dict[str, SearchHit] | None = None
         for group in asked.texts or ((TextSearch(()),),):
-            fitting = self._any_of(group, asked, audience, only)
-            hits = fitting if hits is None else _worse(hits, fitting)
+            fitting = yield from self._any_of(group, asked, audience, only)
+            hits = fitting if hits is None else (yield from _worse(hits, fitting))
         return (hits or {}).values()
 
     def _named(self, asked: Asked) -> list[Practice] | None:
@@ -178,27 +181,30 @@ class Finding:
 
     def _any_of(
         self, group: tuple[TextSearch, ...], asked: Asked, audience: Audience, only: frozenset[str] | None
-    ) -> dict[str, SearchHit]:
+    ) -> _Hits:
         """What fits any alternative of a text, each practice with its best reason."""
         found: dict[str, SearchHit] = {}
         for text in group:
-            hits = [
-                hit for hit in self._hits(_query(asked, audience, text.words, only)) if self._has_phrases(text, hit)
-            ]
+            for seen, hit in enumerate(self._hits(_query(asked, audience, text.words, only)), 1):
+                if seen % _AT_ONCE == 0:
+                    yield
+                if self._has_phrases(text, hit):
+                    _keep_better(found, hit)
             if typed := self._listing.by_telematik_id(text.verbatim):
                 ids = frozenset({typed.resource_id} if only is None or typed.resource_id in only else ())
-                hits += [
-                    SearchHit(hit.resource_id, Reason.EXACT, hit.distance_m, None)
-                    for hit in self._hits(_query(asked, audience, (), ids))
-                ]
-            for hit in hits:
-                known = found.get(hit.resource_id)
-                if known is None or _rank(hit) < _rank(known):
-                    found[hit.resource_id] = hit
+                for hit in self._hits(_query(asked, audience, (), ids)):
+                    _keep_better(found, SearchHit(hit.resource_id, Reason.EXACT, hit.distance_m, None))
         return found
 
-    def _hits(self, query: SearchQuery) -> tuple[SearchHit, ...]:
-        return self._index.search(query, count=max(1, len(self._listing))).hits
+    def _hits(self, query: SearchQuery) -> Iterator[SearchHit]:
+        """All that the index finds; it is asked again whenever those that it gave have been taken."""
+        after: SearchPosition | None = None
+        while True:
+            page = self._index.search(query, count=_FROM_INDEX, after=after)
+            yield from page.hits
+            after = page.next_position
+            if after is None:
+                return
 
     def _has_phrases(self, text: TextSearch, hit: SearchHit) -> bool:
         """Whether a practice has the phrases of a text, and none that it excludes."""
@@ -216,7 +222,9 @@ def _query(
     audience: Audience,
     words: Iterable[str],
     only: frozenset[str] | None = None,
+    *,
     person: bool | None = None,
+    open_at: datetime | None = None,
 ) -> SearchQuery:
     near = asked.near
     return SearchQuery(
@@ -226,25 +234,43 @@ def _query(
         postcodes=asked.postcodes,
         origin=Position(near.latitude, near.longitude) if near else None,
         within_m=near.distance_m if near else None,
+        open_at=open_at,
         for_insured=audience == "insured",
         person=person,
         only=only,
     )
 
 
-def _nearness(hit: SearchHit) -> tuple[int, int]:
-    return hit.distance_m or 0, _rank(hit)
-
-
 def _rank(hit: SearchHit) -> int:
     return _ORDER.index(hit.reason) if hit.reason else 0
 
 
-def _worse(one: dict[str, SearchHit], other: dict[str, SearchHit]) -> dict[str, SearchHit]:
+def _beginning(level: int, after: Place | None) -> SearchPosition:
+    """After which position of the index those of a level stand that are behind a place in the order by distance."""
+    if after is None:
+        return SearchPosition(level, 0, "", "")
+    distance_m = min(max(after.distance_m, 0), MAX_DISTANCE_M)
+    rank = _ORDER.index(reason_for(level))
+    if rank == after.rank:
+        return SearchPosition(level, distance_m, after.name, after.resource_id)
+    return SearchPosition(level, distance_m if rank > after.rank else distance_m + 1, "", "")
+
+
+def _keep_better(found: dict[str, SearchHit], hit: SearchHit) -> None:
+    known = found.get(hit.resource_id)
+    if known is None or _rank(hit) < _rank(known):
+        found[hit.resource_id] = hit
+
+
+def _worse(one: dict[str, SearchHit], other: dict[str, SearchHit]) -> _Hits:
     """What is in both, with the worse reason."""
-    return {
-        resource_id: max(hit, other[resource_id], key=_rank) for resource_id, hit in one.items() if resource_id in other
-    }
+    both: dict[str, SearchHit] = {}
+    for seen, (resource_id, hit) in enumerate(one.items(), 1):
+        if seen % _AT_ONCE == 0:
+            yield
+        if (same := other.get(resource_id)) is not None:
+            both[resource_id] = max(hit, same, key=_rank)
+    return both
 
 
 def searched_text(practice: Practice, specialties: SpecialtyTable) -> str:

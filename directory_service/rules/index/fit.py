@@ -14,7 +14,8 @@ from rapidfuzz.distance import OSA
 from directory_service.rules.folding import words
 from directory_service.rules.index.query import Reason
 
-EXACT, PREFIX, ONE_ERROR, TWO_ERRORS, INFIX = range(5)
+LEVELS = 5
+EXACT, PREFIX, ONE_ERROR, TWO_ERRORS, INFIX = range(LEVELS)
 NO_MATCH = 7
 """Levels, best first."""
 

@@ -1,22 +1,27 @@
 """gematik's named queries: what is around a point, nearest first, and what is open then."""
 
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from directory_service.rules.fhir.asked import Asked
 from directory_service.rules.fhir.bundle import Page
 from directory_service.rules.fhir.chains import Chains
 from directory_service.rules.fhir.finding import Finding
 from directory_service.rules.fhir.held import Held
-from directory_service.rules.fhir.items import Kind
+from directory_service.rules.fhir.items import Item, Kind
 from directory_service.rules.fhir.listing import Audience
 from directory_service.rules.fhir.named_queries import NamedQueryReader
 from directory_service.rules.fhir.parameters import ParameterTable
 from directory_service.rules.fhir.values import FaultyParameter
 from directory_service.rules.index.entry import Indexer
+from directory_service.rules.index.fit import LEVELS
 from directory_service.rules.index.practice_index import PracticeIndex
+from directory_service.rules.index.query import SearchPage, SearchPosition, SearchQuery
 from directory_service.rules.opening_hours import OpeningHours, TimeBlock
 from directory_service.rules.places import PostcodeCentroids
 from directory_service.rules.profile import Position
@@ -61,29 +66,116 @@ def test_what_is_near_is_found_nearest_first_with_its_distance() -> None:
     assert 1000 < distances[1] < 2000
 
 
+def around_here(names_and_steps: Iterable[tuple[str, int]]) -> Held:
+    """Practices with some names, some hundred metres north; all are open and free of barriers."""
+    assert FULL.profile.address is not None
+    held = Held(Indexer(SPECIALTIES, PostcodeCentroids({})), PracticeIndex(SPECIALTIES.knows))
+    practices = []
+    for number, (name, steps) in enumerate(names_and_steps):
+        address = replace(FULL.profile.address, position=Position(53.55 + steps / 100, 10.0))
+        profile = replace(FULL.profile, name=name, address=address)
+        practices.append(replace(FULL, resource_id=f"{number:05}", telematik_id=f"1-2{number}", profile=profile))
+    held.load(practices)
+    return held
+
+
+def names_on_pages(finding: Finding, *parameters: tuple[str, str], count: int = 1) -> list[str]:
+    """The names of what is found, page after page."""
+    seen: list[str] = []
+    after: list[tuple[str, str]] = []
+    while True:
+        asked = read(("_query", "near"), *HERE, *parameters, ("_count", str(count)), *after)
+        page = result(finding.find(asked, "insured"))
+        seen += [match.practice.profile.name for match in page.matches]
+        if page.next_page is None:
+            assert len(seen) == page.total
+            return seen
+        after = [("_after", page.next_page)]
+
+
+ALL_TESTED = ("characteristics", "barrierefrei")
+"""Everybody around here is that; but the index does not know, so each is looked at."""
+
+
 def test_what_is_nearer_comes_first_however_well_the_text_fits() -> None:
     """Also over pages, and the same without a text."""
-    assert FULL.profile.address is not None
     # The last three are at one place: there the better fit comes first, then the name.
     names = ("Praxis Müllermann", "Praxis Müller", "Praxis A. Müllre", "Praxis B. Mülller", "Praxis C. Müllre")
-    practices = []
-    for step, name in enumerate(names, 1):
-        address = replace(FULL.profile.address, position=Position(53.55 + min(step, 3) / 100, 10.0))
-        profile = replace(FULL.profile, name=name, address=address)
-        practices.append(replace(FULL, resource_id=name, telematik_id=name, profile=profile))
-    held = Held(Indexer(SPECIALTIES, PostcodeCentroids({})), PracticeIndex(SPECIALTIES.knows))
-    held.load(practices)
+    held = around_here((name, min(step, 3)) for step, name in enumerate(names, 1))
     finding = Finding(held.listing, held.index, SPECIALTIES)
     for text in ([], [("text", "mueller")], [("text", "mueller"), ("isOpenInMinutes", "0")]):
-        seen: list[str] = []
-        after: list[tuple[str, str]] = []
-        while True:
-            page = result(finding.find(read(("_query", "near"), *HERE, *text, ("_count", "1"), *after), "insured"))
-            seen += [match.practice.profile.name for match in page.matches]
-            if page.next_page is None:
-                break
-            after = [("_after", page.next_page)]
-        assert tuple(seen) == names
+        assert tuple(names_on_pages(finding, *text)) == names
+        assert tuple(names_on_pages(finding, *text, ALL_TESTED)) == names
+
+
+FITTING = ("Lindner", "Lindnermann", "Lidner", "Linder", "Lidnre", "Zimmerlindner")
+"""The word, its beginning, one or two errors, and a part."""
+
+
+@given(st.lists(st.tuples(st.sampled_from(FITTING), st.integers(0, 3)), max_size=30), st.integers(1, 4))
+def test_pages_that_the_index_orders_are_those_of_looking_at_each(practices: list[tuple[str, int]], count: int) -> None:
+    held = around_here((f"{name} {number % 3}", steps) for number, (name, steps) in enumerate(practices))
+    finding = Finding(held.listing, held.index, SPECIALTIES)
+    for hours in ([], [("isOpenInMinutes", "0")], [("isOpenInMinutes", "180")]):
+        asked = [("text", "lindner"), *hours]
+        assert names_on_pages(finding, *asked, count=count) == names_on_pages(finding, *asked, ALL_TESTED, count=count)
+
+
+class _Counting:
+    """An index that counts what it gave since it was last looked at."""
+
+    def __init__(self, index: PracticeIndex) -> None:
+        self._index = index
+        self.given = 0
+
+    def search(self, query: SearchQuery, *, count: int, after: SearchPosition | None = None) -> SearchPage:
+        page = self._index.search(query, count=count, after=after)
+        self.given += len(page.hits)
+        return page
+
+
+def test_of_many_that_fit_the_index_gives_few_more_than_a_page() -> None:
+    index = _Counting((held := around_here(("Praxis Lindner", number % 4) for number in range(3000))).index)
+    for hours in ([], [("isOpenInMinutes", "0")]):
+        asked = read(("_query", "near"), *HERE, ("text", "praxis"), *hours)
+        page = result(Finding(held.listing, index, SPECIALTIES).find(asked, "insured"))
+        assert (page.total, len(page.matches)) == (3000, asked.page_size)
+        assert index.given <= LEVELS * (asked.page_size + 1)
+        index.given = 0
+
+
+@pytest.mark.parametrize("text", [[], [("text", "praxis")], [("text", "praxis"), ("isOpenInMinutes", "0")]])
+def test_who_looks_at_each_lets_others_have_their_turn(
+    text: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many there are: between two turns few are asked of the index, and few are tested."""
+    monkeypatch.setattr("directory_service.rules.fhir.finding._FROM_INDEX", 400)
+    monkeypatch.setattr("directory_service.rules.fhir.finding._AT_ONCE", 50)
+    index = _Counting((held := around_here(("Praxis Lindner", number % 4) for number in range(3000))).index)
+    tested: list[str] = []
+
+    def passes(item: Item) -> bool:
+        tested.append(item.resource_id)
+        return True
+
+    asked = replace(read(("_query", "near"), *HERE, *text), tests=(passes,))
+    steps = Finding(held.listing, index, SPECIALTIES).find(asked, "insured")
+    assert not isinstance(steps, Page)
+    turns = 0
+    while True:
+        index.given, before = 0, len(tested)
+        try:
+            next(steps)
+        except StopIteration as end:
+            page = end.value
+            break
+        finally:
+            assert index.given <= 400
+            assert len(tested) - before <= 50
+        turns += 1
+    assert turns >= 2 * 3000 / 50 - 2
+    assert (page.total, len(tested)) == (3000, 3000)
+    assert [match.hit.distance_m for match in page.matches] == [0] * asked.page_size
 
 
 @pytest.mark.parametrize(
