@@ -252,7 +252,7 @@ class FhirInterface:
         """What words of the search were taken to mean, so that nothing is widened in silence."""
         told: list[dict[str, Any]] = []
         meanings, texts = self._search.meanings, [text for group in asked.texts for text in group]
-        if not any(text.without or any(map(meanings.is_renamed, text.words)) for text in texts):
+        if not any(text.without or meanings.are_renamed(text.words) for text in texts):
             return told
         for meaning in meanings.of(text.verbatim for text in texts):
             text = self._search.texts.line("search-meaning", word=meaning.word, specialties=self._named(meaning.codes))

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple
 
 from directory_service.rules.fhir.terminology import DOCTOR, GENERAL_WORDS
@@ -27,7 +28,7 @@ class Meaning:
     """A word of a search that stands for specialties.
 
     Attributes:
-        word: as it was typed.
+        word: as it was typed; two words that are one name (``HNO-Praxis``) as they stand there.
         codes: the specialties, best fitting first.
         uncertain: those of them of which only some practices are meant, and nothing tells which.
     """
@@ -64,18 +65,28 @@ class Meanings:
         Args:
             texts: as they were typed.
         """
-        found = {}
+        found: dict[str, Meaning] = {}
         for text in texts:
-            for token in _TOKEN.findall(text):
-                for word in words(token):
+            before, begins = "", 0
+            for token in _TOKEN.finditer(text):
+                for word in words(token[0]):
                     known = self._of_word(word)
                     if known.renamed:
-                        found[word] = Meaning(token, known.codes, known.uncertain)
+                        found[word] = Meaning(token[0], known.codes, known.uncertain)
+                    joined = self._medical.joined(before, word)
+                    if joined is not None and (known := self._of_word(joined)).renamed:
+                        if before in found and found[before].codes == known.codes:
+                            del found[before]  # once is enough
+                        found[joined] = Meaning(text[begins : token.end()], known.codes, known.uncertain)
+                    before, begins = word, token.start()
         return tuple(found.values())
 
-    def is_renamed(self, word: str) -> bool:
-        """Whether specialties are found by a folded word that is not in their own names: then there is what to tell."""
-        return self._of_word(word).renamed
+    def are_renamed(self, asked: Sequence[str]) -> bool:
+        """Whether folded words find specialties that do not have them in their names: then there is what to tell."""
+        if any(self._of_word(word).renamed for word in asked):
+            return True
+        joined = (self._medical.joined(before, word) for before, word in pairwise(asked))
+        return any(name is not None and self._of_word(name).renamed for name in joined)
 
     def codes_of(self, word: str) -> tuple[str, ...]:
         """The specialties that are found by a folded word, best fitting first."""

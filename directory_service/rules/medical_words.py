@@ -1,5 +1,7 @@
 """The words of a search that stand for specialties, also as people name a practice by them: ``Hausarztpraxis``.
 
+Such a name may be typed as two words, ``HNO Praxis``. Then ``Praxis`` finds what the first word stands for, too.
+
 A word that is known here is taken as it is: ``Hautarztpraxis`` is no misspelt ``Hausarztpraxis``.
 """
 
@@ -33,9 +35,19 @@ class MedicalWords:
         """Whether a folded word is one of medicine; such a word is never a typing error."""
         return word in self._names or self._specialties.knows(word)
 
-    def instead(self, word: str) -> Instead:
-        """What else a folded word finds: ``hausarztpraxis`` what ``hausarzt`` does, but after the very word."""
-        name = self._names.get(word)
+    def joined(self, before: str, word: str) -> str | None:
+        """The name that two folded words are together: ``hno`` and ``praxis`` are ``hnopraxis``."""
+        name = before + word
+        return name if word in _ENDINGS and name in self._names else None
+
+    def instead(self, word: str, before: str = "") -> Instead:
+        """What else a folded word finds: ``hausarztpraxis`` what ``hausarzt`` does, but after the very word.
+
+        Args:
+            word: what is looked for.
+            before: the word that stands before it in the search.
+        """
+        name = self._names.get(self.joined(before, word) or word)
         if name is not None:
             return Instead((name,), PREFIX)
         if len(word) < _SHORTEST or not word.isalpha() or self._specialties.knows(word):

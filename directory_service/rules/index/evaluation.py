@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from itertools import repeat
+from itertools import pairwise, repeat
 
 import numpy as np
 
@@ -78,14 +78,16 @@ class _Left:
 class Evaluation:
     """Carries out searches over the columns of an index."""
 
-    def __init__(self, columns: Columns, is_medical: Callable[[str], bool], instead: Callable[[str], Instead]) -> None:
+    def __init__(
+        self, columns: Columns, is_medical: Callable[[str], bool], instead: Callable[[str, str], Instead]
+    ) -> None:
         self._columns = columns
         self._is_medical = is_medical
         self._instead = instead
 
     def page(self, query: SearchQuery, count: int, after: SearchPosition | None) -> SearchPage:
         """One page of what fits."""
-        words = [self._fits(word, self._columns.all_words) for word in query.words]
+        words = [self._fits(word, self._columns.all_words, before) for before, word in pairwise(("", *query.words))]
         words += [self._fits(word, self._columns.name_words) for word in query.name_words]
         left = self._left(query, words)
         unknown = 0
@@ -99,10 +101,10 @@ class Evaluation:
         position = self._position(chosen) if hits and more else None
         return SearchPage(len(left), tuple(hits), position, unknown)
 
-    def _fits(self, asked: str, vocabulary: Vocabulary) -> Fits:
+    def _fits(self, asked: str, vocabulary: Vocabulary, before: str = "") -> Fits:
         errors = 0 if self._is_medical(asked) else errors_allowed(asked)
         found = vocabulary.fitting(self._columns.lexicon.asked(asked, errors))
-        others, best = self._instead(asked)
+        others, best = self._instead(asked, before)
         for other in others:
             for level, sets in vocabulary.fitting(self._columns.lexicon.asked(other, 0)).items():
                 found.setdefault(max(level, best), []).extend(sets)

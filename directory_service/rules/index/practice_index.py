@@ -25,9 +25,9 @@ class PracticeIndex:
     def __init__(
         self,
         is_medical: Callable[[str], bool] = lambda _word: False,
-        instead: Callable[[str], Instead] = lambda _word: Instead(),
+        instead: Callable[[str, str], Instead] = lambda _word, _before: Instead(),
     ) -> None:
-        """Takes what tells words of medicine, which are never typing errors, and what else a word finds."""
+        """Takes what tells words of medicine, which are no typing errors, and what else a word behind another finds."""
         self._is_medical = is_medical
         self._instead = instead
         self._columns = Columns()

@@ -150,6 +150,15 @@ async def test_what_a_word_was_taken_to_mean_is_told(patient: Client) -> None:
     assert "Ob eine Praxis mit dem Fachgebiet Innere Medizin auch „Hausarzt“ ist, steht nicht im Verzeichnis" in said
 
 
+async def test_two_words_that_are_a_practices_name_are_told_as_one(directory: Directory) -> None:
+    await directory.practice_joins(profile=PROFILE | {"name": "Dr. Sommer", "specialties": ["KARD"]})
+    client = Client(directory, await directory.search_token())
+    bundle = await client.search("HealthcareService", ("_text", "Kardiologie Praxis"))
+    assert [service["name"] for service in of_mode(bundle, "match")] == ["Dr. Sommer"]
+    (outcome,) = of_mode(bundle, "outcome")
+    assert "„Kardiologie Praxis“ steht hier auch für: Kardiologie" in outcome["issue"][0]["diagnostics"]
+
+
 async def test_an_internist_with_a_focus_is_no_family_doctor(directory: Directory) -> None:
     await directory.practice_joins(profile=PROFILE | {"name": "Praxis Sommer", "specialties": ["INNE", "KARD"]})
     await directory.practice_joins(WINTER, profile=PROFILE | {"name": "Praxis Winter", "specialties": ["INNE"]})

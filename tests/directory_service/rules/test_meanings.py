@@ -85,6 +85,31 @@ def test_a_practice_that_is_called_by_its_specialty_has_it_which_is_told(
     assert (meaning.word, meaning.codes, meaning.uncertain) == (word, codes, uncertain)
 
 
+@pytest.mark.parametrize(
+    ("typed", "meanings"),
+    [
+        ("HNO Praxis", [("HNO Praxis", ["Hals-Nasen-Ohrenheilkunde"])]),
+        ("Köln HNO-Praxis Ohm", [("HNO-Praxis", ["Hals-Nasen-Ohrenheilkunde"])]),
+        ("Kardiologie Praxis", [("Kardiologie Praxis", ["Kardiologie", "Kinder-Kardiologie"])]),
+        ("Augen  Zentrum", [("Augen  Zentrum", ["Augenheilkunde"])]),
+        ("Arzt Praxis", []),
+        ("Praxis Sommer", []),
+        ("Sommer Praxis", []),
+    ],
+)
+def test_so_it_is_if_that_is_typed_as_two_words(typed: str, meanings: list[tuple[str, list[str]]]) -> None:
+    assert told(typed) == meanings
+    assert MEANINGS.are_renamed(words(typed)) is bool(meanings)
+
+
+@given(st.sampled_from(SAID), st.sampled_from(["praxis", "zentrum"]))
+def test_what_is_told_of_two_words_is_what_the_index_finds(word: str, ending: str) -> None:
+    found = INDEX.search(SearchQuery(words=(word, ending)), count=len(INDEX)).hits
+    joined = MEDICAL.joined(word, ending)
+    expected = set(MEANINGS.codes_of(word)) & set(MEANINGS.codes_of(joined)) if joined is not None else set()
+    assert {hit.resource_id for hit in found} == expected
+
+
 @given(st.sampled_from(SAID).flatmap(lambda word: st.integers(1, len(word)).map(lambda end: word[:end])))
 def test_what_is_told_is_what_the_index_finds(word: str) -> None:
     found = INDEX.search(SearchQuery(words=(word,)), count=len(INDEX)).hits

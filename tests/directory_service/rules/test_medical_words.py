@@ -22,6 +22,8 @@ PRACTICES = {
     "Dr. Sommer": "HAUT",
     "Dr. Winter": "AUGE",
     "Hauptpraxis Lang": "ORTH",
+    "HNO-Praxis Bauer": "HNOH",
+    "Dr. Ohm": "HNOH",
 }
 
 
@@ -72,8 +74,22 @@ def test_it_may_be_said_in_several_ways(text: str) -> None:
     assert found(text) == [("Dr. Winter", Reason.PREFIX)]
 
 
+@pytest.mark.parametrize("typed", ["HNO Praxis", "HNO-Praxis", "hno-praxis"])
+def test_it_may_be_typed_as_two_words(typed: str) -> None:
+    """It finds who is called ``HNO Arzt``; who bears the word stands before."""
+    assert found(typed) == [("HNO-Praxis Bauer", Reason.EXACT), ("Dr. Ohm", Reason.PREFIX)]
+    assert {name for name, _ in found("HNO Arzt")} == {"HNO-Praxis Bauer", "Dr. Ohm"}
+    assert found(f"{typed} Ohm") == [("Dr. Ohm", Reason.PREFIX)]
+
+
+def test_another_word_before_the_practice_is_a_name() -> None:
+    assert found("Ohm Praxis") == []
+    assert {name for name, _ in found("Praxis Sommer")} == set()
+
+
 def test_whatever_a_name_finds_its_practice_finds() -> None:
     for code in SPECIALTIES.codes():
         for name in SPECIALTIES.names(code):
             if len(search_words([name])) == 1:
                 assert {hit for hit, _ in found(name)} <= {hit for hit, _ in found(f"{name}praxis")}, name
+                assert {hit for hit, _ in found(name)} <= {hit for hit, _ in found(f"{name} Praxis")}, name

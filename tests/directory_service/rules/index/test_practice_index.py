@@ -85,7 +85,7 @@ ENTRIES = st.builds(
 )
 
 
-def instead(word: str) -> Instead:
+def instead(word: str, _before: str = "") -> Instead:
     other = MEDICAL.get(word)
     return Instead((other,), PREFIX) if other else Instead()
 
