@@ -74,7 +74,7 @@ def _hit(practice: Practice, query: SearchQuery, specialties: SpecialtyTable) ->
         return None
     texts = [profile.name, city, postcode, *map(specialties.display, profile.specialties)]
     known = words(" ".join(texts))
-    owner = profession(practice.telematik_id)
+    owner = profession(practice.telematik_id, profile.specialties)
     called = [*specialties.words_of(profile.specialties), *(owner.words if owner else ())]
     reasons = [_reason(word, known, any(one.startswith(word) for one in called)) for word in query.words]
     if None in reasons:

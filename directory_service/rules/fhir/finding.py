@@ -276,7 +276,7 @@ def _worse(one: dict[str, SearchHit], other: dict[str, SearchHit]) -> _Hits:
 def searched_text(practice: Practice, specialties: SpecialtyTable) -> str:
     """A practice's folded words, as phrases are looked for in them."""
     profile = practice.profile
-    known = profession(practice.telematik_id)
+    known = profession(practice.telematik_id, profile.specialties)
     parts = [profile.name, *map(specialties.display, profile.specialties)]
     if known:
         parts += [known.display, known.called]

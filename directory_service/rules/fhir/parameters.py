@@ -108,7 +108,7 @@ def _organization_tags(item: Item) -> tuple[Coded, ...]:
 
 
 def _profession(item: Item) -> tuple[Coded, ...]:
-    known = profession(item.practice.telematik_id)
+    known = profession(item.practice.telematik_id, item.practice.profile.specialties)
     return (Coded(known.system, known.code, known.display),) if known else ()
 
 

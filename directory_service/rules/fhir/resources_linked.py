@@ -32,7 +32,7 @@ from directory_service.rules.profile import Address, Messenger
 
 
 def _profession(practice: Practice) -> list[Resource]:
-    known = profession(practice.telematik_id)
+    known = profession(practice.telematik_id, practice.profile.specialties)
     return [coded(known.system, known.code, known.display)] if known else []
 
 

@@ -1,11 +1,13 @@
 """The addresses and codes of gematik's directory, and what a Telematik-ID says about who it belongs to.
 
-Sources: gematik api-vzd, package 1.2.0 (code systems, profiles, TelematikID.mapping); gemSpec_OID (professions).
+Sources: gematik api-vzd, package 1.2.0 (code systems, profiles, TelematikID.mapping); gemSpec_OID (professions); KBV,
+Schnittstelle LEO-TSP im KV-System (which cards associations of contract doctors give).
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -77,9 +79,16 @@ PHARMACY = "1.2.276.0.76.4.54"
 _PREFIX = len("3-...2")
 _DOCTOR, _DENTIST, _PHARMACIST = "Arzt Ärztin", "Zahnarzt Zahnärztin", "Apotheke Apotheker Apothekerin"
 _PSYCHOTHERAPIST = "Psychotherapeut Psychotherapeutin"
-# The first prefix that fits counts. Practices of doctors and dentists who have private patients alone begin with 9-2.
+_PSYCHOTHERAPY = "PST"
+"""A specialty of gematik's NichtAerztlicheFachrichtungen: who has it and no other is no doctor."""
+_DOCTORS_PRACTICE = Profession(False, "1.2.276.0.76.4.50", "Betriebsstätte Arzt", _DOCTOR)
+_PSYCHOTHERAPISTS_PRACTICE = Profession(False, "1.2.276.0.76.4.52", "Betriebsstätte Psychotherapeut", _PSYCHOTHERAPIST)
+_CONTRACT_PRACTICE = "1-20"
+"""The prefix of those who take part in the care by contract doctors, which psychotherapists do, too (§ 72 SGB V)."""
+# The first prefix that fits counts. Practices that have private patients alone begin with 9-2.
 _PREFIXES = (
-    (re.compile(r"1-20|9-2\.50"), Profession(False, "1.2.276.0.76.4.50", "Betriebsstätte Arzt", _DOCTOR)),
+    (re.compile(rf"{_CONTRACT_PRACTICE}|9-2\.50"), _DOCTORS_PRACTICE),
+    (re.compile(r"9-2\.34"), _PSYCHOTHERAPISTS_PRACTICE),
     (re.compile(r"1-1"), Profession(True, "1.2.276.0.76.4.30", "Ärztin/Arzt", _DOCTOR)),
     (re.compile(r"2-0?1"), Profession(True, "1.2.276.0.76.4.31", "Zahnärztin/Zahnarzt", _DENTIST)),
     (re.compile(r"2-2|9-2\.51"), Profession(False, "1.2.276.0.76.4.51", "Zahnarztpraxis", _DENTIST)),
@@ -101,17 +110,27 @@ def profession_oid(text: str) -> str | None:
     return found[1] if found else None
 
 
-def profession(telematik_id: str) -> Profession | None:
-    """What the owner is; None if the prefix does not say, which is taken for an organisation."""
-    return _profession(telematik_id[:_PREFIX])
+def profession(telematik_id: str, specialties: Iterable[str]) -> Profession | None:
+    """What the owner is; None if the prefix does not say, which is taken for an organisation.
+
+    The associations of contract doctors give psychotherapists the same prefix, and gematik's mapping calls all of them
+    doctors' practices. The Telematik-ID does not have the profession's OID, so what the practice says it does decides.
+
+    Args:
+        telematik_id: the owner's.
+        specialties: the codes of the owner's specialties.
+    """
+    if telematik_id.startswith(_CONTRACT_PRACTICE) and {*specialties} == {_PSYCHOTHERAPY}:
+        return _PSYCHOTHERAPISTS_PRACTICE
+    return _by_prefix(telematik_id[:_PREFIX])
 
 
 @lru_cache(4096)
-def _profession(beginning: str) -> Profession | None:
+def _by_prefix(beginning: str) -> Profession | None:
     return next((known for prefix, known in _PREFIXES if prefix.match(beginning)), None)
 
 
 def is_person(telematik_id: str) -> bool:
     """Whether a person owns it: then the entry is a PractitionerRole, otherwise a HealthcareService."""
-    known = profession(telematik_id)
+    known = _by_prefix(telematik_id[:_PREFIX])
     return known is not None and known.person

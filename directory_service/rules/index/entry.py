@@ -77,7 +77,7 @@ class Indexer:
             city=self._folded(address.city) if address else "",
             postcode=self._once(address.postcode) if address else "",
             specialties=self._once(profile.specialties),
-            specialty_words=self._known_by(profile.specialties, profession(practice.telematik_id)),
+            specialty_words=self._known_by(profile.specialties, profession(practice.telematik_id, profile.specialties)),
             languages=self._once(tuple(tag.lower() for tag in profile.spoken)),
             accessibility=self._once(tuple((item.feature, item.grade) for item in profile.accessibility)),
             position=self._postcodes.locate(address),

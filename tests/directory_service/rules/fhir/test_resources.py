@@ -24,6 +24,18 @@ def service(**changes: Any) -> dict[str, Any]:
     return resource(Item("HealthcareService", changed), WORDING)
 
 
+@pytest.mark.parametrize(("specialties", "code"), [(("PST",), "52"), (("PST", "ALLG"), "50"), (("PSYC",), "50")])
+def test_an_organization_is_a_psychotherapists_practice_if_it_does_nothing_else(
+    specialties: tuple[str, ...], code: str
+) -> None:
+    changed = replace(FULL, profile=replace(FULL.profile, specialties=specialties))
+    ((coding,),) = [one["coding"] for one in resource(Item("Organization", changed), WORDING)["type"]]
+    assert (coding["system"], coding["code"]) == (
+        f"{GEMATIK}/CodeSystem/OrganizationProfessionOID",
+        f"1.2.276.0.76.4.{code}",
+    )
+
+
 def test_each_block_of_the_week_is_a_time_of_one_day() -> None:
     weekly = [time for time in service()["availableTime"] if "daysOfWeek" in time]
     assert [(time["daysOfWeek"], time["availableStartTime"], time["availableEndTime"]) for time in weekly] == [

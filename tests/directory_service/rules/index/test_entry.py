@@ -41,6 +41,28 @@ def test_women_and_men_of_a_profession_are_found_alike_whatever_their_specialty(
         assert known - set(SPECIALTIES.words_of(specialties)) - {"betriebsstatte"} <= known_by <= known
 
 
+@pytest.mark.parametrize(
+    ("telematik_id", "specialties", "doctors"),
+    [
+        ("1-2014200101", ("PST",), False),
+        ("9-2.34.00000001", (), False),
+        ("9-2.34.00000001", ("PST",), False),
+        # A doctor who does psychotherapy as well, or has not said what the practice does.
+        ("1-2014200101", ("PST", "ALLG"), True),
+        ("1-2014200101", ("PSYM",), True),
+        ("1-2014200101", (), True),
+        ("9-2.50.00000001", ("PST",), True),
+        ("1-1014200101", ("PST",), True),
+    ],
+)
+def test_psychotherapists_have_the_prefix_of_contract_doctors_but_are_none(
+    telematik_id: str, specialties: tuple[str, ...], doctors: bool
+) -> None:
+    known = set(entry(telematik_id, specialties=specialties).specialty_words)
+    assert ("arzt" in known, "arztin" in known) == (doctors, doctors)
+    assert doctors or {"psychotherapeut", "psychotherapeutin"} <= known
+
+
 def test_a_language_is_known_by_its_wider_tags_too() -> None:
     assert entry(languages=("sr-Latn", "pt-BR", "pt", "zh-Hant-TW")).languages == (
         *("sr-latn", "sr", "pt-br", "pt", "zh-hant-tw", "zh-hant", "zh"),
