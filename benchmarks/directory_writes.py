@@ -32,7 +32,8 @@ from directory_service.store.reachable_set import ReachableSet
 from directory_service.store.tables import directory_version, practice
 from messenger_core.database import make_engine, open_database
 
-_STORED = 5_000
+STORED = 5_000
+"""Of so many practices those that are written are taken; there must be as many."""
 
 
 class Writer:
@@ -90,7 +91,7 @@ async def stored(held: Held, known: Known, database: str) -> AsyncIterator[Write
         known: the practices in it; the first of them can be written.
         database: the address of a database that is not there yet.
     """
-    some = known[:_STORED]
+    some = known[:STORED]
     engine = await open_database(database, "directory_service")
     try:
         async with engine.begin() as connection:
@@ -110,7 +111,7 @@ async def stored(held: Held, known: Known, database: str) -> AsyncIterator[Write
 async def _write_beside(database: str) -> None:
     engine = make_engine(database)
     try:
-        await obey(Writer(PracticeStore(engine), list(practices(_STORED))))
+        await obey(Writer(PracticeStore(engine), list(practices(STORED))))
     finally:
         await engine.dispose()
 
