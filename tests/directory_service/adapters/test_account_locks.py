@@ -1,0 +1,114 @@
+"""How often the directory asks the homeserver for locks: soon again until they are known, then seldom."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any, cast
+
+import pytest
+
+from directory_service.adapters.account_locks import AccountLocks
+from messenger_core.service_auth.client import CallFailed, ServiceClient
+
+DOWN = CallFailed("changes")
+UNREADABLE = {"next": "soon"}
+NOTHING: Mapping[str, Any] = {"changes": [], "next": 1}
+LOCKED: Mapping[str, Any] = {
+    "changes": [{"user_id": "@erika:messenger.example", "kind": "insured", "what": "locked"}],
+    "next": 1,
+}
+
+
+class _Ended(BaseException):
+    """Nothing more is played; no reader of failures takes it for one."""
+
+
+class _Homeserver:
+    """Answers as it is told, and notes how long each question was ready to wait."""
+
+    def __init__(self, answers: Iterator[CallFailed | Mapping[str, Any]]) -> None:
+        self._answers = answers
+        self.waits: list[int] = []
+
+    async def call(self, _method: str, _path: str, *, scope: str, query: Mapping[str, int]) -> Mapping[str, Any]:
+        assert scope == "account:events"
+        self.waits.append(query["wait"])
+        answer = next(self._answers, None)
+        if answer is None:
+            raise _Ended
+        if isinstance(answer, CallFailed):
+            raise answer
+        return answer
+
+
+@pytest.fixture
+def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """The pauses that were asked for; none is made."""
+    asked: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        asked.append(seconds)
+
+    monkeypatch.setattr("directory_service.adapters.account_locks.asyncio.sleep", sleep)
+    return asked
+
+
+async def followed(*answers: CallFailed | Mapping[str, Any]) -> tuple[AccountLocks, _Homeserver]:
+    """Follows a homeserver that gives some answers, until the last."""
+    homeserver = _Homeserver(iter(answers))
+    locks = AccountLocks(cast("ServiceClient", homeserver))
+    with pytest.raises(_Ended):
+        await locks._follow()
+    return locks, homeserver
+
+
+async def test_until_locks_are_known_the_homeserver_is_asked_twice_a_second(
+    pauses: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    """Both start together; nobody searches before, and for half a minute that is no fault."""
+    locks, homeserver = await followed(*[DOWN] * 60, NOTHING)
+    assert pauses == [0.5] * 60
+    assert not caplog.records
+    assert locks.known
+    assert homeserver.waits == [*[0] * 61, 25], "it waits at the homeserver when nothing was missed, not before"
+
+
+async def test_a_homeserver_that_stays_away_is_asked_seldom_and_missed(
+    pauses: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    locks, _ = await followed(*[DOWN] * 63)
+    assert pauses == [*[0.5] * 60, *[5.0] * 3]
+    assert [record.levelno for record in caplog.records] == [logging.WARNING] * 3
+    assert not locks.known
+
+
+async def test_later_one_failure_may_be_a_restart_and_the_next_is_an_outage(
+    pauses: list[float], caplog: pytest.LogCaptureFixture
+) -> None:
+    locks, homeserver = await followed(NOTHING, DOWN, DOWN, DOWN, NOTHING, DOWN, UNREADABLE)
+    assert pauses == [0.5, 5.0, 5.0, 0.5, 5.0]
+    assert len(caplog.records) == 3
+    assert locks.known, "what was known is not forgotten"
+    assert homeserver.waits == [0, *[25] * 7]
+
+
+async def test_failures_before_an_answer_do_not_count_after_it(pauses: list[float]) -> None:
+    """An answer with changes says nothing yet about what else there is; it is an answer all the same."""
+    locks, _ = await followed(*[DOWN] * 40, LOCKED, *[DOWN] * 40)
+    assert pauses == [0.5] * 80
+    assert locks.is_locked("@erika:messenger.example")
+    assert not locks.known
+
+
+async def test_following_ends_with_the_context(pauses: list[float]) -> None:
+    class _Waiting:
+        async def call(self, *_arguments: object, **_named: object) -> None:
+            await asyncio.Event().wait()
+
+    before = asyncio.all_tasks()
+    async with AccountLocks(cast("ServiceClient", _Waiting())).following():
+        assert len(asyncio.all_tasks() - before) == 1
+    assert asyncio.all_tasks() == before
+    assert pauses == []
