@@ -14,6 +14,7 @@ from directory_service.app import import_national_directory, run
 from directory_service.rules.audit_chain import AuditHead, ChainBroken
 from directory_service.settings import DirectorySettings
 from directory_service.store.audit_log import AuditLog, HeadMissing
+from directory_service.store.changes import VersionUnknown
 from directory_service.store.restored_directory import Hidden, hide_lost
 from messenger_core.database import open_database
 from messenger_core.log import fault_without_text, log_to_stderr
@@ -66,7 +67,7 @@ def main() -> int:
     except SettingsError as fault:
         print(fault, file=sys.stderr)  # noqa: T201 - the operator at the terminal reads it
         return 2
-    except (ImportStopped, CopyUnfit, ChainBroken, HeadMissing) as stopped:
+    except (ImportStopped, CopyUnfit, ChainBroken, HeadMissing, VersionUnknown) as stopped:
         print(_told(stopped), file=sys.stderr)  # noqa: T201 - as above
         return 1
     except Exception as fault:  # noqa: BLE001 - a traceback could quote a person's data
@@ -82,6 +83,11 @@ def _told(stopped: Exception) -> str:
             return f"the audit log was changed: it does not hold at entry {stopped.number}"
         case HeadMissing():
             return "the audit log was replaced: the head noted before is not in it"
+        case VersionUnknown():
+            return (
+                "stopped: the database has another history than this process has seen, as after a restore; "
+                "started anew, the directory shows what the database has now"
+            )
         case CopyUnfit():
             return f"the copy of the audit log cannot be used: {stopped}"
         case _:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import logging
 from collections.abc import AsyncIterator
@@ -54,7 +55,7 @@ from directory_service.rules.reading.own_resources import OwnRules
 from directory_service.rules.reading.times import AbsenceWords
 from directory_service.rules.specialties import SpecialtyTable
 from directory_service.settings import DirectorySettings
-from directory_service.store.changes import ChangeFeed
+from directory_service.store.changes import ChangeFeed, VersionUnknown
 from directory_service.store.entry_import import EntryImport
 from directory_service.store.import_runs import ImportRuns
 from directory_service.store.national_directory import NationalDirectory
@@ -73,6 +74,8 @@ from messenger_core.settings import SettingsError
 logger = logging.getLogger(__name__)
 
 _PACKAGE = "directory_service"
+_LOST = web.AppKey("lost", asyncio.Event)
+"""Set when the database has another history than the practices in memory (``ListingFeed.lost``)."""
 
 
 @asynccontextmanager
@@ -137,7 +140,7 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
                 texts=texts,
                 base=settings.public_url,
             ).add_to(routes)
-            held = _held(specialties)
+            held, codes = _held(specialties), SignInCodes(engine)
             HomeserverApi(feed=feed, held=held, specialties=specialties, issuer=settings.public_url, key=key).add_to(
                 routes
             )
@@ -145,9 +148,9 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
             PatientSignInApi(practices=practices, userinfo=userinfo, locks=locks, tokens=tokens, texts=texts).add_to(
                 app
             )
-            codes = SignInCodes(engine)
             SignInCodeApi(practices, codes).add_to(routes)
             watches.feed = listing_feed = ListingFeed(changes, held)
+            app[_LOST] = listing_feed.lost
             fhir = fhir_search(
                 listing=held.listing,
                 index=held.index,
@@ -257,15 +260,19 @@ async def run(settings: DirectorySettings) -> None:
 
     Raises:
         SettingsError: if a key, the database or the address cannot be used.
+        VersionUnknown: if the database has another history than what the process has seen of it; another process reads
+            it anew, this one would go on showing practices as they were.
     """
     async with open_application(settings) as app:
         # Practices stay in memory; looking through millions of objects for garbage would keep patients waiting.
         gc.collect()
         gc.freeze()
         try:
-            await serve_until_stopped(app, settings.listen)
+            await serve_until_stopped(app, settings.listen, unusable=app[_LOST])
         except OSError as fault:
             where = f"{settings.listen.host} port {settings.listen.port}"
             raise SettingsError(
                 f"listen: {where} cannot be used ({fault.strerror}); allowed is a free port of this machine"
             ) from None
+        if app[_LOST].is_set():
+            raise VersionUnknown

@@ -145,8 +145,10 @@ def new_runner(app: web.Application) -> web.AppRunner:
     return web.AppRunner(app, access_log=None, shutdown_timeout=2.0, max_line_size=_MAX_READ_LINE)
 
 
-async def serve_until_stopped(app: web.Application, listen: ListenAddress) -> None:
-    """Serves until SIGTERM or SIGINT."""
+async def serve_until_stopped(
+    app: web.Application, listen: ListenAddress, *, unusable: asyncio.Event | None = None
+) -> None:
+    """Serves until SIGTERM or SIGINT, or until it is said that the component cannot go on."""
     runner = new_runner(app)
     await runner.setup()
     stopped = asyncio.Event()
@@ -156,6 +158,9 @@ async def serve_until_stopped(app: web.Application, listen: ListenAddress) -> No
     try:
         await web.TCPSite(runner, listen.host, listen.port).start()
         logger.info("listening on %s port %d", listen.host, listen.port)
-        await stopped.wait()
+        ends = [asyncio.ensure_future(event.wait()) for event in (stopped, unusable) if event is not None]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        for end in ends:
+            end.cancel()
     finally:
         await runner.cleanup()

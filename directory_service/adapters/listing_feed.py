@@ -23,9 +23,15 @@ _AFTER_FAULT_S = 1.0
 
 
 class ListingFeed:
-    """Gives every change of a practice to those who hold practices in memory, in the order of the changes."""
+    """Gives every change of a practice to those who hold practices in memory, in the order of the changes.
+
+    Attributes:
+        lost: set when the database turns out to have another history than what is held in memory; nothing is followed
+            from then on, and what is held is of no use.
+    """
 
     def __init__(self, changes: ChangeFeed, held: Held) -> None:
+        self.lost = asyncio.Event()
         self._changes = changes
         self._held = held
         self._position: Position | None = None
@@ -52,7 +58,7 @@ class ListingFeed:
 
     @asynccontextmanager
     async def following(self, watches: VersionWatches) -> AsyncIterator[None]:
-        """Follows the database, also what other replicas change, as long as the context is open."""
+        """Follows the database, also what other replicas change, as long as the context is open and it is not lost."""
         task = asyncio.create_task(self._follow(watches))
         try:
             yield
@@ -67,10 +73,9 @@ class ListingFeed:
                 await watches.practices.other_than(self._position.version if self._position else 0, _WAIT_S)
                 await self.catch_up()
             except VersionUnknown:
-                logger.critical(
-                    "the database has another history than this process has seen, as after a restore; start anew"
-                )
-                await asyncio.sleep(_WAIT_S)
+                logger.critical("the database has another history than this process has seen, as after a restore")
+                self.lost.set()
+                return
             except (OSError, SQLAlchemyError) as fault:
                 logger.warning("practices could not be read: %s", fault_without_text(fault))
                 await asyncio.sleep(_AFTER_FAULT_S)

@@ -16,7 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory_service.__main__ import main
 from directory_service.settings import DirectorySettings
+from messenger_core.database import open_database
 from tests.directory_service.bench import ERIKA, Directory, HomeserverStandIn, settings_for
+from tests.directory_service.store.made_up import backed_up, restore
 
 START_TIMEOUT_S = 60
 STOP_TIMEOUT_S = 10
@@ -32,8 +34,13 @@ async def answers(http: aiohttp.ClientSession, url: str) -> bool:
 
 
 @asynccontextmanager
-async def running(folder: Path, homeserver: HomeserverStandIn) -> AsyncIterator[tuple[Directory, Path]]:
-    """The directory as a process of its own, and its log; it must stop within ten seconds and with code 0."""
+async def running(
+    folder: Path, homeserver: HomeserverStandIn, *, ends_itself_with: int | None = None
+) -> AsyncIterator[tuple[Directory, Path]]:
+    """The directory as a process of its own, and its log.
+
+    It must stop with code 0 within ten seconds of being told, or with another code by itself.
+    """
     url = f"http://127.0.0.1:{unused_port()}"
     values = settings_for(folder, url=url, homeserver=homeserver.url, database=f"sqlite:///{folder}/d.db")
     config, log = folder / "directory_service.yaml", folder / "log"
@@ -50,8 +57,9 @@ async def running(folder: Path, homeserver: HomeserverStandIn) -> AsyncIterator[
                 assert time.monotonic() < deadline, "the process does not answer"
                 await asyncio.sleep(0.1)
             yield Directory(DirectorySettings.model_validate(values), homeserver, http), log
-        process.send_signal(signal.SIGTERM)
-        assert await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S) == 0
+        if ends_itself_with is None:
+            process.send_signal(signal.SIGTERM)
+        assert await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S) == (ends_itself_with or 0)
     finally:
         if process.returncode is None:
             process.kill()
@@ -95,6 +103,25 @@ async def test_a_request_that_is_no_http_leaves_no_trace_either(tmp_path: Path, 
     logged = log.read_text(encoding="utf-8")
     assert "listening" in logged
     assert secret not in logged
+
+
+async def test_it_ends_to_be_started_anew_when_the_database_was_restored(
+    tmp_path: Path, homeserver: HomeserverStandIn
+) -> None:
+    """What it holds in memory is of a history that is no more; a practice that opted in is not shown any longer."""
+    async with running(tmp_path, homeserver, ends_itself_with=1) as (directory, log):
+        await directory.practice_joins(opts_in=False)
+        engine = await open_database(directory.settings.database, "directory_service")
+        kept = await backed_up(engine)
+        await directory.practice_joins()
+        assert await directory.found("sommer") != []
+        await restore(engine, kept)
+        await engine.dispose()
+    assert log.read_text(encoding="utf-8").splitlines()[-1].startswith("stopped: the database has another history")
+    async with running(tmp_path, homeserver) as (directory, log):
+        assert await directory.found("sommer") == []
+        await directory.practice_joins()
+        assert await directory.found("sommer") != []
 
 
 async def test_health_is_503_while_the_database_does_not_answer(
