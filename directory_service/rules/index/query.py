@@ -27,7 +27,7 @@ class Reason(StrEnum):
     INFIX = "infix"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # frozen, it would take four times as long to make; nobody changes one
 class SearchQuery:
     """What must fit, all of it; of a group any member. Nothing that does not fit is ever in an answer.
 
