@@ -39,7 +39,7 @@ _MAX_MINUTES = 7 * 24 * 60
 
 def is_named(parameters: Iterable[tuple[str, str]]) -> bool:
     """Whether a search is a named query."""
-    return any(name == "_query" for name, _ in parameters)
+    return "_query" in dict(parameters)
 
 
 class NamedQueryReader:

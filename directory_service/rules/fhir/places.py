@@ -57,10 +57,9 @@ def read_near(parameter: str, value: str) -> Near:
     Raises:
         FaultyParameter: ``near``.
     """
-    latitude, *rest = value.split("|")
-    if not 1 <= len(rest) <= 3:
+    parts = value.split("|")
+    if not 2 <= len(parts) <= 4:
         raise FaultyParameter(parameter, "near")
-    longitude, *measure = rest
-    distance, unit = [*measure, *["", "km"][len(measure) :]] if measure else ["", "km"]
+    latitude, longitude, distance, unit, *_ = (*parts, "", "")
     metres = distance_m(parameter, distance, unit or "km") if distance else float(DEFAULT_DISTANCE_M)
     return circle(parameter, latitude, longitude, metres)

@@ -48,20 +48,24 @@ def read_text(parameter: str, value: str, *, operators: bool) -> tuple[TextSearc
     """
     if len(value) > MAX_TEXT:
         raise FaultyParameter(parameter, "too-long")
-    parts = pieces(value, ",", quotes=True)
-    if operators:
-        parts = [piece for part in parts for piece in pieces(part, "|", quotes=True)]
-    found = tuple(_alternative(unescaped(part), operators=operators) for part in parts)
-    if not all(alternative.words for alternative in found):
-        raise FaultyParameter(parameter, "no-word")
-    if sum(len(alternative.words) + len(alternative.without) for alternative in found) > MAX_WORDS:
+    if value.replace(" ", "").isalnum():  # words alone, as most texts are
+        found: tuple[TextSearch, ...] = (TextSearch(tuple(dict.fromkeys(words(value))), verbatim=value.strip()),)
+    else:
+        parts = pieces(value, ",", quotes=True)
+        if operators:
+            parts = [piece for part in parts for piece in pieces(part, "|", quotes=True)]
+        found = tuple(_alternative(unescaped(part), operators=operators) for part in parts)
+    number = 0
+    for alternative in found:
+        if not alternative.words:
+            raise FaultyParameter(parameter, "no-word")
+        number += len(alternative.words) + len(alternative.without)
+    if number > MAX_WORDS:
         raise FaultyParameter(parameter, "too-many-words")
     return found
 
 
 def _alternative(part: str, *, operators: bool) -> TextSearch:
-    if part.replace(" ", "").isalnum():  # words alone, as most texts are
-        return TextSearch(tuple(dict.fromkeys(words(part))), verbatim=part.strip())
     wanted: dict[str, None] = {}
     phrases: list[str] = []
     without: list[str] = []
