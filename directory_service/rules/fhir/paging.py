@@ -82,7 +82,7 @@ def links(asked: Asked, address: str, next_page: str | None) -> list[dict[str, s
     search = [f"{_quoted_name(name)}={_quoted(value)}" for name, value in asked.understood]
 
     def link(relation: str, after: str | None) -> dict[str, str]:
-        query = "&".join([*search, f"{AFTER}={quote_plus(after)}"] if after else search)
+        query = "&".join([*search, f"{AFTER}={_quoted(after)}"] if after else search)
         return {"relation": relation, "url": f"{address}?{query}" if query else address}
 
     return [link("self", asked.after), *([link("next", next_page)] if next_page else [])]
