@@ -6,16 +6,15 @@ in between, so that others get their turn. A practice that changes meanwhile may
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from datetime import datetime
-from functools import partial
 from typing import Protocol
 
 from directory_service.rules.fhir.asked import Asked
-from directory_service.rules.fhir.bundle import Match, Page
+from directory_service.rules.fhir.bundle import Page
 from directory_service.rules.fhir.first_matches import FirstMatches
 from directory_service.rules.fhir.items import Kind, items
-from directory_service.rules.fhir.listing import Audience, Listing, Shown
+from directory_service.rules.fhir.listing import Audience, Listing
 from directory_service.rules.fhir.paging import Place, read_place
 from directory_service.rules.fhir.terminology import profession
 from directory_service.rules.fhir.texts import TextSearch
@@ -31,7 +30,7 @@ from directory_service.rules.index.query import (
 )
 from directory_service.rules.opening_hours import OpenState
 from directory_service.rules.practice import Practice
-from directory_service.rules.profile import Messenger, Position
+from directory_service.rules.profile import Position
 from directory_service.rules.specialties import SpecialtyTable
 
 _AT_ONCE = 500
@@ -46,9 +45,6 @@ _ONE_EACH: dict[Kind, bool] = {
     "Practitioner": True,
 }
 """The kinds of which a practice has one: whether a person's entry, or an organisation's."""
-
-_match: Callable[[tuple[Shown, SearchHit, Messenger | None]], Match] = partial(tuple.__new__, Match)
-"""Makes a match without a call of a Python function, which would take as long as looking the practice up."""
 
 Steps = Generator[None, None, Page]
 """A search that looks at many practices; it can be left alone between its steps."""
@@ -105,7 +101,7 @@ class Finding:
                         if state is not OpenState.OPEN:
                             continue
                     place = Place(_rank(hit), hit.distance_m or 0, plain(practice.profile.name), item.resource_id)
-                    first.add(place, Match(shown, hit, item.messenger))
+                    first.add(place, (shown, hit, item.messenger))
         return first.page(first.added, unknown_hours)
 
     def _alone(self, asked: Asked, audience: Audience) -> SearchQuery | None:
@@ -129,7 +125,7 @@ class Finding:
         listed = self._listing.shown_to(audience)
         return Page(
             page.total,
-            [_match((shown, hit, None)) for hit in page.hits if (shown := listed.get(hit.resource_id)) is not None],
+            [(shown, hit, None) for hit in page.hits if (shown := listed.get(hit.resource_id)) is not None],
             page.next_position.token() if page.next_position else None,
             page.unknown_hours,
         )
@@ -152,7 +148,7 @@ class Finding:
                 if shown is not None and hit.resource_id not in taken:
                     taken.add(hit.resource_id)
                     name = plain(shown.practice.profile.name)
-                    first.add(Place(_rank(hit), hit.distance_m or 0, name, hit.resource_id), Match(shown, hit))
+                    first.add(Place(_rank(hit), hit.distance_m or 0, name, hit.resource_id), (shown, hit, None))
             if found.next_position is None:  # there are no more, of worse levels either
                 break
         return first.page(found.total, found.unknown_hours)

@@ -55,12 +55,12 @@ def page(*parameters: tuple[str, str], query: str = "near", now: datetime = MOND
 def found(*parameters: tuple[str, str], query: str = "near", now: datetime = MONDAY) -> list[str]:
     """The practices found, in their order."""
     matches = page(*parameters, query=query, now=now, audience="insured").matches
-    return [NAMES[match.practice.resource_id] for match in matches]
+    return [NAMES[shown.practice.resource_id] for shown, *_ in matches]
 
 
 def test_what_is_near_is_found_nearest_first_with_its_distance() -> None:
     assert found() == ["pharmacy", "full"]
-    distances = [match.hit.distance_m for match in page(audience="insured").matches]
+    distances = [hit.distance_m for _, hit, _ in page(audience="insured").matches]
     assert distances[0] == 0
     assert distances[1] is not None
     assert 1000 < distances[1] < 2000
@@ -86,7 +86,7 @@ def names_on_pages(finding: Finding, *parameters: tuple[str, str], count: int = 
     while True:
         asked = read(("_query", "near"), *HERE, *parameters, ("_count", str(count)), *after)
         page = result(finding.find(asked, "insured"))
-        seen += [match.practice.profile.name for match in page.matches]
+        seen += [shown.practice.profile.name for shown, *_ in page.matches]
         if page.next_page is None:
             assert len(seen) == page.total
             return seen
@@ -175,7 +175,7 @@ def test_who_looks_at_each_lets_others_have_their_turn(
         turns += 1
     assert turns >= 2 * 3000 / 50 - 2
     assert (page.total, len(tested)) == (3000, 3000)
-    assert [match.hit.distance_m for match in page.matches] == [0] * asked.page_size
+    assert [hit.distance_m for _, hit, _ in page.matches] == [0] * asked.page_size
 
 
 @pytest.mark.parametrize(
@@ -241,10 +241,10 @@ def test_organisation_and_place_are_sent_along() -> None:
 
 def test_pages_of_a_named_query_follow_each_other() -> None:
     first = page(("_count", "1"), audience="insured")
-    assert (first.total, first.matches[0].practice.telematik_id) == (2, PHARMACY.telematik_id)
+    assert (first.total, first.matches[0][0].practice.telematik_id) == (2, PHARMACY.telematik_id)
     assert first.next_page is not None
     second = page(("_count", "1"), ("_after", first.next_page), audience="insured")
-    assert (second.matches[0].practice.telematik_id, second.next_page) == (FULL.telematik_id, None)
+    assert (second.matches[0][0].practice.telematik_id, second.next_page) == (FULL.telematik_id, None)
 
 
 @pytest.mark.parametrize(("count", "size"), [("0", 1), ("1", 1), ("100", 100), ("5000", 100)])

@@ -43,7 +43,7 @@ def page(kind: Kind, *parameters: tuple[str, str], audience: Audience = "practic
 
 def found(kind: Kind, *parameters: tuple[str, str], audience: Audience = "practices") -> set[str]:
     """The practices whose resources a search finds."""
-    return {NAMES[match.practice.resource_id] for match in page(kind, *parameters, audience=audience).matches}
+    return {NAMES[shown.practice.resource_id] for shown, *_ in page(kind, *parameters, audience=audience).matches}
 
 
 ORGANISATIONS = {"full", "hidden", "pharmacy", "old"}
