@@ -42,15 +42,18 @@ _REFUSED_RANGE = re.compile(r";\s*q=0(\.0*)?\s*(;|$)")
 @web.middleware
 async def outcomes(request: web.Request, handler: Handler) -> web.StreamResponse:
     """To stand before all others, since it turns what they say into FHIR."""
-    if not _ADDRESS.fullmatch(request.path):
-        return await handler(request)
-    if not _takes_json(request):
+    if not _takes_json(request) and _is_fhir(request):
         detail = "The directory answers in JSON only; Accept has to allow application/fhir+json."
         return _as_fhir(problem_response(Problem(406, "not-acceptable", detail)))
     answer = await handler(request)
     if answer.status < 400 or answer.content_type != problem.CONTENT_TYPE or not isinstance(answer, web.Response):
         return answer
-    return _as_fhir(answer)
+    return _as_fhir(answer) if _is_fhir(request) else answer
+
+
+def _is_fhir(request: web.Request) -> bool:
+    """Whether its address is one of FHIR; of an answer that is no problem nobody has to know."""
+    return _ADDRESS.fullmatch(request.path) is not None
 
 
 def _takes_json(request: web.Request) -> bool:
