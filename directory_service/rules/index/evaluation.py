@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
-from itertools import pairwise, repeat
+from itertools import accumulate, pairwise, repeat
 
 import numpy as np
+from numpy.typing import NDArray
 
 from directory_service.rules.index.columns import Columns, feature_key
 from directory_service.rules.index.fit import EXACT, Instead, errors_allowed, reason_for
 from directory_service.rules.index.map_places import Metres, slots_at
 from directory_service.rules.index.opening_times import numbers_of, state_of
-from directory_service.rules.index.postings import Flags, SlotArray, Slots, SlotSet, bitmap, members, together
+from directory_service.rules.index.postings import SlotArray, Slots, bitmap, members, together
 from directory_service.rules.index.query import (
     MAX_DISTANCE_M,
     SearchHit,
@@ -24,7 +25,7 @@ from directory_service.rules.index.query import (
 from directory_service.rules.index.vocabulary import Vocabulary
 from directory_service.rules.opening_hours import OpenState
 
-_MEASURED_ANYWAY = 200
+_MEASURED_ANYWAY = 1500
 """Of so few practices all distances are taken; of more only those of practices that are near on the map."""
 _RANK_BITS = 30
 _RANK = (1 << _RANK_BITS) - 1
@@ -33,46 +34,33 @@ _UNKNOWN = numbers_of([OpenState.UNKNOWN])[0]
 _hit: Callable[[Iterable[object]], SearchHit] = partial(tuple.__new__, SearchHit)
 """Makes a hit without a call of a Python function, which would take most of the time of a page."""
 
-Fits = dict[int, list[SlotSet]]
+_NONE = Slots()
+
+Fits = dict[int, Slots]
 """The practices that a word fits, by level; those of a better level can be there again."""
 
 
-class _Left:
-    """The practices that are left; what not every search needs of them is made when it is asked for."""
+class _Part:
+    """The practices that fit at one level; how far each is, if a search has an origin."""
 
-    def __init__(self, together: Slots | None, slots: SlotArray | None = None, metres: Metres | None = None) -> None:
-        """Takes them as a set or sorted in an array, and how far each is, if a search has an origin."""
+    def __init__(
+        self, level: int, together: Slots = _NONE, slots: SlotArray | None = None, metres: Metres | None = None
+    ) -> None:
+        """Takes them as a set, or in an array with their distances in the same order."""
+        self.level = level
         self._together = together
         self._slots = slots
         self.metres = metres
 
     def __len__(self) -> int:
-        return len(self._slots) if self._slots is not None else len(self.together)
-
-    @property
-    def together(self) -> Slots:
-        """All as a set."""
-        if self._together is None:
-            self._together = bitmap(self.slots)
-        return self._together
+        return len(self._together if self._slots is None else self._slots)
 
     @property
     def slots(self) -> SlotArray:
-        """All of them, sorted."""
+        """All of them; not every search needs it of all levels."""
         if self._slots is None:
-            self._slots = members(self.together)
+            self._slots = members(self._together)
         return self._slots
-
-    def only(self, flags: Flags) -> _Left:
-        """Those that are flagged."""
-        return _Left(None, self.slots[flags], None if self.metres is None else self.metres[flags])
-
-    def among(self, some: Slots) -> _Left:
-        """Some of them."""
-        if self.metres is None:
-            return _Left(some)
-        slots = members(some)
-        return _Left(some, slots, self.metres.take(self.slots.searchsorted(slots)))
 
 
 class Evaluation:
@@ -89,17 +77,19 @@ class Evaluation:
         """One page of what fits."""
         words = [self._fits(word, self._columns.all_words, before) for before, word in pairwise(("", *query.words))]
         words += [self._fits(word, self._columns.name_words) for word in query.name_words]
-        left = self._left(query, words)
+        parts = self._parts(query, words)
+        if query.origin is not None:
+            parts = _kept(parts, *self._columns.places.measured(query.origin, _all(parts), query.within_m))
         unknown = 0
         if query.open_at is not None:
-            left, unknown = self._open(left, query.open_at, query.open_states)
-        chosen = self._first(words, left, count + 1, after)
+            parts, unknown = self._open(parts, query.open_at, query.open_states)
+        chosen = self._first(parts, count + 1, after)
         more = sum(len(keys) for _, keys in chosen) > count
         if more:
             chosen[-1][1].pop()
         hits = [hit for level, keys in chosen for hit in self._hits(query, level, keys)]
         position = self._position(chosen) if hits and more else None
-        return SearchPage(len(left), tuple(hits), position, unknown)
+        return SearchPage(sum(map(len, parts)), tuple(hits), position, unknown)
 
     def _fits(self, asked: str, vocabulary: Vocabulary, before: str = "") -> Fits:
         errors = 0 if self._is_medical(asked) else errors_allowed(asked)
@@ -108,36 +98,38 @@ class Evaluation:
         for other in others:
             for level, sets in vocabulary.fitting(self._columns.lexicon.asked(other, 0)).items():
                 found.setdefault(max(level, best), []).extend(sets)
-        return found
+        return {level: together(sets) for level, sets in found.items()}
 
-    def _left(self, query: SearchQuery, words: Iterable[Fits]) -> _Left:
-        """All practices that fit but for their opening hours, whatever their level."""
-        parts = [*self._filters(query)]
-        parts += [together([slots for sets in word.values() for slots in sets]) for word in words]
-        left = self._narrowed(query, parts)
-        if query.origin is None:
-            return _Left(left)
-        slots, metres = self._columns.places.measured(query.origin, members(left), query.within_m)
-        return _Left(left if len(slots) == len(left) else None, slots, metres)
-
-    def _narrowed(self, query: SearchQuery, parts: list[Slots]) -> Slots:
-        """Those that are in all of some sets; of a distance, all that are inside and some more."""
+    def _parts(self, query: SearchQuery, words: Sequence[Fits]) -> list[_Part]:
+        """What fits words and filters, by level; of a distance, all that are inside and perhaps some more."""
         columns = self._columns
-        parts.sort(key=len)
-        left = parts[0] if parts else columns.used
-        for part in parts[1:]:
-            left = left & part
-        if query.within_m is not None and query.origin is not None and len(left) > _MEASURED_ANYWAY:
-            near = columns.places.around(query.origin, query.within_m, next(iter(query.specialties), None))
-            if sum(map(len, near)) < len(left):
-                left = bitmap(slots_at(near)) & left
-        if query.for_insured and columns.hidden:
-            left = left - columns.hidden
-        if query.person:
-            left = left & columns.persons
-        elif query.person is not None and columns.persons:
-            left = left - columns.persons
-        return left
+        filters = sorted(self._filters(query), key=len)
+        without = [columns.hidden] if query.for_insured and columns.hidden else []
+        if query.person is False and columns.persons:
+            without.append(columns.persons)
+        if not words:
+            around = self._around(query, len(filters[0] if filters else columns.used))
+            codes = next(iter(query.specialties), ())
+            if around is not None and len(codes) == len(filters) == 1 and not without:  # all that are around have it
+                return [_Part(EXACT, slots=around.astype(np.intp))]
+            cut = [{EXACT: _cut(filters[0] if filters else columns.used, filters[1:], without)}]
+        else:
+            # What is left of each level is little, and joined in no time.
+            cut = [{level: _cut(one, filters, without) for level, one in word.items()} for word in words]
+            around = self._around(query, min(sum(map(len, word.values())) for word in cut))
+        if around is not None:
+            around.sort()
+            inside = bitmap(around)
+            cut = [{level: one & inside for level, one in word.items()} for word in cut]
+        return _by_level(cut)
+
+    def _around(self, query: SearchQuery, found: int) -> NDArray[np.uint32] | None:
+        """All that are inside of the circle that was asked for and some more, if they are fewer than what is found."""
+        if query.origin is None or query.within_m is None or found <= _MEASURED_ANYWAY:
+            return None
+        codes = next(iter(query.specialties), None)
+        near = self._columns.places.around(query.origin, query.within_m, codes)
+        return slots_at(near) if sum(map(len, near)) < found else None
 
     def _filters(self, query: SearchQuery) -> Iterator[Slots]:
         columns = self._columns
@@ -150,28 +142,29 @@ class Evaluation:
             yield together(columns.languages.sets(tags))
         for features in query.accessibility:
             yield together(columns.features.sets(feature_key(*item) for item in features))
+        if query.person:
+            yield columns.persons
         if query.only is not None:
             yield Slots([columns.slots[one] for one in query.only if one in columns.slots])
 
-    def _open(self, left: _Left, at: datetime, wanted: Iterable[OpenState]) -> tuple[_Left, int]:
+    def _open(self, parts: Sequence[_Part], at: datetime, wanted: Iterable[OpenState]) -> tuple[list[_Part], int]:
         """Those in a state that is wanted; and how many are left out since nothing is known of them."""
-        states = self._columns.times.states(at, left.slots)
-        keep = np.isin(states, numbers_of(wanted))
-        return left.only(keep), int(np.count_nonzero(states[~keep] == _UNKNOWN))
+        states = self._columns.times.states(at, _all(parts))
+        wanted_too = np.isin(states, numbers_of(wanted))
+        unknown = int(np.count_nonzero(states[~wanted_too] == _UNKNOWN))
+        return _kept(parts, wanted_too.nonzero()[0]), unknown
 
-    def _first(
-        self, words: Sequence[Fits], left: _Left, count: int, after: SearchPosition | None
-    ) -> list[tuple[int, list[int]]]:
+    def _first(self, parts: Iterable[_Part], count: int, after: SearchPosition | None) -> list[tuple[int, list[int]]]:
         """The first of all in their order, by level: the distance and, behind it, the rank as one number."""
         order = self._columns.order
         first = []
-        for level, part in _by_level(words, left):
-            if after is not None and level < after.level:
+        for part in parts:
+            if after is not None and part.level < after.level:
                 continue
-            keys = order.ranks.take(part.slots)
+            keys = order.ranks.take(part.slots, mode="clip")  # all are inside: only then it does not look twice
             if part.metres is not None:
                 keys |= part.metres << _RANK_BITS
-            if after is not None and level == after.level:
+            if after is not None and part.level == after.level:
                 rank = order.rank_after((after.name, after.resource_id))
                 keys = keys[keys >= after.distance_m << _RANK_BITS | rank]
             if len(keys) > count:
@@ -179,7 +172,7 @@ class Evaluation:
                 keys = keys[:count]
             if len(keys):
                 keys.sort()
-                first.append((level, keys.tolist()))
+                first.append((part.level, keys.tolist()))
                 count -= len(keys)
             if not count:
                 break
@@ -204,27 +197,57 @@ class Evaluation:
         return SearchPosition(level, key >> _RANK_BITS, kept.names[slot], kept.resource_ids[slot])
 
 
-def _by_level(words: Sequence[Fits], left: _Left) -> Iterator[tuple[int, _Left]]:
-    """Those that all of some words fit, by level, best first; of several words the worst level counts.
+def _cut(slots: Slots, filters: Iterable[Slots], without: Iterable[Slots]) -> Slots:
+    """What is in a set and in all of some others, but in none of some more; it may be the set itself."""
+    for one in filters:
+        slots = slots & one
+    for one in without:
+        slots = slots - one
+    return slots
 
-    Args:
-        words: what each fits; without any, everything is at the best level.
-        left: practices that all of the words fit. Levels that nobody asks for are not looked at.
-    """
-    *better, last = sorted({level for word in words for level in word}) or [EXACT]
-    if not better or not len(left):
-        yield last, left
-        return
-    remaining = whole = left.together
-    fitting = [Slots() for _ in words]
-    for level in better:
-        part = remaining
+
+def _by_level(words: Sequence[Fits]) -> list[_Part]:
+    """Those that all of some words fit, by level, best first; of several words the worst level counts."""
+    parts = []
+    found = _NONE
+    fitting: list[Slots] = [_NONE for _ in words]
+    for level in sorted({level for word in words for level in word}):
         for number, word in enumerate(words):
             if level in word:
-                fitting[number] = fitting[number] | whole & together(word[level])
-            part = part & fitting[number]
+                known = fitting[number]
+                fitting[number] = known | word[level] if known else word[level]
+        first, *others = fitting
+        so_far = _cut(first, others, ())
+        part = so_far - found if found else so_far
         if part:
-            yield level, left.among(part)
-            remaining = remaining - part
-    if remaining:
-        yield last, left if len(remaining) == len(whole) else left.among(remaining)
+            parts.append(_Part(level, part))
+            found = so_far
+    return parts
+
+
+def _all(parts: Sequence[_Part]) -> SlotArray:
+    """The practices of some parts, one part behind another."""
+    if len(parts) == 1:
+        return parts[0].slots
+    return np.concatenate([part.slots for part in parts]) if parts else np.zeros(0, dtype=np.intp)
+
+
+def _kept(parts: Sequence[_Part], kept: SlotArray, metres: Metres | None = None) -> list[_Part]:
+    """What is kept of some parts.
+
+    Args:
+        parts: some parts.
+        kept: the places of what is kept in ``_all`` of them, in their order.
+        metres: how far what is kept is; without it, it is as far as it was.
+    """
+    slots = _all(parts).take(kept)
+    if len(parts) == 1 and metres is not None:
+        return [_Part(parts[0].level, slots=slots, metres=metres)]
+    if metres is None and parts and parts[0].metres is not None:
+        metres = np.concatenate([part.metres for part in parts if part.metres is not None]).take(kept)
+    ends = kept.searchsorted(list(accumulate(map(len, parts)))).tolist()
+    return [
+        _Part(part.level, slots=slots[first:end], metres=None if metres is None else metres[first:end])
+        for part, first, end in zip(parts, [0, *ends], ends, strict=False)
+        if first < end
+    ]

@@ -22,7 +22,8 @@ NO_MATCH = 7
 _REASONS = (Reason.EXACT, Reason.PREFIX, Reason.TYPO, Reason.TYPO, Reason.INFIX)
 MAX_WORDS = 32
 MIN_INFIX = 4
-_LONG = 8
+LONG = 8
+"""From so many letters on two typing errors are forgiven."""
 
 
 class Instead(NamedTuple):
@@ -66,7 +67,7 @@ def errors_allowed(asked: str) -> int:
     """
     if not asked.isalpha() or len(asked) < 3:
         return 0
-    return 2 if len(asked) >= _LONG else 1
+    return 2 if len(asked) >= LONG else 1
 
 
 def may_be_infix(asked: str) -> bool:

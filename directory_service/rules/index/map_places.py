@@ -145,34 +145,35 @@ class MapPlaces:
         """How far slots are from a point, in whole metres; an unknown place is farther than any other.
 
         Returns:
-            The slots that are within a distance, if there is one; and their distances.
+            The places in ``slots`` of those that are within a distance, if there is one; and their distances.
         """
-        apart = self._points.take(slots, axis=1)
+        apart = self._points.take(slots, axis=1, mode="clip")  # all are inside: only then it does not look twice
         apart -= np.array(_point(origin))[:, np.newaxis]
         apart *= apart
         squares: NDArray[np.float64] = np.add.reduce(apart)
-        if within_m is not None:
+        inside: SlotArray
+        if within_m is None:
+            inside = np.arange(len(slots))
+        else:
             inside = (squares <= _square_of_half_chord(within_m)).nonzero()[0]
-            slots, squares = slots.take(inside), squares.take(inside)
+            squares = squares.take(inside)
         distances = np.sqrt(np.minimum(squares, 1.0))
         np.arcsin(distances, out=distances)
         distances *= 2 * EARTH_RADIUS_M
         metres: Metres = np.rint(distances, out=distances).astype(np.int64)
         if within_m is None:
             metres[np.isinf(squares)] = MAX_DISTANCE_M
-        return slots, metres
+        return inside, metres
 
     def _strips_of(self, specialties: Iterable[str]) -> list[Strips]:
         return [self._strips, *(self._by_specialty[code] for code in set(specialties))]
 
 
 def slots_at(found: Sequence[Bounds]) -> NDArray[np.uint32]:
-    """The slots that ``MapPlaces.around`` found, sorted."""
+    """The slots that ``MapPlaces.around`` found, in no order."""
     if not found:
         return np.zeros(0, dtype=np.uint32)
-    slots = np.concatenate(found).astype(np.uint32)  # the other bits are cut off
-    slots.sort()
-    return slots
+    return np.concatenate(found).astype(np.uint32)  # the other bits are cut off
 
 
 def _bounds(origin: Position, within_m: float) -> Bounds | None:

@@ -11,9 +11,9 @@ GROUP = MIN_INFIX
 """As many letters as the shortest text that is looked for inside words; longer groups leave fewer words to look at."""
 
 
-def inner_groups(word: str) -> set[str]:
+def inner_groups(word: str, letters: int = GROUP) -> set[str]:
     """The groups of letters in a word; the one at its beginning is not looked for inside words."""
-    return {word[start : start + GROUP] for start in range(1, len(word) - GROUP + 1)}
+    return {word[start : start + letters] for start in range(1, len(word) - letters + 1)}
 
 
 class WordParts:

@@ -14,7 +14,8 @@ from directory_service.rules.index.postings import Postings, SlotSet, Value, beg
 from directory_service.rules.index.typing_errors import NearWords
 
 _SHORT = 5
-"""Beginnings of up to so many letters have sets of their own: few words begin with a longer one."""
+"""Texts of up to so many letters have sets of their own, for words that begin with them or have them inside: few words
+have a longer one."""
 
 
 class AskedWord(NamedTuple):
@@ -60,10 +61,8 @@ class Lexicon:
             found.append((PREFIX, beginning_in(self._sorted, text)))
         if errors:
             one, two = self._near.near(text)
-            found.append((ONE_ERROR, one))
-            if errors > 1:
-                found.append((TWO_ERRORS, two))
-        if may_be_infix(text) and len(text) > GROUP:
+            found += [(ONE_ERROR, one), (TWO_ERRORS, two)]
+        if may_be_infix(text) and len(text) > _SHORT:
             found.append((INFIX, self._parts.containing(text)))
         return AskedWord(text, tuple((level, words) for level, words in found if words))
 
@@ -96,7 +95,7 @@ class Vocabulary:
                 self._beginnings.put_together(beginning, self._words.sets(alike))
         having: defaultdict[str, list[str]] = defaultdict(list)
         for word in words:
-            for group in inner_groups(word):
+            for group in _groups_of((word,)):
                 having[group].append(word)
         for group, having_it in having.items():
             self._inside.put_together(group, self._words.sets(having_it))
@@ -114,8 +113,8 @@ class Vocabulary:
         found = {EXACT: self._words.sets((text,))}
         if len(text) <= _SHORT:
             found[PREFIX] = self._beginnings.sets((text,))
-        if len(text) == GROUP and may_be_infix(text):
-            found[INFIX] = self._inside.sets((text,))
+            if may_be_infix(text):
+                found[INFIX] = self._inside.sets((text,))
         for level, words in asked.like:
             found[level] = self._words.sets(words)
         return {level: sets for level, sets in found.items() if sets}
@@ -125,5 +124,5 @@ def _beginnings_of(words: set[str]) -> set[str]:
     return {word[:length] for word in words for length in range(1, min(_SHORT, len(word)) + 1)}
 
 
-def _groups_of(words: set[str]) -> set[str]:
-    return {group for word in words for group in inner_groups(word)}
+def _groups_of(words: Iterable[str]) -> set[str]:
+    return {group for word in words for letters in range(GROUP, _SHORT + 1) for group in inner_groups(word, letters)}

@@ -39,7 +39,8 @@ def test_all_that_are_within_a_distance_are_found(origin: Position, within_m: fl
     for codes in (["ALLG"], ["HAUT"], ["ALLG", "HAUT"], ["KIJU"]):
         some = set(slots_at(places.around(origin, within_m, codes)).tolist())
         assert some == {slot for slot in around.tolist() if not set(codes).isdisjoint(CODES[slot % 3])}
-    found, metres = places.measured(origin, around, within_m)
+    inside, metres = places.measured(origin, around, within_m)
+    found = around[inside]
     assert set(found.tolist()) == near
     assert metres.tolist() == [round(distance_m(origin, positions[slot])) for slot in found.tolist()]
     assert 10 < len(near) < 4990
