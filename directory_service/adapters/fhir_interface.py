@@ -18,6 +18,7 @@ import orjson
 from aiohttp import hdrs, web
 
 from directory_service.adapters.account_locks import AccountLocks
+from directory_service.adapters.huge_pages import use_huge_pages
 from directory_service.adapters.search_tokens import PATHS, Audience, SearchTokenRefused, SearchTokens
 from directory_service.rules.fhir.asked import Asked
 from directory_service.rules.fhir.bundle import Page, searchset
@@ -76,6 +77,8 @@ class Search:
                 if number % _AT_ONCE == 0:
                     await asyncio.sleep(0)
                 self.fragments.entry(shown)
+        # From now on it is read, at random and all over; in a thread, since it takes as long as the rest.
+        await asyncio.to_thread(use_huge_pages)
 
 
 def fhir_wording(specialties: SpecialtyTable, texts: Catalogue) -> Wording:
