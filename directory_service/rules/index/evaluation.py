@@ -27,6 +27,8 @@ from directory_service.rules.opening_hours import OpenState
 
 _MEASURED_ANYWAY = 1500
 """Of so few practices all distances are taken; of more only those of practices that are near on the map."""
+_FEW = 300
+"""Of more practices that words fit, those too far north or south are left out first, which one set tells."""
 _RANK_BITS = 30
 _RANK = (1 << _RANK_BITS) - 1
 _UNKNOWN = numbers_of([OpenState.UNKNOWN])[0]
@@ -116,7 +118,10 @@ class Evaluation:
         else:
             # What is left of each level is little, and joined in no time.
             cut = [{level: _cut(one, filters, without) for level, one in word.items()} for word in words]
-            around = self._around(query, min(sum(map(len, word.values())) for word in cut))
+            if query.origin is not None and query.within_m is not None and _fewest(cut) > _FEW:
+                north = columns.places.as_far_north(query.origin, query.within_m)
+                cut = [{level: one & north for level, one in word.items()} for word in cut]
+            around = self._around(query, _fewest(cut))
         if around is not None:
             around.sort()
             inside = bitmap(around)
@@ -195,6 +200,11 @@ class Evaluation:
         level, key = next((level, keys[-1]) for level, keys in reversed(chosen) if keys)
         kept, slot = self._columns.kept, self._columns.order.slots[key & _RANK]
         return SearchPosition(level, key >> _RANK_BITS, kept.names[slot], kept.resource_ids[slot])
+
+
+def _fewest(words: Sequence[Fits]) -> int:
+    """How many practices fit the word that fewest fit, or fewer."""
+    return min(sum(map(len, word.values())) for word in words)
 
 
 def _cut(slots: Slots, filters: Iterable[Slots], without: Iterable[Slots]) -> Slots:

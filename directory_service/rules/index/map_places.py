@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from directory_service.rules.index.postings import SlotArray
+from directory_service.rules.index.postings import SlotArray, Slots, bitmap, together
 from directory_service.rules.index.query import MAX_DISTANCE_M
 from directory_service.rules.index.room import grown
 from directory_service.rules.places import EARTH_RADIUS_M
@@ -76,12 +76,13 @@ class Strips:
 
 
 class MapPlaces:
-    """Where the slots are: points on a sphere, and strips of all slots and of those of each specialty."""
+    """Where the slots are: points on a sphere, strips of all slots and of those of each specialty, a set by strip."""
 
     def __init__(self) -> None:
         self._points: NDArray[np.float64] = np.zeros((3, 0))
         self._numbers: NDArray[np.uint64] = np.zeros(0, dtype=np.uint64)
         self._strips = Strips()
+        self._sets: defaultdict[int, Slots] = defaultdict(Slots)
         self._by_specialty: dict[str, Strips] = defaultdict(Strips)
 
     def make_room(self, room: int) -> None:
@@ -105,6 +106,11 @@ class MapPlaces:
         self._numbers[: len(order)] = _NOWHERE
         self._numbers[where] = numbers | where.astype(np.uint64)
         self._strips.load(self._numbers[where])
+        # ``where`` goes up, so the slots of a strip stay in their order.
+        by_strip = strips.argsort(kind="stable")
+        ends = np.flatnonzero(np.diff(strips[by_strip])) + 1
+        for places in np.split(by_strip, ends) if len(where) else ():
+            self._sets[int(strips[places[0]])] = bitmap(where[places])
 
     def load_specialty(self, code: str, slots: SlotArray) -> None:
         """Says which slots have a specialty, after all were loaded."""
@@ -117,6 +123,7 @@ class MapPlaces:
         number = _NOWHERE if position is None else _number(position.latitude, position.longitude) | slot
         self._numbers[slot] = number
         if position is not None:
+            self._sets[number >> _EAST_BITS + _SLOT_BITS].add(slot)
             for strips in self._strips_of(specialties):
                 strips.insert(number)
 
@@ -124,8 +131,15 @@ class MapPlaces:
         """Takes a slot out that was taken in with some specialties."""
         number = int(self._numbers[slot])
         if number != _NOWHERE:
+            self._sets[number >> _EAST_BITS + _SLOT_BITS].discard(slot)
             for strips in self._strips_of(specialties):
                 strips.remove(number)
+
+    def as_far_north(self, origin: Position, within_m: float) -> Slots:
+        """All slots in the strips that a circle touches, however far west or east; not to be changed."""
+        south = math.degrees(within_m / EARTH_RADIUS_M) + 1e-9  # a bit more, since both are rounded
+        first, last = _strip(max(-90.0, origin.latitude - south)), _strip(min(90.0, origin.latitude + south))
+        return together([self._sets[strip] for strip in range(first, last + 1) if strip in self._sets])
 
     def around(self, origin: Position, within_m: float, specialties: Iterable[str] | None) -> list[Bounds]:
         """Where all slots within a distance are, and some that are farther away; ``slots_at`` tells which.
@@ -210,6 +224,10 @@ def _point(position: Position) -> tuple[float, float, float]:
 
 def _number(latitude: float, longitude: float) -> int:
     """The strip of a point, how far east it is in it, and bits for a slot."""
-    strip: int = math.floor(latitude * _STRIPS) + 90 * _STRIPS
     east: int = math.floor((longitude + 180) * _EAST)
-    return strip << _EAST_BITS + _SLOT_BITS | east << _SLOT_BITS
+    return _strip(latitude) << _EAST_BITS + _SLOT_BITS | east << _SLOT_BITS
+
+
+def _strip(latitude: float) -> int:
+    """The strip of all points with a latitude."""
+    return math.floor(latitude * _STRIPS) + 90 * _STRIPS

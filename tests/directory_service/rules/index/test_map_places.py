@@ -35,6 +35,7 @@ def test_all_that_are_within_a_distance_are_found(origin: Position, within_m: fl
         positions.append(Position(origin.latitude + chance.uniform(-1, 1) * spread, longitude))
         places.insert(slot, positions[-1], CODES[slot % 3])
     near = {slot for slot, position in enumerate(positions) if distance_m(origin, position) <= within_m}
+    assert set(places.as_far_north(origin, within_m)) >= near
     around = slots_at(places.around(origin, within_m, None)).astype(np.intp)
     for codes in (["ALLG"], ["HAUT"], ["ALLG", "HAUT"], ["KIJU"]):
         some = set(slots_at(places.around(origin, within_m, codes)).tolist())
@@ -48,6 +49,7 @@ def test_all_that_are_within_a_distance_are_found(origin: Position, within_m: fl
     for slot in gone:
         places.remove(slot, CODES[slot % 3])
         places.insert(slot, None, CODES[slot % 3])
+    assert not set(gone) & set(places.as_far_north(origin, within_m))
     for asked in (None, ["ALLG", "HAUT"]):
         assert not set(gone) & set(slots_at(places.around(origin, within_m, asked)).tolist())
     assert places.measured(origin, np.array(gone), None)[1].tolist() == [MAX_DISTANCE_M] * 5
