@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 
 from pydantic import BaseModel, ValidationError
@@ -44,8 +44,10 @@ class _Changes(BaseModel):
 class AccountLocks:
     """Follows the homeserver's changes of accounts from their beginning."""
 
-    def __init__(self, homeserver: ServiceClient) -> None:
+    def __init__(self, homeserver: ServiceClient, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        """Takes the homeserver, and what makes a pause."""
         self._homeserver = homeserver
+        self._sleep = sleep
         self._locked: set[str] = set()
         self._house: set[str] = set()
         self._since = 0
@@ -87,7 +89,7 @@ class AccountLocks:
                 is_outage = failures > (_FAILURES_LATER if self._complete else _FAILURES_AT_START)
                 if is_outage:
                     logger.warning("locked accounts cannot be followed: %s", fault)
-                await asyncio.sleep(_PAUSE_S if is_outage else _FIRST_PAUSE_S)
+                await self._sleep(_PAUSE_S if is_outage else _FIRST_PAUSE_S)
 
     async def follow_once(self, wait_s: int) -> None:
         """Asks once and takes what came.

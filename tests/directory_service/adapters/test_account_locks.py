@@ -43,72 +43,64 @@ class _Homeserver:
         return answer
 
 
-@pytest.fixture
-def pauses(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The pauses that were asked for; none is made."""
-    asked: list[float] = []
+async def followed(*answers: CallFailed | Mapping[str, Any]) -> tuple[AccountLocks, _Homeserver, list[float]]:
+    """Follows a homeserver that gives some answers, until the last; and the pauses that were asked for, none made."""
+    pauses: list[float] = []
 
-    async def sleep(seconds: float) -> None:
-        asked.append(seconds)
+    async def pause(seconds: float) -> None:
+        pauses.append(seconds)
 
-    monkeypatch.setattr("directory_service.adapters.account_locks.asyncio.sleep", sleep)
-    return asked
-
-
-async def followed(*answers: CallFailed | Mapping[str, Any]) -> tuple[AccountLocks, _Homeserver]:
-    """Follows a homeserver that gives some answers, until the last."""
     homeserver = _Homeserver(iter(answers))
-    locks = AccountLocks(cast("ServiceClient", homeserver))
+    locks = AccountLocks(cast("ServiceClient", homeserver), pause)
     with pytest.raises(_Ended):
         await locks._follow()
-    return locks, homeserver
+    return locks, homeserver, pauses
 
 
-async def test_until_locks_are_known_the_homeserver_is_asked_twice_a_second(
-    pauses: list[float], caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_until_locks_are_known_the_homeserver_is_asked_twice_a_second(caplog: pytest.LogCaptureFixture) -> None:
     """Both start together; nobody searches before, and for half a minute that is no fault."""
-    locks, homeserver = await followed(*[DOWN] * 60, NOTHING)
+    locks, homeserver, pauses = await followed(*[DOWN] * 60, NOTHING)
     assert pauses == [0.5] * 60
     assert not caplog.records
     assert locks.known
     assert homeserver.waits == [*[0] * 61, 25], "it waits at the homeserver when nothing was missed, not before"
 
 
-async def test_a_homeserver_that_stays_away_is_asked_seldom_and_missed(
-    pauses: list[float], caplog: pytest.LogCaptureFixture
-) -> None:
-    locks, _ = await followed(*[DOWN] * 63)
+async def test_a_homeserver_that_stays_away_is_asked_seldom_and_missed(caplog: pytest.LogCaptureFixture) -> None:
+    locks, _, pauses = await followed(*[DOWN] * 63)
     assert pauses == [*[0.5] * 60, *[5.0] * 3]
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 3
     assert not locks.known
 
 
-async def test_later_one_failure_may_be_a_restart_and_the_next_is_an_outage(
-    pauses: list[float], caplog: pytest.LogCaptureFixture
-) -> None:
-    locks, homeserver = await followed(NOTHING, DOWN, DOWN, DOWN, NOTHING, DOWN, UNREADABLE)
+async def test_later_one_failure_may_be_a_restart_and_the_next_is_an_outage(caplog: pytest.LogCaptureFixture) -> None:
+    locks, homeserver, pauses = await followed(NOTHING, DOWN, DOWN, DOWN, NOTHING, DOWN, UNREADABLE)
     assert pauses == [0.5, 5.0, 5.0, 0.5, 5.0]
     assert len(caplog.records) == 3
     assert locks.known, "what was known is not forgotten"
     assert homeserver.waits == [0, *[25] * 7]
 
 
-async def test_failures_before_an_answer_do_not_count_after_it(pauses: list[float]) -> None:
+async def test_failures_before_an_answer_do_not_count_after_it() -> None:
     """An answer with changes says nothing yet about what else there is; it is an answer all the same."""
-    locks, _ = await followed(*[DOWN] * 40, LOCKED, *[DOWN] * 40)
+    locks, _, pauses = await followed(*[DOWN] * 40, LOCKED, *[DOWN] * 40)
     assert pauses == [0.5] * 80
     assert locks.is_locked("@erika:messenger.example")
     assert not locks.known
 
 
-async def test_following_ends_with_the_context(pauses: list[float]) -> None:
+async def test_following_ends_with_the_context() -> None:
+    began, ended = asyncio.Event(), asyncio.Event()
+
     class _Waiting:
         async def call(self, *_arguments: object, **_named: object) -> None:
-            await asyncio.Event().wait()
+            began.set()
+            try:
+                await asyncio.Event().wait()
+            finally:
+                ended.set()
 
-    before = asyncio.all_tasks()
     async with AccountLocks(cast("ServiceClient", _Waiting())).following():
-        assert len(asyncio.all_tasks() - before) == 1
-    assert asyncio.all_tasks() == before
-    assert pauses == []
+        await asyncio.wait_for(began.wait(), 10)
+        assert not ended.is_set()
+    assert ended.is_set()
