@@ -110,11 +110,12 @@ class Evaluation:
         if query.person is False and columns.persons:
             without.append(columns.persons)
         if not words:
-            around = self._around(query, len(filters[0] if filters else columns.used))
+            smallest = filters.pop(0) if filters else columns.used
+            around = self._around(query, len(smallest))
             codes = next(iter(query.specialties), ())
-            if around is not None and len(codes) == len(filters) == 1 and not without:  # all that are around have it
+            if around is not None and len(codes) == 1 and not (filters or without):  # all that are around have it
                 return [_Part(EXACT, slots=around.astype(np.intp))]
-            cut = [{EXACT: _cut(filters[0] if filters else columns.used, filters[1:], without)}]
+            cut = [{EXACT: _cut(smallest, filters, without)}]
         else:
             # What is left of each level is little, and joined in no time.
             cut = [{level: _cut(one, filters, without) for level, one in word.items()} for word in words]
