@@ -1,0 +1,36 @@
+"""No attack of the table comes to anything, and each honest request beside it is served."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.security.attack import Attack
+from tests.security.house import Runner, open_house
+from tests.security.table import DOCUMENT, TABLE, as_markdown, documented
+
+_TIMEOUT_S = 280
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
+    with open_house(tmp_path_factory.mktemp("house")) as running:
+        yield running
+
+
+@pytest.mark.parametrize("attack", TABLE, ids=[attack.name for attack in TABLE])
+def test_attack(house: Runner, attack: Attack) -> None:
+    outcome = house.run(attack.attempt, _TIMEOUT_S)
+    assert outcome.allowed, f"the honest request was not served either: {outcome.said}"
+    assert outcome.stopped, outcome.said
+    if outcome.longest_wait_ms is not None:
+        assert outcome.longest_wait_ms <= 10 * attack.component.longest_wait_ms, outcome.said
+
+
+def test_names_are_unique() -> None:
+    assert len({attack.name for attack in TABLE}) == len(TABLE)
+
+
+def test_the_document_tells_of_every_attack() -> None:
+    assert documented(DOCUMENT.read_text(encoding="utf-8")) == as_markdown(TABLE)
