@@ -43,6 +43,11 @@ class Kind(StrEnum):
     REACHING_OUT = "a call that the service is made to make"
     LOG = "what is written into a log"
 
+    @property
+    def is_about_time(self) -> bool:
+        """Whether others could be kept waiting by it; its attempts then say how long somebody waited."""
+        return self in {Kind.COSTLY_REQUEST, Kind.HEAVY_BODY, Kind.HALF_REQUEST, Kind.FLOOD}
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

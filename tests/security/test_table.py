@@ -24,6 +24,7 @@ def test_attack(house: Runner, attack: Attack) -> None:
     outcome = house.run(attack.attempt, _TIMEOUT_S)
     assert outcome.allowed, f"the honest request was not served either: {outcome.said}"
     assert outcome.stopped, outcome.said
+    assert attack.kind.is_about_time is (outcome.longest_wait_ms is not None)
     if outcome.longest_wait_ms is not None:
         assert outcome.longest_wait_ms <= 10 * attack.component.longest_wait_ms, outcome.said
 
