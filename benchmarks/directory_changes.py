@@ -23,9 +23,11 @@ from tempfile import TemporaryDirectory
 
 import aiohttp
 import asyncpg
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 from joserfc import jwt
 from joserfc.jwk import KeySet
+
+from sandbox.ports import reserve_port
 
 # It is run as a file, so Python looks for modules beside it; what it measures lies one folder up.
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -51,13 +53,13 @@ async def _replicas(folder: Path, database: str) -> AsyncIterator[list[Directory
     """Two directories over one database."""
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(aiohttp.ClientSession())
-        port = unused_port()
+        port = reserve_port()
         homeserver = HomeserverStandIn(f"http://127.0.0.1:{port}")
         await stack.enter_async_context(TestServer(homeserver.application(), port=port))
         replicas = []
         for name in ("told", "other"):
             (folder / name).mkdir()
-            url = f"http://127.0.0.1:{unused_port()}"
+            url = f"http://127.0.0.1:{reserve_port()}"
             said = settings_for(folder / name, url=url, homeserver=homeserver.url, database=database)
             settings = DirectorySettings.model_validate(said)
             app = await stack.enter_async_context(open_application(settings))

@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
-from aiohttp.test_utils import unused_port
 
 from benchmarks.copied_databases import Databases, installed_databases
 from benchmarks.policy_scene import Scene, make_scene
+from sandbox.ports import reserve_port
 from tests.bare_homeserver import make_homeserver, unlimited
 from tests.peer_homeserver import PEER, make_peer, peers_trust
 from tests.synapse_modules.federation_lists import entry
@@ -62,7 +62,7 @@ class Comparison:
 @contextmanager
 def all_sides(folder: Path, members: int) -> Iterator[Comparison]:
     """Makes the scene, and runs the three side by side."""
-    homes, trust_port = {name: folder / name for name in ("bare", "ours", "peer")}, unused_port()
+    homes, trust_port = {name: folder / name for name in ("bare", "ours", "peer")}, reserve_port()
     for home in homes.values():
         home.mkdir()
     with ExitStack() as stack, ThreadPoolExecutor() as pool:

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from aiohttp.test_utils import unused_port
+from sandbox.ports import reserve_port
 
 # It is run as a file, so Python looks for modules beside it; what it measures lies one folder up.
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -85,7 +85,7 @@ class Way:
 @contextmanager
 def _bare(folder: Path) -> Iterator[Way]:
     """Stock Synapse with its own mapping provider and the same terms to accept."""
-    port = unused_port()
+    port = reserve_port()
     provider = OpenIdProvider(port)
     templates = Path(__file__).parents[1] / "synapse_modules" / "templates"
     settings: dict[str, object] = unlimited() | {

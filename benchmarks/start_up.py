@@ -14,10 +14,9 @@ from typing import Any
 from urllib.error import URLError
 from urllib.request import Request, urlopen
 
-from aiohttp.test_utils import unused_port
-
 from benchmarks.watched_process import usage
 from messenger_core.service_auth.keys import generate_private_key, write_private_key
+from sandbox.ports import reserve_port
 from tests.system.nothing_lost.supervised_service import SupervisedService
 
 _REPOSITORY = Path(__file__).parents[1]
@@ -86,7 +85,7 @@ def _moments(url: str) -> dict[str, float]:
 
 @contextmanager
 def _stand_in(rooms: int, log: Path) -> Iterator[str]:
-    port = unused_port()
+    port = reserve_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "benchmarks.many_rooms", str(port), str(rooms)]
     with log.open("wb") as output:

@@ -12,11 +12,11 @@ from pathlib import Path
 from urllib.error import URLError
 
 import yaml
-from aiohttp.test_utils import unused_port
 from joserfc.jwk import ECKey
 from signedjson.key import generate_signing_key, write_signing_keys
 
 from messenger_core.service_auth.keys import generate_private_key, public_jwks, write_private_key
+from sandbox.ports import reserve_port
 
 _START_TIMEOUT_S = 120
 SERVER_NAME = "session.localhost"
@@ -111,7 +111,7 @@ def make_homeserver(
     """
     key, key_file = generate_private_key(), folder / "tester.jwk"
     write_private_key(key, key_file)
-    port = unused_port()
+    port = reserve_port()
     url = f"http://127.0.0.1:{port}"
     (folder / "key_login.py").write_text(_LOGIN_MODULE)
     settings = _settings(folder, public_url or url, port, key) | dict(more_settings or {})

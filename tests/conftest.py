@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, NoReturn
 import asyncpg
 import hypothesis
 import pytest
-from aiohttp.test_utils import unused_port
 from xdist.scheduler import LoadScopeScheduling
+
+from sandbox.ports import reserve_port
 
 if TYPE_CHECKING:
     from xdist.remote import Producer
@@ -75,7 +76,7 @@ def running_postgresql() -> Iterator[str]:
     with TemporaryDirectory() as folder:
         if user is not None:
             shutil.chown(folder, user)
-        data, port = f"{folder}/data", unused_port()
+        data, port = f"{folder}/data", reserve_port()
         subprocess.run(
             [initdb, "-D", data, "-U", "postgres", "--auth=trust", "--no-sync", "--encoding=UTF8", "--locale=C"],
             check=True,

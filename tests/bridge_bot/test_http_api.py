@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
-from aiohttp.test_utils import unused_port
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bridge_bot.app import http_application
@@ -18,6 +17,7 @@ from bridge_bot.settings import BotSettings
 from messenger_core.database import open_database
 from messenger_core.service_auth.client import CallFailed, ServiceClient
 from messenger_core.service_auth.keys import generate_private_key, public_jwks, write_private_key
+from sandbox.ports import reserve_port
 from tests.bridge_bot.scene import ERIKA, Scene, settings_in
 
 
@@ -30,7 +30,7 @@ class Api:
 
 @pytest.fixture
 async def api(tmp_path: Path) -> AsyncIterator[Api]:
-    values, key, port = settings_in(tmp_path), generate_private_key(), unused_port()
+    values, key, port = settings_in(tmp_path), generate_private_key(), reserve_port()
     write_private_key(generate_private_key(), tmp_path / "signing.jwk")
     (tmp_path / "retention.jwks").write_text(json.dumps(public_jwks(key)), encoding="utf-8")
     address = f"http://127.0.0.1:{port}"

@@ -10,7 +10,7 @@ import aiohttp
 import asyncpg
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory_service.app import open_application
@@ -19,6 +19,7 @@ from directory_service.settings import DirectorySettings
 from directory_service.store.tables import directory_version, metadata
 from messenger_core.database import open_database
 from messenger_core.http_service import new_runner
+from sandbox.ports import reserve_port
 from tests.directory_service.bench import Directory, HomeserverStandIn, settings_for
 
 NEW = {"practices": 1, "reachable": 1, "audit_entries": 0, "audit_head": START}
@@ -27,7 +28,7 @@ NEW = {"practices": 1, "reachable": 1, "audit_entries": 0, "audit_head": START}
 @pytest.fixture
 async def homeserver() -> AsyncIterator[HomeserverStandIn]:
     """A homeserver stand-in on a loopback port."""
-    port = unused_port()
+    port = reserve_port()
     stand_in = HomeserverStandIn(f"http://127.0.0.1:{port}")
     async with TestServer(stand_in.application(), port=port):
         yield stand_in
@@ -36,7 +37,7 @@ async def homeserver() -> AsyncIterator[HomeserverStandIn]:
 @pytest.fixture
 async def directory(homeserver: HomeserverStandIn, tmp_path: Path) -> AsyncIterator[Directory]:
     """The directory on a loopback port, with a SQLite database of its own."""
-    url = f"http://127.0.0.1:{unused_port()}"
+    url = f"http://127.0.0.1:{reserve_port()}"
     database = f"sqlite:///{tmp_path}/directory.db"
     settings = DirectorySettings.model_validate(
         settings_for(tmp_path, url=url, homeserver=homeserver.url, database=database)

@@ -11,12 +11,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from aiohttp.test_utils import unused_port
 
 from directory_service.__main__ import main
 from directory_service.store.practices import PracticeStore
 from directory_service.store.reachable_set import ReachableSet
 from messenger_core.database import open_database
+from sandbox.ports import reserve_port
 from tests.directory_service.bench import settings_for
 from tests.directory_service.store.made_up import NOW, opted_in, profile
 
@@ -28,7 +28,7 @@ class _Operator:
         self.database, self.backup, self.copy = folder / "d.db", folder / "backup.db", folder / "audit.ndjson"
         self._settings = folder / "directory_service.yaml"
         self._monkeypatch, self._capsys = monkeypatch, capsys
-        url = f"http://127.0.0.1:{unused_port()}"
+        url = f"http://127.0.0.1:{reserve_port()}"
         said = settings_for(folder, url=url, homeserver=url, database=f"sqlite:///{self.database}")
         self._settings.write_text(yaml.safe_dump(said), "utf-8")
 

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 import yaml
-from aiohttp.test_utils import unused_port
 
 from directory_service.__main__ import main
 from directory_service.store.practices import PracticeStore
 from directory_service.store.tables import audit
 from messenger_core.database import open_database
+from sandbox.ports import reserve_port
 from tests.directory_service.bench import settings_for
 from tests.directory_service.store.made_up import NOW, joining
 
@@ -19,7 +19,7 @@ from tests.directory_service.store.made_up import NOW, joining
 def test_the_log_is_verified_and_a_changed_entry_is_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    url, database = f"http://127.0.0.1:{unused_port()}", f"sqlite:///{tmp_path}/d.db"
+    url, database = f"http://127.0.0.1:{reserve_port()}", f"sqlite:///{tmp_path}/d.db"
     file = tmp_path / "directory_service.yaml"
     file.write_text(yaml.safe_dump(settings_for(tmp_path, url=url, homeserver=url, database=database)), "utf-8")
 

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 import yaml
-from aiohttp.test_utils import unused_port
 from sqlalchemy.exc import DBAPIError
 
 from directory_service.store.audit_log import AuditLog
 from directory_service.store.tables import audit, practice, vzd_file, vzd_link, vzd_resource, vzd_touched
 from messenger_core.database import make_engine, open_database
+from sandbox.ports import reserve_port
 from tests.directory_service.bench import settings_for
 from tests.directory_service.vzd_samples import by_kind, endpoint, entry, write_lines
 
@@ -36,7 +36,7 @@ class Operator:
     def __init__(self, folder: Path, database: str | None = None) -> None:
         folder.mkdir(exist_ok=True)
         self.database = database or f"sqlite:///{folder}/directory.db"
-        url = f"http://127.0.0.1:{unused_port()}"
+        url = f"http://127.0.0.1:{reserve_port()}"
         self.settings = folder / "directory_service.yaml"
         values = settings_for(folder, url=url, homeserver=url, database=self.database)
         self.settings.write_text(yaml.safe_dump(values), encoding="utf-8")

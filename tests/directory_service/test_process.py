@@ -11,12 +11,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 import yaml
-from aiohttp.test_utils import unused_port
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory_service.__main__ import main
 from directory_service.settings import DirectorySettings
 from messenger_core.database import open_database
+from sandbox.ports import reserve_port
 from tests.directory_service.bench import ERIKA, Directory, HomeserverStandIn, settings_for
 from tests.directory_service.store.made_up import backed_up, restore
 
@@ -41,7 +41,7 @@ async def running(
 
     It must stop with code 0 within ten seconds of being told, or with another code by itself.
     """
-    url = f"http://127.0.0.1:{unused_port()}"
+    url = f"http://127.0.0.1:{reserve_port()}"
     values = settings_for(folder, url=url, homeserver=homeserver.url, database=f"sqlite:///{folder}/d.db")
     config, log = folder / "directory_service.yaml", folder / "log"
     config.write_text(yaml.safe_dump(values), encoding="utf-8")
@@ -143,7 +143,7 @@ def test_an_unforeseen_fault_is_status_one_without_its_text(
     async def fails(*_: object) -> AsyncEngine:
         raise KeyError("@erika:messenger.example")
 
-    url = f"http://127.0.0.1:{unused_port()}"
+    url = f"http://127.0.0.1:{reserve_port()}"
     values = settings_for(tmp_path, url=url, homeserver=url, database=f"sqlite:///{tmp_path}/d.db")
     file = tmp_path / "directory_service.yaml"
     file.write_text(yaml.safe_dump(values), encoding="utf-8")

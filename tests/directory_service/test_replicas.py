@@ -9,10 +9,11 @@ from pathlib import Path
 
 import aiohttp
 import asyncpg
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 
 from directory_service.app import open_application
 from directory_service.settings import DirectorySettings
+from sandbox.ports import reserve_port
 from tests.directory_service.bench import CONSENT, PAUSE, SOMMER, Directory, HomeserverStandIn, settings_for
 
 REPLICAS = 3
@@ -30,7 +31,7 @@ async def test_every_replica_finds_and_forgets_what_one_of_them_was_told(
         for number in range(REPLICAS):
             folder = tmp_path / str(number)
             folder.mkdir()
-            url = f"http://127.0.0.1:{unused_port()}"
+            url = f"http://127.0.0.1:{reserve_port()}"
             settings = DirectorySettings.model_validate(
                 settings_for(folder, url=url, homeserver=homeserver.url, database=f"{postgresql_server}/replicas")
             )

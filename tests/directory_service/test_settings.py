@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 import yaml
-from aiohttp.test_utils import unused_port
 
 from directory_service.app import open_application
 from directory_service.settings import DirectorySettings
 from messenger_core.settings import SettingsError, load_settings
+from sandbox.ports import reserve_port
 from tests.directory_service.bench import settings_for
 
 EXAMPLE = Path(__file__).parents[2] / "config" / "directory_service.yaml"
@@ -21,7 +21,7 @@ EXAMPLE = Path(__file__).parents[2] / "config" / "directory_service.yaml"
 
 @pytest.fixture
 def values(tmp_path: Path) -> dict[str, Any]:
-    url, homeserver = f"http://127.0.0.1:{unused_port()}", f"http://127.0.0.1:{unused_port()}"
+    url, homeserver = f"http://127.0.0.1:{reserve_port()}", f"http://127.0.0.1:{reserve_port()}"
     return settings_for(tmp_path, url=url, homeserver=homeserver, database=f"sqlite:///{tmp_path}/d.db")
 
 

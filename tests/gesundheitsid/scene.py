@@ -18,7 +18,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
 from aiohttp import web
-from aiohttp.test_utils import unused_port
 from joserfc.jwk import KeySet
 
 from gesundheitsid.adapters.key_file import KeyFile
@@ -27,6 +26,7 @@ from gesundheitsid.settings import GesundheitsIDSettings
 from messenger_core.service_auth.keys import generate_private_key, public_jwks
 from messenger_core.settings import check_settings
 from sandbox.people import Person, fresh_person
+from sandbox.ports import reserve_port
 from sandbox.ti_federation.certificates import make_certificates
 from sandbox.ti_federation.federation_master import FederationMaster
 from sandbox.ti_federation.registered_party import RegisteredParty
@@ -195,7 +195,7 @@ def _interfering(scene: Callable[[], Scene]) -> Any:
 @asynccontextmanager
 async def opened(folder: Path, database: str, *, choice: bool = False, **federation: Any) -> AsyncIterator[Scene]:
     """A scene; ``federation`` changes the broker's settings of that name, ``choice`` offers the list of insurers."""
-    ports = {name: unused_port() for name in ("master", "idp", "broker", "client")}
+    ports = {name: reserve_port() for name in ("master", "idp", "broker", "client")}
     base = f"http://{HOST}:{ports['broker']}"
     ca_file, server_file = folder / "ca.pem", folder / "server.pem"
     make_certificates(ca_file, server_file, HOST)

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 import sqlalchemy as sa
 from aiohttp import web
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 from joserfc import jwt
 from joserfc.jwk import ECKey, KeySet, OctKey
 from sqlalchemy.ext.asyncio import create_async_engine
@@ -30,6 +30,7 @@ from messenger_core.service_auth.keys import (
 )
 from messenger_core.service_auth.token_grant import ASSERTION_TYPE, Caller, Client, TokenAuthority
 from messenger_core.settings import SettingsError
+from sandbox.ports import reserve_port
 
 KEY = generate_private_key()
 OWN_KEY = generate_private_key()
@@ -62,7 +63,7 @@ async def service(tmp_path: Path) -> AsyncIterator[Service]:
     async with engine.begin() as connection:
         await connection.run_sync(metadata.create_all)
     app = new_application()
-    url = f"http://127.0.0.1:{unused_port()}"
+    url = f"http://127.0.0.1:{reserve_port()}"
     authority = TokenAuthority(url, f"{url}/oauth2/token", OWN_KEY)
     routes = GuardedRoutes(app, authority, OneClient(), UsedStatements(engine, used))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aiohttp import web
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 
 from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.http_service import TOKEN_PATH, GuardedRoutes, new_application
@@ -19,6 +19,7 @@ from messenger_core.problem import Problem, WireModel, parse_body
 from messenger_core.service_auth.client import ServiceClient
 from messenger_core.service_auth.keys import generate_private_key, parse_jwks, public_jwks, write_private_key
 from messenger_core.service_auth.token_grant import Caller, Client, TokenAuthority
+from sandbox.ports import reserve_port
 
 KEY = generate_private_key()
 HOMESERVER_TOKEN_PATH = "/_synapse/client/hek/oauth2/token"
@@ -272,7 +273,7 @@ class BotStandIn:
 @asynccontextmanager
 async def serving(stand_in: HomeserverStandIn | BotStandIn) -> AsyncIterator[str]:
     """Serves a stand-in on loopback and gives its address."""
-    url = f"http://127.0.0.1:{unused_port()}"
+    url = f"http://127.0.0.1:{reserve_port()}"
     app = new_application()
     token_path = HOMESERVER_TOKEN_PATH if isinstance(stand_in, HomeserverStandIn) else TOKEN_PATH
     routes = GuardedRoutes(app, TokenAuthority(url, url + token_path, generate_private_key()), _Retention(), _Unused())
@@ -305,7 +306,7 @@ def write_settings(folder: Path, homeserver: str, bot: str) -> Path:
     path = folder / "retention.yaml"
     path.write_text(
         f"""
-listen: {{port: {unused_port()}}}
+listen: {{port: {reserve_port()}}}
 database: sqlite:///{folder}/retention.db
 session:
   homeserver: {homeserver}

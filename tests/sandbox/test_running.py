@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from sandbox.ports import HOST, is_free, keep_ports
 from sandbox.running import AlreadyRunning, Folder, NotRunning, own_folder, read_running
 
 
@@ -52,17 +50,3 @@ def test_what_a_killed_sandbox_left_behind_does_not_count_as_running(tmp_path: P
     (tmp_path / "running.json").write_text(json.dumps({"homeserver": "http://127.0.0.1:1"}))
     with pytest.raises(NotRunning):
         read_running(tmp_path)
-
-
-def test_ports_are_kept_while_they_are_free_and_replaced_when_they_are_not(tmp_path: Path) -> None:
-    file = tmp_path / "ports.json"
-    first = keep_ports(["a", "b"], file)
-    assert first["a"] != first["b"]
-    assert keep_ports(["a", "b"], file) == first
-    with socket.socket() as other:
-        other.bind((HOST, first["a"]))
-        other.listen()
-        assert not is_free(first["a"])
-        second = keep_ports(["a", "b"], file)
-    assert second["b"] == first["b"]
-    assert second["a"] not in first.values()

@@ -22,9 +22,9 @@ from urllib.parse import quote
 
 import aiohttp
 import yaml
-from aiohttp.test_utils import unused_port
 
 from messenger_core.service_auth.assertions import make_assertion
+from sandbox.ports import reserve_port
 from tests import bare_homeserver
 from tests.clients.hostile_server import HostileServer, running_hostile_server
 from tests.synapse_modules.certificate_authority import CertificateAuthority
@@ -175,7 +175,7 @@ def running_practices(
 ) -> Iterator[PracticesServer]:
     """A bare Synapse, or what is made of one, that federates."""
     folder.mkdir()
-    port = unused_port()
+    port = reserve_port()
     more: Mapping[str, object] = {
         "server_name": f"{address}:{port}",
         **_SWITCHED_ON,
@@ -213,7 +213,7 @@ def running_federation(
     authority = authority or CertificateAuthority("Loopback")
     own_folder = folder / "ours"
     own_folder.mkdir()
-    port, list_port = unused_port(), unused_port()
+    port, list_port = reserve_port(), reserve_port()
     server_name = f"127.0.0.2:{port}"
     list_root = CertificateAuthority("Federation list root")
     lists = ListPublisher(list_port, list_root)
@@ -222,7 +222,9 @@ def running_federation(
     with ExitStack() as running:
         practices = running.enter_context(running_practices(folder / "practices", authority))
         hostile, insurer, stranger = (
-            running.enter_context(running_hostile_server(folder / name, authority, address, unused_port(), server_name))
+            running.enter_context(
+                running_hostile_server(folder / name, authority, address, reserve_port(), server_name)
+            )
             for name, address in (("hostile", "127.0.0.4"), ("insurer", "127.0.0.5"), ("stranger", "127.0.0.6"))
         )
         lists.publish(

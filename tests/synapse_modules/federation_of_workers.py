@@ -7,8 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiohttp.test_utils import unused_port
-
+from sandbox.ports import reserve_port
 from tests.synapse_modules.certificate_authority import CertificateAuthority
 from tests.synapse_modules.federation import Federation, federation_listener, following, over_tls
 from tests.synapse_modules.federation_lists import ListPublisher
@@ -38,7 +37,7 @@ def running_federating_workers(
         postgresql_server: the address of a PostgreSQL (fixture ``postgresql_server``).
         authority: whom all servers trust.
     """
-    port, worker_port, list_port = unused_port(), unused_port(), unused_port()
+    port, worker_port, list_port = reserve_port(), reserve_port(), reserve_port()
     list_root = CertificateAuthority("Federation list root")
     lists = ListPublisher(list_port, list_root)
     of_list = folder / "list"

@@ -24,7 +24,6 @@ from urllib.parse import parse_qs, quote, urlsplit
 
 import aiohttp
 import yaml
-from aiohttp.test_utils import unused_port
 from joserfc.jwk import ECKey, KeySet
 from signedjson.key import generate_signing_key, write_signing_keys
 
@@ -32,6 +31,7 @@ from messenger_core.identifiers import kvnr_check_digit
 from messenger_core.service_auth.assertions import make_assertion
 from messenger_core.service_auth.client import ServiceClient
 from messenger_core.service_auth.keys import generate_private_key, public_jwks, write_private_key
+from sandbox.ports import reserve_port
 from tests.synapse_modules.browsing import Browser, Page
 from tests.synapse_modules.stand_ins import Directory, OpenIdProvider, serving
 
@@ -408,7 +408,7 @@ def running_homeserver(
         more_listeners: listeners beside the one for clients.
         made: makes what runs it.
     """
-    port, provider_port, directory_port = unused_port(), unused_port(), unused_port()
+    port, provider_port, directory_port = reserve_port(), reserve_port(), reserve_port()
     base = f"http://127.0.0.1:{port}"
     names = (*_CLIENTS, "homeserver", "homeserver-signing", "directory-signing")
     keys = {name: generate_private_key() for name in names}

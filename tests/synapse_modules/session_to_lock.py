@@ -12,9 +12,9 @@ from urllib.parse import quote
 
 import aiohttp
 from aiohttp import web
-from aiohttp.test_utils import unused_port
 
 from messenger_core.calendar_periods import berlin_day
+from sandbox.ports import reserve_port
 from tests.synapse_modules.homeserver_under_test import Homeserver, SignedIn, claims, new_kvnr
 from tests.synapse_modules.stand_ins import serving
 from tests.synapse_modules.workers_under_test import HomeserverWithWorkers
@@ -49,7 +49,7 @@ class PushGateway:
 @contextmanager
 def running_push_gateway() -> Iterator[PushGateway]:
     """A push gateway on loopback."""
-    port = unused_port()
+    port = reserve_port()
     gateway = PushGateway(f"http://127.0.0.1:{port}/_matrix/push/v1/notify")
     app = web.Application()
     app.router.add_post("/_matrix/push/v1/notify", gateway.notify)

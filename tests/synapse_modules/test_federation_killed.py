@@ -9,8 +9,8 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from aiohttp.test_utils import unused_port
 
+from sandbox.ports import reserve_port
 from tests.clients.hostile_server import HostileRoom, HostileServer, care_state, running_hostile_server
 from tests.synapse_modules.certificate_authority import CertificateAuthority
 from tests.synapse_modules.federation import federation_listener, following, over_tls, sync
@@ -44,7 +44,7 @@ class MortalScene:
 @pytest.fixture(scope="module")
 def scene(tmp_path_factory: pytest.TempPathFactory, loopback_authority: CertificateAuthority) -> Iterator[MortalScene]:
     folder: Path = tmp_path_factory.mktemp("mortal-federation")
-    address, port, list_port = "127.0.0.8", unused_port(), unused_port()
+    address, port, list_port = "127.0.0.8", reserve_port(), reserve_port()
     own_folder, of_list = folder / "ours", folder / "list"
     own_folder.mkdir()
     of_list.mkdir()
@@ -53,7 +53,7 @@ def scene(tmp_path_factory: pytest.TempPathFactory, loopback_authority: Certific
     with ExitStack() as running:
         hostile = running.enter_context(
             running_hostile_server(
-                folder / "hostile", loopback_authority, "127.0.0.9", unused_port(), f"{address}:{port}"
+                folder / "hostile", loopback_authority, "127.0.0.9", reserve_port(), f"{address}:{port}"
             )
         )
         lists.publish(entry(hostile.server_name))

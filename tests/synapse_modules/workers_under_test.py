@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from aiohttp.test_utils import unused_port
 
+from sandbox.ports import reserve_port
 from tests.conftest import lacking
 from tests.synapse_modules.homeserver_under_test import (
     REPOSITORY,
@@ -126,7 +126,7 @@ def _write_settings(
     worker_listener: Mapping[str, object] | None,
 ) -> None:
     """The operator's examples for workers, with this test's ports over them."""
-    replication_port = unused_port()
+    replication_port = reserve_port()
     (folder / "worker-replication-secret").write_text(secrets.token_hex())
     shared = _example("workers.yaml")
     shared["redis"]["port"] = redis_port
@@ -165,8 +165,8 @@ def running_homeserver_with_workers(
         worker_listener: where the first worker listens for other servers; the last one then sends to them.
         more: settings beside the examples' (see ``running_homeserver``).
     """
-    database, redis_port = new_database(postgresql_server), unused_port()
-    worker_ports = tuple(unused_port() for _ in _WORKERS)
+    database, redis_port = new_database(postgresql_server), reserve_port()
+    worker_ports = tuple(reserve_port() for _ in _WORKERS)
     more_synapse = {
         **connection_settings(database),
         **_EVERYTHING_ON,

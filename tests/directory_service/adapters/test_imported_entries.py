@@ -5,13 +5,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 
 from directory_service.adapters.import_command import ImportRequest
 from directory_service.app import import_national_directory, open_application
 from directory_service.rules.fhir.terminology import ORIGIN
 from directory_service.settings import DirectorySettings
 from messenger_core.service_auth.keys import generate_private_key
+from sandbox.ports import reserve_port
 from tests.directory_service.adapters.test_homeserver_api import reachable
 from tests.directory_service.bench import CONSENT, Directory, HomeserverStandIn, settings_for
 from tests.directory_service.fhir_client import Client, of_mode
@@ -22,7 +23,7 @@ FIRST, SECOND = telematik_id(1), telematik_id(2)
 
 def settings_with(folder: Path, homeserver: HomeserverStandIn, *, opt_out: bool) -> DirectorySettings:
     """An operator's settings with either model, of one database."""
-    url = f"http://127.0.0.1:{unused_port()}"
+    url = f"http://127.0.0.1:{reserve_port()}"
     values = settings_for(folder, url=url, homeserver=homeserver.url, database=f"sqlite:///{folder}/directory.db")
     return DirectorySettings.model_validate(values | {"opt_out_model": opt_out})
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import aiohttp
-from aiohttp.test_utils import TestServer, unused_port
+from aiohttp.test_utils import TestServer
 from playwright.async_api import Page
 
 from directory_service.app import open_application
 from directory_service.settings import DirectorySettings
+from sandbox.ports import reserve_port
 from tests.browser import DESK, PHONE, chromium
 from tests.directory_service.bench import Directory, HomeserverStandIn, settings_for
 from tests.directory_service.pages.scene import fill, sign_in, sign_in_practice
@@ -64,10 +65,10 @@ async def main() -> None:
     FOLDER.mkdir(exist_ok=True)
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory()))
-        port = unused_port()
+        port = reserve_port()
         homeserver = HomeserverStandIn(f"http://127.0.0.1:{port}")
         await stack.enter_async_context(TestServer(homeserver.application(), port=port))
-        url, database = f"http://127.0.0.1:{unused_port()}", f"sqlite:///{folder}/directory.db"
+        url, database = f"http://127.0.0.1:{reserve_port()}", f"sqlite:///{folder}/directory.db"
         settings = DirectorySettings.model_validate(
             settings_for(folder, url=url, homeserver=homeserver.url, database=database)
         )

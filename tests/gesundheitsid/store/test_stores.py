@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from aiohttp import web
-from aiohttp.test_utils import unused_port
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gesundheitsid.app import open_application
@@ -18,6 +17,7 @@ from gesundheitsid.store.grants import Grants, NoGrant
 from gesundheitsid.store.sign_ins import Pushed, SignIns
 from gesundheitsid.store.tables import grant, metadata, session, sign_in
 from messenger_core.database import open_database
+from sandbox.ports import reserve_port
 from tests.gesundheitsid.scene import HOST, opened
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -101,7 +101,7 @@ async def test_a_client_that_is_away_is_told_later(engine: AsyncEngine) -> None:
 async def test_a_sign_in_ends_at_another_process_than_it_began(tmp_path: Path, database_url: str) -> None:
     """Two brokers over one database; a restart between two requests is the same."""
     async with opened(tmp_path, database_url) as scene, open_application(scene.settings) as second:
-        runner, port = web.AppRunner(second, shutdown_timeout=1.0), unused_port()
+        runner, port = web.AppRunner(second, shutdown_timeout=1.0), reserve_port()
         await runner.setup()
         await web.TCPSite(runner, HOST, port).start()
         address = scene.identify(await scene.ask())

@@ -7,8 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from aiohttp.test_utils import unused_port
-
+from sandbox.ports import reserve_port
 from tests.bare_homeserver import Homeserver
 from tests.peer_homeserver import make_peer, peers_trust
 from tests.synapse_modules.federation import Federation, listed, running_practices
@@ -39,7 +38,7 @@ class PeerScene(BareScene):
 @contextmanager
 def running_peer(folder: Path, federation: Federation) -> Iterator[PeerScene]:
     """Starts the peer beside everything else; its list says that its own users are insured."""
-    trust_port = unused_port()
+    trust_port = reserve_port()
     with ExitStack() as running:
 
         def make(home: Path, settings: Mapping[str, object]) -> Homeserver:

@@ -8,7 +8,8 @@ from contextlib import asynccontextmanager
 
 import aiohttp
 from aiohttp import web
-from aiohttp.test_utils import unused_port
+
+from sandbox.ports import reserve_port
 
 _ENDS_HERE = frozenset({"host", "connection", "transfer-encoding", "content-length", "content-encoding"})
 
@@ -61,7 +62,7 @@ class LosingProxy:
 @asynccontextmanager
 async def losing_proxy() -> AsyncIterator[LosingProxy]:
     """The proxy on a free port, for as long as the block runs."""
-    proxy = LosingProxy(port := unused_port())
+    proxy = LosingProxy(port := reserve_port())
     app = web.Application(client_max_size=64 * 1024**2)
     app.router.add_route("*", "/{path:.*}", proxy.pass_on)
     runner = web.AppRunner(app, shutdown_timeout=1)
