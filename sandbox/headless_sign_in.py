@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import aiohttp
 
 from messenger_core.homeserver_interface import LOGIN_PATH
+from sandbox.own_addresses import from_own_address
 from sandbox.people import Agent, Person
 
 # Where a client would wait for the browser to come back; nobody listens there, the address alone is read.
@@ -140,7 +141,8 @@ async def sign_in(
     """
     provider: Literal["gesundheitsid", "staff"] = "gesundheitsid" if isinstance(somebody, Person) else "staff"
     # Cookies are carried by hand, see _Browser.
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
+    jar, connector = aiohttp.DummyCookieJar(), from_own_address(somebody.name)
+    async with aiohttp.ClientSession(cookie_jar=jar, connector=connector) as http:
         token = await _login_token(http, homeserver, f"oidc-{provider}", somebody.name, pin or somebody.pin)
         body = {"type": "m.login.token", "token": token} | ({"device_id": device_id} if device_id else {})
         async with http.post(homeserver + LOGIN_PATH, json=body) as answer:

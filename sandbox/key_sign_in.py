@@ -10,6 +10,7 @@ from joserfc.jwk import ECKey
 from messenger_core.homeserver_interface import KEY_LOGIN_TYPE, LOGIN_PATH
 from messenger_core.service_auth.assertions import make_assertion
 from sandbox.headless_sign_in import SignedIn, SignInRefused
+from sandbox.own_addresses import from_own_address
 
 
 def key_proof(homeserver: str, user_id: str, *, client_id: str, key: ECKey) -> dict[str, object]:
@@ -40,7 +41,10 @@ async def sign_in_with_key(
     body = key_proof(homeserver, user_id, client_id=client_id, key=key)
     if device_id:
         body["device_id"] = device_id
-    async with aiohttp.ClientSession() as http, http.post(homeserver + LOGIN_PATH, json=body) as answer:
+    async with (
+        aiohttp.ClientSession(connector=from_own_address(user_id)) as http,
+        http.post(homeserver + LOGIN_PATH, json=body) as answer,
+    ):
         content = await answer.json(content_type=None)
         if answer.status != 200:
             raise SignInRefused(f"{content.get('errcode')}: {content.get('error')}")

@@ -26,8 +26,6 @@ _EXAMPLES = Path(__file__).parent.parent / "config"
 _TEMPLATES = Path(__file__).parent.parent / "synapse_modules" / "templates"
 # A mixture of the example's value and ours would be wrong.
 _REPLACED = frozenset({"database", "server_names"})
-# Everybody comes from one address here, so limits by address would stop the story.
-_RATE = {"per_second": 1000, "burst_count": 1000}
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +209,7 @@ class SettingsFiles:
                     "bind_addresses": [HOST],
                     "type": "http",
                     "tls": False,
+                    "x_forwarded": True,
                     "resources": [{"names": ["client", "openid", "consent"], "compress": False}],
                 }
             ],
@@ -229,7 +228,6 @@ class SettingsFiles:
             "sso": {"client_whitelist": [RETURN_ADDRESS, f"{self._at.of('directory')}/praxissuche/angemeldet"]},
             "user_consent": {"template_dir": str(_TEMPLATES)},
             "templates": {"custom_template_directory": str(_TEMPLATES)},
-            "rc_login": {"address": _RATE, "account": _RATE, "failed_attempts": _RATE},
         }
         merged: dict[str, Any] = _merged(example, over)
         return merged

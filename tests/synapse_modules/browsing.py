@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -10,6 +11,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import aiohttp
 
 from messenger_core.homeserver_interface import LOGIN_PATH
+from sandbox.own_addresses import from_own_address
 
 _MOST_STEPS = 12
 
@@ -47,10 +49,13 @@ class Browser:
     stops_at: str
     """The address of the client, where the way ends."""
     cookies: dict[str, str] = field(default_factory=dict)
+    name: str = field(default_factory=secrets.token_hex)
+    """Whose address its requests come from."""
 
     async def open(self, address: str, form: Mapping[str, str] | None = None) -> tuple[str, Page]:
         """Where it ended and what is to be read there."""
-        async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as http:
+        jar, connector = aiohttp.DummyCookieJar(), from_own_address(self.name)
+        async with aiohttp.ClientSession(cookie_jar=jar, connector=connector) as http:
             for _ in range(_MOST_STEPS):
                 if address.startswith(self.stops_at):
                     return address, Page("")
@@ -66,6 +71,9 @@ class Browser:
     async def log_in(self, homeserver: str, address: str) -> None:
         """Gives the login token in an address back for an access token."""
         body = {"type": "m.login.token", "token": parse_qs(urlsplit(address).query)["loginToken"][0]}
-        async with aiohttp.ClientSession() as http, http.post(f"{homeserver}{LOGIN_PATH}", json=body) as answer:
+        async with (
+            aiohttp.ClientSession(connector=from_own_address(self.name)) as http,
+            http.post(f"{homeserver}{LOGIN_PATH}", json=body) as answer,
+        ):
             answer.raise_for_status()
             await answer.read()
