@@ -47,6 +47,7 @@ from synapse_modules.adapters.synapse_private.features import end_start
 from synapse_modules.adapters.unreachable_marks import MarkBringer
 from synapse_modules.adapters.ways_in import WaysIn
 from synapse_modules.federation_wiring import open_federation
+from synapse_modules.front_wiring import guard_front
 from synapse_modules.machine_wiring import open_machine_api
 from synapse_modules.rules.reach import Refusal
 from synapse_modules.rules.unreachable_mark import marked
@@ -109,6 +110,7 @@ class HekMessenger:
         settings = config.settings
         self._api = api
         synapse = _open_synapse(config, api)
+        guard_front(synapse)
         house = settings.house(api.server_name)
 
         database = SynapseDatabase(api)

@@ -31,11 +31,14 @@ from synapse_modules.adapters.synapse_private import (
     lock_profiles,
     lock_pushers,
     lock_sessions,
+    logout_tokens,
     memberships,
     openid,
+    pages,
     people_search,
     request_bodies,
     room_list,
+    sign_in_limits,
     ways_in,
     well_known,
 )
@@ -61,11 +64,14 @@ _SUBJECTS = (
     lock_profiles,
     lock_pushers,
     lock_sessions,
+    logout_tokens,
     memberships,
     openid,
+    pages,
     people_search,
     request_bodies,
     room_list,
+    sign_in_limits,
     ways_in,
     well_known,
 )
@@ -92,12 +98,15 @@ class SynapsePrivate:
         self.lock_profiles = lock_profiles.LockedProfiles(self._hs, self.accounts)
         self.lock_pushers = lock_pushers.LockedPushers(self._hs, self.accounts)
         self.lock_sessions = lock_sessions.LockedSessions(self._hs, self.accounts)
+        self.logout_tokens = logout_tokens.PrivateLogoutTokens(self._hs)
         self.memberships = memberships.PrivateMemberships(self._hs)
         self.open_id = openid.PrivateOpenId(self._hs)
+        self.pages = pages.PrivatePages(self._hs)
         self.people_search = people_search.PrivatePeopleSearch(self._hs)
         self.request_bodies = request_bodies.PrivateRequestBodies(self._hs)
         self.room_list = room_list.PrivateRoomList(self._hs)
         self.settings = homeserver_settings.PrivateSettings(self._hs)
+        self.sign_in_limits = sign_in_limits.PrivateSignInLimits(self._hs)
         self.ways_in = ways_in.PrivateWaysIn(self._hs)
         self.well_known = well_known.PrivateWellKnown()
 

@@ -1,0 +1,20 @@
+"""Wiring of what strangers reach first: sign-in, its pages, and what is counted against whom."""
+
+from __future__ import annotations
+
+from messenger_core.catalogue import Catalogue
+from messenger_core.homeserver_interface import KEY_LOGIN_TYPE
+from synapse_modules.adapters.synapse_private import SynapsePrivate
+from synapse_modules.rules.pages import WITHOUT_SCRIPTS, policy_of
+from synapse_modules.rules.return_addresses import is_return_address
+from synapse_modules.rules.senders import failed_proof_key
+
+
+def guard_front(synapse: SynapsePrivate) -> None:
+    """Puts the front's rules in front of Synapse's own answers; in every process."""
+    texts = Catalogue.of("synapse_modules")
+    synapse.pages.show_with(policy_of, WITHOUT_SCRIPTS)
+    synapse.pages.return_only_to(is_return_address, texts.line("return-address-refused"))
+    synapse.logout_tokens.refuse(texts.line("logout-token-refused"))
+    synapse.sign_in_limits.count_failed_proofs_by(KEY_LOGIN_TYPE, failed_proof_key)
+    synapse.sign_in_limits.count_invitations_by_both()
