@@ -7,11 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
-import asyncpg
-import sqlalchemy as sa
 from aiohttp import web
-from alembic.util import CommandError
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bridge_bot.adapters.account_changes import AccountChanges
@@ -165,18 +161,6 @@ class Messenger:
         self.courier.wake()
 
 
-async def _open_database(url: str) -> AsyncEngine:
-    try:
-        return await open_database(url, PACKAGE)
-    except (OSError, SQLAlchemyError, CommandError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
-        shown = sa.make_url(url).render_as_string(hide_password=True)
-        raise SettingsError(
-            f"database: {shown!r} cannot be opened ({type(fault).__name__}); "
-            "allowed is a database that exists and that this user may change, "
-            "or a file in a folder that this user can write"
-        ) from None
-
-
 async def serve(app: web.Application, listen: ListenAddress) -> None:
     """Serves until stopped.
 
@@ -198,7 +182,7 @@ async def run(settings: BotSettings) -> None:
     Raises:
         SettingsError: if the settings, the database, the address or the homeserver do not allow it.
     """
-    engine = await _open_database(settings.database)
+    engine = await open_database(settings.database, PACKAGE)
     machine = settings.homeserver_machine
     client = ServiceClient(
         client_id=machine.client_id,
@@ -242,7 +226,7 @@ async def _together(*parts: Awaitable[None]) -> None:
 
 async def report(settings: BotSettings, as_of: datetime, report_format: str, write: Callable[[str], object]) -> None:
     """Writes the report on the 24-hour promise, from the database alone."""
-    engine = await _open_database(settings.database)
+    engine = await open_database(settings.database, PACKAGE)
     try:
         write(FORMATS[report_format](await PromiseReport(engine).rows(as_of), as_of))
     finally:

@@ -12,7 +12,6 @@ from datetime import UTC, datetime
 from aiohttp import web
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -99,7 +98,7 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
         base_url=settings.homeserver.url,
         token_endpoint=settings.homeserver.token_endpoint,
     )
-    engine = await _open_database(settings.database)
+    engine = await open_database(settings.database, _PACKAGE)
     try:
         async with homeserver, OpenIdUserinfo(settings.server_names) as userinfo:
             if not settings.opt_out_model:
@@ -205,7 +204,7 @@ async def import_national_directory(settings: DirectorySettings, request: Import
         SettingsError: if the database cannot be opened.
         ImportStopped: if the import cannot go on.
     """
-    engine = await _open_database(settings.database)
+    engine = await open_database(settings.database, _PACKAGE)
     if engine.dialect.name == "sqlite":
         await engine.dispose()  # the connection that is there was opened without it
         event.listen(engine.sync_engine, "connect", _with_room)
@@ -242,17 +241,6 @@ def _absence_words(texts: Catalogue) -> AbsenceWords:
         absent=texts.text("fhir-absent"),
         substitute=texts.text("fhir-substitute", who=""),
     )
-
-
-async def _open_database(url: str) -> AsyncEngine:
-    try:
-        return await open_database(url, _PACKAGE)
-    except (OSError, SQLAlchemyError) as fault:
-        raise SettingsError(
-            # The address is not repeated: a part of it that was meant as a password would be shown.
-            f"database: it cannot be opened ({type(fault).__name__}); "
-            "allowed is a database that exists, or a file in a folder that this user can write"
-        ) from None
 
 
 async def run(settings: DirectorySettings) -> None:

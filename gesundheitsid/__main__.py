@@ -7,11 +7,11 @@ import asyncio
 import sys
 from pathlib import Path
 
-from gesundheitsid.adapters.clock import present
 from gesundheitsid.adapters.key_file import KeyFile
 from gesundheitsid.app import end_sessions, run
 from gesundheitsid.rules.key_ring import PURPOSES
 from gesundheitsid.settings import GesundheitsIDSettings
+from messenger_core.clock import present
 from messenger_core.log import fault_without_text, log_to_stderr
 from messenger_core.settings import SettingsError, load_settings
 

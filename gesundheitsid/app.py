@@ -7,11 +7,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 
 from aiohttp import web
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gesundheitsid.adapters.client_routes import ClientRoutes
-from gesundheitsid.adapters.clock import Clock, present
 from gesundheitsid.adapters.entity_route import EntityRoute
 from gesundheitsid.adapters.federation import Federation
 from gesundheitsid.adapters.federation_http import FederationHttp
@@ -27,6 +24,7 @@ from gesundheitsid.rules.signed_tokens import Keys
 from gesundheitsid.settings import GesundheitsIDSettings
 from gesundheitsid.store.grants import Grants
 from gesundheitsid.store.sign_ins import SignIns
+from messenger_core.clock import Clock, present
 from messenger_core.database import answers, open_database
 from messenger_core.http_service import new_application, serve_until_stopped
 from messenger_core.service_auth.keys import read_jwks
@@ -59,7 +57,7 @@ async def open_application(settings: GesundheitsIDSettings, clock: Clock = prese
     keys.rings()
     clients = clients_of(settings)
     pinned = Keys.of(dict(read_jwks(settings.federation.master_keys_file).as_dict(private=False)))
-    engine = await _open_database(settings.database)
+    engine = await open_database(settings.database, _PACKAGE)
     try:
         async with FederationHttp(settings.federation.ca_file, settings.federation.timeout_s) as http:
             sign_ins, grants = SignIns(engine), Grants(engine, timedelta(days=settings.session_days))
@@ -121,24 +119,13 @@ async def end_sessions(settings: GesundheitsIDSettings, kvnr: str, clock: Clock 
         SettingsError: if the database cannot be opened.
     """
     secret = read_secret(settings.pairwise_secret_file).encode()
-    engine = await _open_database(settings.database)
+    engine = await open_database(settings.database, _PACKAGE)
     try:
         grants = Grants(engine, timedelta(days=settings.session_days))
         subjects = [pairwise_subject(secret, client.client_id, kvnr) for client in settings.clients]
         return await grants.end_sessions(subjects, clock())
     finally:
         await engine.dispose()
-
-
-async def _open_database(url: str) -> AsyncEngine:
-    try:
-        return await open_database(url, _PACKAGE)
-    except (OSError, SQLAlchemyError) as fault:
-        raise SettingsError(
-            # The address is not repeated: a part of it that was meant as a password would be shown.
-            f"database: it cannot be opened ({type(fault).__name__}); "
-            "allowed is a database that exists, or a file in a folder that this user can write"
-        ) from None
 
 
 async def run(settings: GesundheitsIDSettings) -> None:

@@ -5,15 +5,20 @@ from __future__ import annotations
 from datetime import datetime
 from pathlib import Path
 
+import asyncpg
 import sqlalchemy as sa
 from alembic import command, context
 from alembic.config import Config
+from alembic.util import CommandError
 from sqlalchemy import event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from messenger_core.settings import SettingsError
 
 _ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 # Any number that is ours: two processes that start at once must not migrate at once.
@@ -60,14 +65,39 @@ async def open_database(url: str, package: str) -> AsyncEngine:
     Args:
         url: as of ``make_engine``.
         package: the component, e.g. ``bridge_bot``.
+
+    Raises:
+        SettingsError: one line for the operator, without the address: a part of it that was meant as a password would
+            be shown.
     """
-    engine = make_engine(url)
     config = Config()
     config.set_main_option("script_location", f"{package}:store/migrations")
     config.set_main_option("version_path_separator", "os")
-    async with engine.begin() as connection:
-        await connection.run_sync(_migrate, config)
+    try:
+        engine = make_engine(url)
+        try:
+            async with engine.begin() as connection:
+                await connection.run_sync(_migrate, config)
+        except BaseException:
+            await engine.dispose()
+            raise
+    except CommandError:
+        raise SettingsError(
+            f"database: {package} of this version does not know its schema; allowed is a database that this version "
+            "or an earlier one made"
+        ) from None
+    except (OSError, SQLAlchemyError, asyncpg.PostgresError, asyncpg.InterfaceError) as fault:
+        raise SettingsError(
+            f"database: it cannot be opened ({_kind(fault)}); allowed is a database that exists and that this "
+            "user may change, or a file in a folder that this user can write"
+        ) from None
     return engine
+
+
+def _kind(fault: Exception) -> str:
+    """The driver's own name for what happened, where SQLAlchemy has wrapped it: ``InvalidCatalogNameError``."""
+    driver = fault.orig if isinstance(fault, DBAPIError) else None
+    return type((driver and driver.__cause__) or driver or fault).__name__
 
 
 def _migrate(connection: Connection, config: Config) -> None:

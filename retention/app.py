@@ -11,7 +11,6 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any, Literal
 
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messenger_core.catalogue import Catalogue
@@ -54,14 +53,7 @@ _LONGEST_SLEEP_S = 60.0
 
 @asynccontextmanager
 async def _database(settings: RetentionSettings) -> AsyncIterator[AsyncEngine]:
-    try:
-        engine = await open_database(settings.database, "retention")
-    except (OSError, SQLAlchemyError) as fault:
-        raise SettingsError(
-            # The address is not repeated: a part of it that was meant as a password would be shown.
-            f"database: it cannot be opened ({type(fault).__name__}): "
-            "its folder or server must exist and let this user write"
-        ) from None
+    engine = await open_database(settings.database, "retention")
     try:
         yield engine
     finally:

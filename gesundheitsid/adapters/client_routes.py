@@ -8,7 +8,6 @@ from collections.abc import Mapping
 
 from aiohttp import web
 
-from gesundheitsid.adapters.clock import Clock
 from gesundheitsid.adapters.key_file import KeyFile
 from gesundheitsid.adapters.metrics import Metrics
 from gesundheitsid.rules.provider import (
@@ -21,6 +20,7 @@ from gesundheitsid.rules.provider import (
     id_token,
 )
 from gesundheitsid.store.grants import Grants, NoGrant
+from messenger_core.clock import Clock
 from messenger_core.http_service import read_form
 from messenger_core.problem import Problem
 from messenger_core.service_auth.assertions import sign_statement

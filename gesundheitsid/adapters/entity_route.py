@@ -7,9 +7,9 @@ from typing import Any
 from aiohttp import web
 from joserfc.jwk import ECKey
 
-from gesundheitsid.adapters.clock import Clock
 from gesundheitsid.adapters.key_file import KeyFile
 from gesundheitsid.rules.entity_statements import STATEMENT_TYPE, OwnEntity, own_statement
+from messenger_core.clock import Clock
 from messenger_core.service_auth.assertions import sign_statement
 
 

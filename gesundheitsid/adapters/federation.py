@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
-from gesundheitsid.adapters.clock import Clock
 from gesundheitsid.adapters.federation_http import Answer, FederationHttp, Unreachable
 from gesundheitsid.adapters.statement_cache import StatementCache
 from gesundheitsid.rules.entity_statements import STATEMENT_TYPE, read_signed_keys
@@ -13,6 +12,7 @@ from gesundheitsid.rules.refusals import Reason, SignInRefused
 from gesundheitsid.rules.signed_tokens import Keys
 from gesundheitsid.rules.trust_chain import ListedIdp, Master, SectoralIdp, read_idp, read_list, read_master
 from gesundheitsid.settings import FederationSettings
+from messenger_core.clock import Clock
 
 _CONFIGURATION_PATH = "/.well-known/openid-federation"
 _LONGEST_KEPT = timedelta(hours=24)

@@ -10,11 +10,11 @@ from contextlib import asynccontextmanager, suppress
 
 import aiohttp
 
-from gesundheitsid.adapters.clock import Clock
 from gesundheitsid.adapters.key_file import KeyFile
 from gesundheitsid.rules.provider import Client, logout_token
 from gesundheitsid.store.grants import EndedSession, Grants
 from gesundheitsid.store.sign_ins import SignIns
+from messenger_core.clock import Clock
 from messenger_core.log import fault_without_text
 from messenger_core.service_auth.assertions import sign_statement
 

@@ -11,7 +11,6 @@ from urllib.parse import urlencode
 
 from joserfc.jwk import ECKey
 
-from gesundheitsid.adapters.clock import Clock
 from gesundheitsid.adapters.federation import Federation, host_of
 from gesundheitsid.adapters.federation_http import Answer, FederationHttp, Unreachable
 from gesundheitsid.adapters.key_file import KeyFile, mutual_tls
@@ -21,6 +20,7 @@ from gesundheitsid.rules.provider import challenge_of
 from gesundheitsid.rules.refusals import Reason, SignInRefused
 from gesundheitsid.settings import FederationSettings, Level
 from gesundheitsid.store.sign_ins import Pushed
+from messenger_core.clock import Clock
 
 logger = logging.getLogger(__name__)
 

@@ -6,11 +6,11 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from gesundheitsid.adapters.clock import Clock
 from gesundheitsid.adapters.key_file import KeyFile
 from gesundheitsid.rules.key_ring import days_left
 from gesundheitsid.rules.refusals import Reason
 from gesundheitsid.store.grants import Grants
+from messenger_core.clock import Clock
 
 METRICS_PATH = "/metrics"
 

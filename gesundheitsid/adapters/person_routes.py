@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from gesundheitsid.adapters.clock import Clock
 from gesundheitsid.adapters.federation import Federation
 from gesundheitsid.adapters.idp_client import IdpClient
 from gesundheitsid.adapters.metrics import Metrics
@@ -19,6 +18,7 @@ from gesundheitsid.rules.provider import Asked, AskedWrongly, Client, pairwise_s
 from gesundheitsid.rules.refusals import Reason, SignInRefused
 from gesundheitsid.store.grants import Grants
 from gesundheitsid.store.sign_ins import LIFETIME, Pushed, SignIns
+from messenger_core.clock import Clock
 from messenger_core.http_service import read_form
 
 logger = logging.getLogger(__name__)

@@ -73,7 +73,7 @@ def test_a_database_that_cannot_be_opened_is_one_line_and_code_2(
     config.write_text(yaml.safe_dump(settings_values | {"database": "sqlite:////nowhere/b.db"}), encoding="utf-8")
     assert main(["report", "--config", str(config)]) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert line.startswith("database: 'sqlite:////nowhere/b.db' cannot be opened")
+    assert line.startswith("database: it cannot be opened (")
 
 
 async def test_a_port_in_use_is_a_settings_error_that_names_it() -> None:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
 from messenger_core.database import UsedStatements, answers, open_database, used_statements_table
+from messenger_core.settings import SettingsError
 
 _REVISION = """
 import os
@@ -63,6 +64,37 @@ async def test_a_migration_that_ends_in_the_middle_leaves_nothing_and_is_done_by
         await open_database(database_url, "example_component")
     package.unlink()
     assert {"first", "second"} <= await tables(database_url)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://hek@127.0.0.1:9/geheim",
+        "sqlite:////nowhere/geheim.db",
+        "postgresql://hek@127.0.0.1:9/geheim?ssl=geheim",
+    ],
+)
+async def test_a_database_that_cannot_be_opened_is_one_line_without_its_address(package: Path, url: str) -> None:
+    assert not package.exists()
+    with pytest.raises(SettingsError, match=r"^database: it cannot be opened \(\w+\); allowed is .+$") as fault:
+        await open_database(url, "example_component")
+    assert "geheim" not in str(fault.value)
+
+
+async def test_a_database_that_does_not_exist_on_its_server_is_said_so(package: Path, postgresql_server: str) -> None:
+    assert not package.exists()
+    with pytest.raises(SettingsError, match=r"^database: it cannot be opened \(Invalid"):
+        await open_database(f"{postgresql_server}/nothing_of_this_name", "example_component")
+
+
+async def test_a_database_of_a_newer_version_is_said_so(package: Path, database_url: str) -> None:
+    assert not package.exists()
+    engine = await open_database(database_url, "example_component")
+    async with engine.begin() as connection:
+        await connection.execute(sa.text("UPDATE alembic_version SET version_num = '9999'"))
+    await engine.dispose()
+    with pytest.raises(SettingsError, match="does not know its schema"):
+        await open_database(database_url, "example_component")
 
 
 async def test_two_processes_that_start_at_once_migrate_once(package: Path, database_url: str) -> None:

@@ -45,7 +45,7 @@ def test_a_fault_in_the_settings_is_one_line_and_status_two(tmp_path: Path) -> N
         ("sqlite:///", "mysql:///", "sqlite:///PATH"),
         ("homeserver: http://", "homeserver: ftp://", "https://"),
         ("store-key", "no-such-file", "no such file"),
-        ("/retention.db", "/no/such/folder/retention.db", "its folder or server must exist"),
+        ("/retention.db", "/no/such/folder/retention.db", "a file in a folder that this user can write"),
     ],
 )
 @pytest.mark.parametrize("command", ["run", "erasures"])
