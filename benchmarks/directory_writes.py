@@ -24,7 +24,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from benchmarks.directory_queries import Known
 from benchmarks.made_up_practices import practices
 from directory_service.adapters.listing_feed import FollowedWatches, ListingFeed
+from directory_service.adapters.specialty_file import read_specialties
 from directory_service.rules.fhir.held import Held
+from directory_service.rules.profile_check import ProfileRules
 from directory_service.store.changes import ChangeFeed
 from directory_service.store.practice_rows import as_row
 from directory_service.store.practices import PracticeStore
@@ -100,7 +102,7 @@ async def stored(held: Held, known: Known, database: str) -> AsyncIterator[Write
             await connection.execute(directory_version.update().values(practices=newest))
         changes = ChangeFeed(engine)
         watches = FollowedWatches(practices=changes.version, reachable=ReachableSet(engine).version)
-        watches.feed = feed = ListingFeed(changes, held)
+        watches.feed = feed = ListingFeed(changes, held, ProfileRules(read_specialties()))
         await feed.catch_up()
         async with feed.following(watches):
             yield Writer(PracticeStore(engine), some, watches.tell)

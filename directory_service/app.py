@@ -50,6 +50,7 @@ from directory_service.rules.imported_entry import ImportRules
 from directory_service.rules.index.entry import Indexer
 from directory_service.rules.index.practice_index import PracticeIndex
 from directory_service.rules.medical_words import MedicalWords
+from directory_service.rules.profile_check import ProfileRules
 from directory_service.rules.reading.own_resources import OwnRules
 from directory_service.rules.reading.times import AbsenceWords
 from directory_service.rules.specialties import SpecialtyTable
@@ -103,7 +104,7 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
         async with homeserver, OpenIdUserinfo(settings.server_names) as userinfo:
             if not settings.opt_out_model:
                 await _end_opt_out(engine, settings)
-            practices = PracticeStore(engine)
+            practices, profiles = PracticeStore(engine), ProfileRules(specialties)
             accounts = PracticeAccounts(homeserver)
             changes, reachable = ChangeFeed(engine), ReachableSet(engine)
             watches = FollowedWatches(practices=changes.version, reachable=reachable.version)
@@ -133,7 +134,7 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
             OwnerApi(owner).add_to(routes)
             OwnerFhirApi(
                 owner,
-                rules=OwnRules(specialties, _absence_words(texts), settings.server_names),
+                rules=OwnRules(profiles, _absence_words(texts), settings.server_names),
                 wording=fhir_wording(specialties, texts),
                 chains=Chains(ParameterTable(specialties)),
                 texts=texts,
@@ -148,7 +149,7 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
                 app
             )
             SignInCodeApi(practices, codes).add_to(routes)
-            watches.feed = listing_feed = ListingFeed(changes, held)
+            watches.feed = listing_feed = ListingFeed(changes, held, profiles)
             app[_LOST] = listing_feed.lost
             fhir = fhir_search(
                 listing=held.listing,
@@ -184,11 +185,19 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
                 return web.json_response(public_jwks(key))
 
             app.router.add_get("/.well-known/jwks.json", own_keys)
-            await listing_feed.load()
+            await _load(listing_feed, practices)
             async with locks.following(), listing_feed.following(watches), fhir.preparing():
                 yield app
     finally:
         await engine.dispose()
+
+
+async def _load(feed: ListingFeed, practices: PracticeStore) -> None:
+    """Takes the practices into memory; what must not be shown as it is, is paused for everybody."""
+    left_out = await feed.load()
+    if left_out:
+        logger.error("%d practices are paused, since their entries must not be shown", len(left_out))
+        await practices.withhold([practice.telematik_id for practice in left_out], datetime.now(UTC))
 
 
 def _held(specialties: SpecialtyTable) -> Held:
@@ -232,7 +241,7 @@ def _with_room(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None
 
 def _import_rules(settings: DirectorySettings) -> ImportRules:
     words = _absence_words(Catalogue.of(_PACKAGE))
-    return ImportRules(read_specialties(), words, settings.server_names, settings.opt_out_model)
+    return ImportRules(ProfileRules(read_specialties()), words, settings.server_names, settings.opt_out_model)
 
 
 def _absence_words(texts: Catalogue) -> AbsenceWords:

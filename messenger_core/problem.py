@@ -52,7 +52,7 @@ def faulty_body(faults: ValidationError) -> Problem:
     slug, detail = "invalid-body", "The request's body is not as described; see errors."
     if "json_invalid" in kinds:
         slug, detail = "malformed-json", "The request's body is not JSON."
-    elif "extra_forbidden" in kinds:
+    elif kinds & {"extra_forbidden", "unexpected_keyword_argument"}:
         slug, detail = "unknown-field", "The request's body has a field that is not described; see errors."
     elif all(kind.startswith("date") for kind in kinds):
         slug, detail = "invalid-date", "A day or moment in the request's body is not possible; see errors."

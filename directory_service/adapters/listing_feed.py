@@ -6,12 +6,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from directory_service.adapters.version_watch import VersionWatches
 from directory_service.rules.fhir.held import Held
-from directory_service.rules.practice import Practice
+from directory_service.rules.practice import Practice, PracticeState, is_listed
+from directory_service.rules.profile_check import ProfileRules
 from directory_service.store.changes import ChangeFeed, VersionUnknown
 from directory_service.store.history import Position
 from messenger_core.log import fault_without_text
@@ -30,21 +32,42 @@ class ListingFeed:
             from then on, and what is held is of no use.
     """
 
-    def __init__(self, changes: ChangeFeed, held: Held) -> None:
+    def __init__(self, changes: ChangeFeed, held: Held, rules: ProfileRules) -> None:
+        """``rules`` decide what is shown: what the database has from earlier may be out of today's bounds."""
         self.lost = asyncio.Event()
+        self._rules = rules
         self._changes = changes
         self._held = held
         self._position: Position | None = None
         self._turn = asyncio.Lock()
 
-    async def load(self) -> None:
-        """Takes all practices that are listed; to be awaited before anybody searches."""
+    async def load(self) -> list[Practice]:
+        """Takes all practices that are listed; to be awaited before anybody searches.
+
+        Returns:
+            Those that must not be shown as they are; they are left out.
+        """
         self._position = await self._changes.position()
         practices: dict[str, Practice] = {}
+        left_out: list[Practice] = []
         async for batch in self._changes.listed():  # one that changes meanwhile may come twice
-            practices |= {practice.resource_id: practice for practice in batch}
+            for practice in batch:
+                if not is_listed(practice):
+                    continue  # its profile cannot be read, which is alarmed where that was tried
+                if self._may_be_shown(practice):
+                    practices[practice.resource_id] = practice
+                else:
+                    left_out.append(practice)
         self._held.load(practices.values())
         self._held.listing.note_left(await self._changes.withdrawn_accounts())
+        return left_out
+
+    def _may_be_shown(self, practice: Practice) -> bool:
+        faults = self._rules.faults(practice.profile)
+        if faults:
+            places = ", ".join(sorted({fault.place for fault in faults}))
+            logger.error("practice %s is not shown, since its entry is out of bounds: %s", practice.resource_id, places)
+        return not faults
 
     async def catch_up(self) -> None:
         """Takes what was committed before the call."""
@@ -53,7 +76,8 @@ class ListingFeed:
             while more:
                 changed = await self._changes.since(self._position)
                 for practice in changed.practices:
-                    self._held.put(practice)
+                    shown = not is_listed(practice) or self._may_be_shown(practice)
+                    self._held.put(practice if shown else replace(practice, state=PracticeState.PAUSED))
                 self._position, more = changed.position, changed.more
 
     @asynccontextmanager

@@ -10,8 +10,7 @@ from pydantic import Field
 from directory_service.adapters.client_registry import PRACTICE_SCOPE
 from directory_service.adapters.practice_owner import PracticeOwner
 from directory_service.adapters.preconditions import etag, read_precondition
-from directory_service.adapters.profile_body import profile_body
-from directory_service.adapters.profile_wire import ProfileWire
+from directory_service.adapters.profile_wire import ProfileWire, profile_body
 from directory_service.rules.practice import Practice, is_listed, is_open_to_insured
 from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.http_service import GuardedRoutes

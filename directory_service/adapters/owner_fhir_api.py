@@ -27,7 +27,7 @@ from directory_service.rules.fhir.values import FaultyParameter
 from directory_service.rules.opening_hours import BERLIN
 from directory_service.rules.practice import Practice
 from directory_service.rules.profile import Profile
-from directory_service.rules.reading.element import Reading
+from directory_service.rules.reading.element import Fault, Reading
 from directory_service.rules.reading.own_resources import (
     OwnRules,
     entry_kind,
@@ -168,6 +168,8 @@ class OwnerFhirApi:
             allowed.check(practice)
             reading = Reading(strict=True)
             profile = change(practice, reading)
+            for fault in () if reading.faults else self._rules.profiles.faults(profile):
+                reading.faults.append(Fault(f"{entry_kind(practice)}: {fault.place}", fault.text))
             if reading.faults:
                 faults = [{"field": fault.expression, "detail": fault.text} for fault in reading.faults]
                 raise Problem(422, "invalid-resource", "The resource cannot be kept as it is; see the issues.", faults)

@@ -1,55 +1,51 @@
-"""A practice's profile as JSON: what its software may send, with each faulty field named."""
+"""A practice's profile as JSON: what its software may send, with each faulty field named, and what it reads back.
+
+The bounds are those of the profile's own types; only opening hours, whose times are said as on a clock, have a shape of
+their own here.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Hashable, Sequence
-from datetime import date
+from collections.abc import Collection, Sequence
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
-from directory_service.rules.absence import Absence, Substitute
+from directory_service.rules.absence import Absence
 from directory_service.rules.opening_hours import (
     UNKNOWN_HOURS,
+    WEEKDAYS,
     OpeningHours,
     SpecialDay,
     SpecialReason,
     TimeBlock,
     apart,
 )
-from directory_service.rules.plain_text import AddressText, PracticeName, one_line
 from directory_service.rules.practice import is_on_insured_server
-from directory_service.rules.profile import (
-    Accessibility,
-    Address,
-    Feature,
-    Grade,
-    Messenger,
-    MessengerKind,
-    Position,
-    Profile,
+from directory_service.rules.profile import Address, Features, Messenger, Messengers, Profile
+from directory_service.rules.profile_types import (
+    MOST_BLOCKS,
+    MOST_SPECIAL_DAYS,
+    MOST_SPECIALTIES,
+    Day,
+    Languages,
+    Note,
+    PracticeName,
+    Specialties,
+    each_once,
 )
 from messenger_core.problem import WireModel
 
-WEEKDAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_MAX_BLOCKS = 6
-
-
-def _note(text: str) -> str:
-    return one_line(text) if text else text
-
-
-_Note = Annotated[str, Field(max_length=200), AfterValidator(_note)]
 _ClockTime = Annotated[str, Field(pattern=r"^(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$")]
-_Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}$")]
-_Telephone = Annotated[str, Field(pattern=r"^(\+?[0-9][0-9 /()-]{2,30})?$")]
-_UserId = Annotated[str, Field(max_length=255, pattern=r"^@[a-z0-9._=/+-]+:[A-Za-z0-9.-]+(:[0-9]{1,5})?$")]
 
 
 def _minutes(clock: str) -> int:
     hours, _, minutes = clock.partition(":")
     return int(hours) * 60 + int(minutes)
+
+
+def _clock(minutes: int) -> str:
+    return f"{minutes // 60:02}:{minutes % 60:02}"
 
 
 class _Block(WireModel):
@@ -64,6 +60,10 @@ class _Block(WireModel):
     def block(self) -> TimeBlock:
         return TimeBlock(_minutes(self.opens), _minutes(self.closes))
 
+    @classmethod
+    def of(cls, block: TimeBlock) -> _Block:
+        return cls.model_construct(opens=_clock(block.opens), closes=_clock(block.closes))
+
 
 def _ordered(blocks: tuple[_Block, ...]) -> tuple[_Block, ...]:
     if not apart(_blocks(blocks)):
@@ -75,112 +75,73 @@ def _blocks(blocks: Sequence[_Block]) -> tuple[TimeBlock, ...]:
     return tuple(block.block() for block in blocks)
 
 
-_Day = Annotated[tuple[_Block, ...], Field(max_length=_MAX_BLOCKS), AfterValidator(_ordered)]
+_DayBlocks = Annotated[tuple[_Block, ...], Field(max_length=MOST_BLOCKS), AfterValidator(_ordered)]
 
 
 class _Week(WireModel):
-    mon: _Day = ()
-    tue: _Day = ()
-    wed: _Day = ()
-    thu: _Day = ()
-    fri: _Day = ()
-    sat: _Day = ()
-    sun: _Day = ()
+    mon: _DayBlocks = ()
+    tue: _DayBlocks = ()
+    wed: _DayBlocks = ()
+    thu: _DayBlocks = ()
+    fri: _DayBlocks = ()
+    sat: _DayBlocks = ()
+    sun: _DayBlocks = ()
 
 
 class _SpecialDay(WireModel):
-    day: date
-    blocks: _Day
+    day: Day
+    blocks: _DayBlocks
     reason: SpecialReason = SpecialReason.SPECIAL
-    note: _Note = ""
+    note: Note = ""
+
+
+def _days_once(days: tuple[_SpecialDay, ...]) -> tuple[_SpecialDay, ...]:
+    each_once([special.day for special in days])
+    return days
 
 
 class _OpeningHours(WireModel):
     weekly: _Week | None = None
-    special: Annotated[tuple[_SpecialDay, ...], Field(max_length=100)] = ()
+    special: Annotated[tuple[_SpecialDay, ...], Field(max_length=MOST_SPECIAL_DAYS), AfterValidator(_days_once)] = ()
 
-    @field_validator("special")
+    def hours(self) -> OpeningHours:
+        week = self.weekly
+        special = [SpecialDay(item.day, _blocks(item.blocks), item.reason, item.note) for item in self.special]
+        return OpeningHours(
+            None if week is None else tuple(_blocks(getattr(week, day)) for day in WEEKDAYS),
+            tuple(sorted(special, key=lambda item: item.day)),
+        )
+
     @classmethod
-    def _each_day_once(cls, days: tuple[_SpecialDay, ...]) -> tuple[_SpecialDay, ...]:
-        _once([special.day for special in days], "each day may stand there once")
-        return days
+    def of(cls, hours: OpeningHours) -> _OpeningHours:
+        days = zip(WEEKDAYS, hours.weekly or (), strict=hours.weekly is not None)
+        week = _Week.model_construct(None, **{day: tuple(map(_Block.of, blocks)) for day, blocks in days})
+        special = [
+            _SpecialDay.model_construct(
+                day=item.day, blocks=tuple(map(_Block.of, item.blocks)), reason=item.reason, note=item.note
+            )
+            for item in hours.special
+        ]
+        return cls.model_construct(weekly=None if hours.weekly is None else week, special=tuple(special))
 
 
-class _Substitute(WireModel):
-    text: Annotated[str, Field(min_length=1, max_length=200), AfterValidator(one_line)]
-    telephone: _Telephone = ""
-
-
-class _Absence(WireModel):
-    first_day: date
-    last_day: date
-    substitute: _Substitute | None = None
-
-    @field_validator("last_day")
-    @classmethod
-    def _not_before_the_first(cls, last_day: date, info: Any) -> date:
-        first_day = info.data.get("first_day")
-        if first_day is not None and last_day < first_day:
-            raise ValueError("it must not be before first_day")
-        return last_day
-
-
-class _Position(WireModel):
-    latitude: Annotated[float, Field(ge=-90, le=90, allow_inf_nan=False)]
-    longitude: Annotated[float, Field(ge=-180, le=180, allow_inf_nan=False)]
-
-
-class _Address(WireModel):
-    line: AddressText
-    postcode: Annotated[str, Field(pattern=r"^[0-9]{5}$")]
-    city: AddressText
-    position: _Position | None = None
-
-
-class _Accessibility(WireModel):
-    feature: Feature
-    grade: Grade
-    note: _Note = ""
-
-
-class _Messenger(WireModel):
-    user_id: _UserId
-    kind: MessengerKind = MessengerKind.TIM
-    active: bool = True
+class _Profile(WireModel):
+    name: PracticeName
+    specialties: Specialties = ()
+    address: Address | None = None
+    languages: Languages = ()
+    accessibility: Features = ()
+    opening_hours: _OpeningHours | None = None
+    absence: Absence | None = None
+    messengers: Messengers | None = None
     hide_from_insured: bool = False
-    linked: bool = True
 
 
-class ProfileWire(WireModel):
+class ProfileWire(_Profile):
     """The body of ``PUT /owner/practice``; what is left out is not said, or at its default."""
 
-    name: PracticeName
-    specialties: Annotated[list[str], Field(min_length=1, max_length=10)]
-    address: _Address
-    languages: Annotated[tuple[_Language, ...], Field(max_length=20)] = ()
-    accessibility: Annotated[tuple[_Accessibility, ...], Field(max_length=len(Feature))] = ()
-    opening_hours: _OpeningHours | None = None
-    absence: _Absence | None = None
-    messengers: Annotated[tuple[_Messenger, ...], Field(max_length=10)] | None = None
-    hide_from_insured: bool = False
-
-    @field_validator("specialties", "languages")
-    @classmethod
-    def _each_once(cls, codes: Sequence[str]) -> Sequence[str]:
-        _once(codes, "each code may stand there once")
-        return codes
-
-    @field_validator("accessibility")
-    @classmethod
-    def _each_feature_once(cls, items: tuple[_Accessibility, ...]) -> tuple[_Accessibility, ...]:
-        _once([item.feature for item in items], "each feature may stand there once")
-        return items
-
-    @field_validator("messengers")
-    @classmethod
-    def _each_address_once(cls, items: tuple[_Messenger, ...] | None) -> tuple[_Messenger, ...] | None:
-        _once([item.user_id for item in items or ()], "each user_id may stand there once")
-        return items
+    specialties: Annotated[Specialties, Field(min_length=1, max_length=MOST_SPECIALTIES)]
+    address: Address
 
     def foreign_addresses(self, own: str | None, insured_servers: Collection[str]) -> list[int]:
         """The places in ``messengers`` that name somebody else's account."""
@@ -192,49 +153,36 @@ class ProfileWire(WireModel):
 
     def profile(self, own: str | None) -> Profile:
         """What was said; without messenger addresses the practice answers at its own account."""
-        messengers = [
-            Messenger(item.user_id, item.kind, item.active, item.hide_from_insured, item.linked)
-            for item in self.messengers or ()
-        ]
+        messengers = self.messengers or ()
         if self.messengers is None and own is not None:
-            messengers = [Messenger(own)]
-        position = self.address.position
+            messengers = (Messenger(own),)
         return Profile(
             name=self.name,
-            specialties=tuple(self.specialties),
-            address=Address(
-                self.address.line,
-                self.address.postcode,
-                self.address.city,
-                Position(position.latitude, position.longitude) if position else None,
-            ),
-            languages=tuple(self.languages),
-            accessibility=tuple(Accessibility(item.feature, item.grade, item.note) for item in self.accessibility),
-            opening_hours=_hours(self.opening_hours),
-            absence=_absence(self.absence),
-            messengers=tuple(messengers),
+            specialties=self.specialties,
+            address=self.address,
+            languages=self.languages,
+            accessibility=self.accessibility,
+            opening_hours=self.opening_hours.hours() if self.opening_hours else UNKNOWN_HOURS,
+            absence=self.absence,
+            messengers=messengers,
             hide_from_insured=self.hide_from_insured,
         )
 
 
-def _once(values: Sequence[Hashable], rule: str) -> None:
-    if any(count > 1 for count in Counter(values).values()):
-        raise ValueError(rule)
+def profile_body(profile: Profile) -> dict[str, Any]:
+    """The profile as its practice reads it; what ``PUT`` takes, with every default written out.
 
-
-def _hours(said: _OpeningHours | None) -> OpeningHours:
-    if said is None:
-        return UNKNOWN_HOURS
-    week = said.weekly
-    special = [SpecialDay(item.day, _blocks(item.blocks), item.reason, item.note) for item in said.special]
-    return OpeningHours(
-        None if week is None else tuple(_blocks(getattr(week, day)) for day in WEEKDAYS),
-        tuple(sorted(special, key=lambda item: item.day)),
-    )
-
-
-def _absence(said: _Absence | None) -> Absence | None:
-    if said is None:
-        return None
-    stand_in = said.substitute
-    return Absence(said.first_day, said.last_day, Substitute(stand_in.text, stand_in.telephone) if stand_in else None)
+    It is not checked: who has to mend a profile must be able to read it.
+    """
+    hours = profile.opening_hours
+    return _Profile.model_construct(
+        name=profile.name,
+        specialties=profile.specialties,
+        address=profile.address,
+        languages=profile.languages,
+        accessibility=profile.accessibility,
+        opening_hours=None if hours == UNKNOWN_HOURS else _OpeningHours.of(hours),
+        absence=profile.absence,
+        messengers=profile.messengers,
+        hide_from_insured=profile.hide_from_insured,
+    ).model_dump(mode="json")

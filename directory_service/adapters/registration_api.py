@@ -12,8 +12,8 @@ from joserfc.jwk import KeySet
 
 from directory_service.adapters.practice_accounts import TRIES, PracticeAccounts, account_differs, changed_too_often
 from directory_service.adapters.version_watch import VersionWatches
-from directory_service.rules.plain_text import PracticeName
 from directory_service.rules.practice import Practice
+from directory_service.rules.profile_types import PracticeName
 from directory_service.store.practices import (
     AccountDiffers,
     ChangedMeanwhile,

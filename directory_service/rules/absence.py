@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, ValidationInfo
 
 from directory_service.rules.opening_hours import BERLIN
+from directory_service.rules.profile_types import Day, SubstituteText, Telephone
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +21,15 @@ class Substitute:
         telephone: a number that they can call, or empty.
     """
 
-    text: str
-    telephone: str = ""
+    text: SubstituteText
+    telephone: Telephone = ""
+
+
+def _not_before_the_first(last_day: date, info: ValidationInfo) -> date:
+    first_day = info.data.get("first_day")
+    if first_day is not None and last_day < first_day:
+        raise ValueError("it must not be before first_day")
+    return last_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +40,8 @@ class Absence:
         ValueError: if the last day is before the first.
     """
 
-    first_day: date
-    last_day: date
+    first_day: Day
+    last_day: Annotated[Day, AfterValidator(_not_before_the_first)]
     substitute: Substitute | None = None
 
     def __post_init__(self) -> None:

@@ -8,7 +8,7 @@ practice owns every field; a later import does one thing alone: an address, or t
 from __future__ import annotations
 
 import uuid
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -16,6 +16,8 @@ from typing import Any
 from directory_service.rules.fhir.terminology import ORGANIZATION_VISIBILITY
 from directory_service.rules.practice import Consent, Practice, PracticeState, is_on_insured_server
 from directory_service.rules.profile import Address, Messenger, Profile
+from directory_service.rules.profile_check import ProfileRules
+from directory_service.rules.profile_types import MOST_LANGUAGES, MOST_MESSENGERS, MOST_SPECIALTIES
 from directory_service.rules.reading.element import Element, Fault, Reading
 from directory_service.rules.reading.entry_points import EntryPoint, read_entry_point, read_languages
 from directory_service.rules.reading.linked import (
@@ -27,13 +29,11 @@ from directory_service.rules.reading.linked import (
     read_telematik_id,
 )
 from directory_service.rules.reading.times import AbsenceWords
-from directory_service.rules.specialties import SpecialtyTable
 
 OPT_OUT = "opt-out-model"
 """Who agreed, and to what, where the operator's opt-out model shows an entry that never said anything itself."""
 IMPORTED_BY = "national-directory"
 """Who changed a practice, in the audit log, when an import did."""
-MOST_MESSENGERS = 10
 
 _Resource = Mapping[str, Any]
 
@@ -72,13 +72,13 @@ class ImportRules:
     """What the reading of entries depends on.
 
     Attributes:
-        specialties: the codes that the directory knows.
+        profiles: what every profile keeps to.
         words: how it words absences.
         insured_servers: the homeservers of insured people; no imported address may be there.
         opt_out: whether active entries are shown without having opted in.
     """
 
-    specialties: SpecialtyTable
+    profiles: ProfileRules
     words: AbsenceWords
     insured_servers: Collection[str]
     opt_out: bool
@@ -114,7 +114,7 @@ def read_entry(
     if not points:
         who.fault("no HealthcareService or PractitionerRole leads here, so it is no entry")
         return None, reading.faults
-    said = [read_entry_point(point, rules.specialties, rules.words, today, with_week=True) for point in points]
+    said = [read_entry_point(point, rules.profiles.specialties, rules.words, today, with_week=True) for point in points]
     name = name or _first(one.name for one in said)
     if telematik_id is None or name is None:
         if name is None:
@@ -123,16 +123,20 @@ def read_entry(
     languages = (read_languages(who), *(one.languages for one in said))
     profile = Profile(
         name=name,
-        specialties=_gathered(one.specialties for one in said),
+        specialties=_gathered((one.specialties for one in said), points[0], "type", MOST_SPECIALTIES),
         address=_address(who, points, linked, reading),
-        languages=_gathered(languages),
+        languages=_gathered(languages, points[0], "communication", MOST_LANGUAGES),
         accessibility=_first(one.accessibility for one in said) or (),
         opening_hours=_hours(said),
         absence=_first(one.absence for one in said),
         messengers=_messengers(points, linked, rules.insured_servers, reading),
         hide_from_insured=hides_from_insured(who, ORGANIZATION_VISIBILITY),
     )
-    return ImportedEntry(telematik_id, who.flag("active") is True, profile), reading.faults
+    entry = ImportedEntry(telematik_id, who.flag("active") is True, profile)
+    out_of_bounds = rules.profiles.faults(profile)
+    for fault in out_of_bounds:
+        who.fault(f"the entry would have {fault.place} out of bounds: {fault.text}")
+    return None if out_of_bounds else entry, reading.faults
 
 
 def references(service: _Resource) -> list[str]:
@@ -161,8 +165,11 @@ def _first(values: Any) -> Any:
     return next((value for value in values if value), None)
 
 
-def _gathered(parts: Any) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(value for part in parts for value in part))
+def _gathered(parts: Iterable[tuple[str, ...]], point: Element, name: str, most: int) -> tuple[str, ...]:
+    found = tuple(dict.fromkeys(value for part in parts for value in part))
+    if len(found) > most:
+        point.fault(f"at most {most} of all its services are kept, the first ones", name)
+    return found[:most]
 
 
 def _hours(said: Sequence[EntryPoint]) -> Any:

@@ -10,10 +10,31 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 from itertools import pairwise
+from typing import Annotated
 from zoneinfo import ZoneInfo
+
+from pydantic import AfterValidator, Field
+
+from directory_service.rules.profile_types import MOST_BLOCKS, MOST_SPECIAL_DAYS, Day, Note, each_once
 
 BERLIN = ZoneInfo("Europe/Berlin")
 END_OF_DAY = 24 * 60
+
+
+class Weekday(StrEnum):
+    """The days of a week, in its order; the codes of FHIR's DaysOfWeek."""
+
+    MONDAY = "mon"
+    TUESDAY = "tue"
+    WEDNESDAY = "wed"
+    THURSDAY = "thu"
+    FRIDAY = "fri"
+    SATURDAY = "sat"
+    SUNDAY = "sun"
+
+
+WEEKDAYS = tuple(day.value for day in Weekday)
+"""Their codes; a day's place is that of ``date.weekday()``."""
 
 
 class OpenState(StrEnum):
@@ -44,6 +65,21 @@ class TimeBlock:
         return self.opens <= minute < self.closes
 
 
+def apart(blocks: tuple[TimeBlock, ...]) -> bool:
+    """Whether blocks are sorted and neither overlap nor touch."""
+    return all(one.closes < other.opens for one, other in pairwise(blocks))
+
+
+def _in_order(blocks: tuple[TimeBlock, ...]) -> tuple[TimeBlock, ...]:
+    if not apart(blocks):
+        raise ValueError("blocks of a day stand in their order, with a break between them")
+    return blocks
+
+
+Blocks = Annotated[tuple[TimeBlock, ...], Field(max_length=MOST_BLOCKS), AfterValidator(_in_order)]
+"""The hours of a day."""
+
+
 class SpecialReason(StrEnum):
     """Why a day is special; the codes of gematik's OpeningTimeQualifierCS."""
 
@@ -62,10 +98,18 @@ class SpecialDay:
         note: what patients read, e.g. ``Heiligabend``; may be empty.
     """
 
-    day: date
-    blocks: tuple[TimeBlock, ...] = ()
+    day: Day
+    blocks: Blocks = ()
     reason: SpecialReason = SpecialReason.SPECIAL
-    note: str = ""
+    note: Note = ""
+
+
+def _days_once(days: tuple[SpecialDay, ...]) -> tuple[SpecialDay, ...]:
+    each_once([special.day for special in days])
+    return days
+
+
+SpecialDays = Annotated[tuple[SpecialDay, ...], Field(max_length=MOST_SPECIAL_DAYS), AfterValidator(_days_once)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +121,8 @@ class OpeningHours:
         special: days that differ, sorted, each day once; known even if the week is not.
     """
 
-    weekly: tuple[tuple[TimeBlock, ...], ...] | None = None
-    special: tuple[SpecialDay, ...] = ()
+    weekly: tuple[Blocks, ...] | None = None
+    special: SpecialDays = ()
 
     def __post_init__(self) -> None:
         if self.weekly is not None and len(self.weekly) != 7:
@@ -109,8 +153,3 @@ def open_state(hours: OpeningHours, at: datetime) -> OpenState:
         return OpenState.UNKNOWN
     minute = local.hour * 60 + local.minute
     return OpenState.OPEN if any(block.holds(minute) for block in blocks) else OpenState.CLOSED
-
-
-def apart(blocks: tuple[TimeBlock, ...]) -> bool:
-    """Whether blocks are sorted and neither overlap nor touch."""
-    return all(one.closes < other.opens for one, other in pairwise(blocks))

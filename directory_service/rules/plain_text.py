@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import unicodedata
-from typing import Annotated
-
-from pydantic import AfterValidator, Field
 
 
 def one_line(text: str) -> str:
@@ -22,7 +19,3 @@ def one_line(text: str) -> str:
     if not any(letter.isalnum() for letter in text):
         raise ValueError("it needs at least one letter or digit")
     return text
-
-
-PracticeName = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(one_line)]
-AddressText = Annotated[str, Field(min_length=1, max_length=120), AfterValidator(one_line)]

@@ -6,26 +6,42 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from directory_service.rules.absence import Absence
 from directory_service.rules.opening_hours import UNKNOWN_HOURS, OpeningHours, OpenState, open_state
+from directory_service.rules.profile_types import (
+    MOST_MESSENGERS,
+    AddressText,
+    Languages,
+    Latitude,
+    Longitude,
+    MatrixUserId,
+    Note,
+    Postcode,
+    PracticeName,
+    Specialties,
+    each_once,
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Position:
     """A point on the map, in degrees (WGS 84)."""
 
-    latitude: float
-    longitude: float
+    latitude: Latitude
+    longitude: Longitude
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where a practice is; ``position`` only if the practice itself said it."""
 
-    line: str
-    postcode: str
-    city: str
+    line: AddressText
+    postcode: Postcode
+    city: AddressText
     position: Position | None = None
 
 
@@ -52,7 +68,7 @@ class Accessibility:
 
     feature: Feature
     grade: Grade
-    note: str = ""
+    note: Note = ""
 
 
 class MessengerKind(StrEnum):
@@ -75,7 +91,7 @@ class Messenger:
         linked: whether the practice's entry leads to it; one that is not linked is prepared, or about to be deleted.
     """
 
-    user_id: str
+    user_id: MatrixUserId
     kind: MessengerKind = MessengerKind.TIM
     active: bool = True
     hide_from_insured: bool = False
@@ -85,6 +101,20 @@ class Messenger:
     def answers(self) -> bool:
         """Whether somebody who finds the practice can write there."""
         return self.active and self.linked
+
+
+def _features_once(items: tuple[Accessibility, ...]) -> tuple[Accessibility, ...]:
+    each_once([item.feature for item in items])
+    return items
+
+
+def _addresses_once(items: tuple[Messenger, ...]) -> tuple[Messenger, ...]:
+    each_once([item.user_id for item in items])
+    return items
+
+
+Features = Annotated[tuple[Accessibility, ...], Field(max_length=len(Feature)), AfterValidator(_features_once)]
+Messengers = Annotated[tuple[Messenger, ...], Field(max_length=MOST_MESSENGERS), AfterValidator(_addresses_once)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +133,14 @@ class Profile:
         hide_from_insured: gematik's ``hide-versicherte`` for all of it: only other practices find it.
     """
 
-    name: str
-    specialties: tuple[str, ...] = ()
+    name: PracticeName
+    specialties: Specialties = ()
     address: Address | None = None
-    languages: tuple[str, ...] = ()
-    accessibility: tuple[Accessibility, ...] = ()
+    languages: Languages = ()
+    accessibility: Features = ()
     opening_hours: OpeningHours = UNKNOWN_HOURS
     absence: Absence | None = None
-    messengers: tuple[Messenger, ...] = ()
+    messengers: Messengers = ()
     hide_from_insured: bool = False
 
     @property

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import orjson
@@ -31,6 +32,9 @@ from directory_service.store.import_runs import FaultRow, ImportRun, Phase, add_
 from directory_service.store.practice_changes import Change, changing
 from directory_service.store.practice_rows import COLUMNS, as_practice, practices_by_id
 from directory_service.store.tables import practice, vzd_entry, vzd_fault, vzd_resource, vzd_run, vzd_touched
+from messenger_core.log import fault_without_text
+
+logger = logging.getLogger(__name__)
 
 _AT_ONCE = 1000
 
@@ -155,11 +159,26 @@ class EntryImport:
         for owner in owners:
             own = [(reference, services[reference].body) for reference in points[owner]]
             if owner in people:
-                entry, faults = read_entry((owner, people[owner].body), own, linked, self._rules, today)
+                entry, faults = self._entry((owner, people[owner].body), own, linked, today)
                 batch.take(owner, entry, faults, people[owner].source)
             elif own:
                 batch.take(owner, None, [_without_owner(owner)], services[own[0][0]].source)
         return batch
+
+    def _entry(
+        self,
+        owner: tuple[str, dict[str, Any]],
+        services: Sequence[tuple[str, dict[str, Any]]],
+        linked: Mapping[str, dict[str, Any]],
+        today: date,
+    ) -> tuple[ImportedEntry | None, list[Fault]]:
+        """The entry, or why it is rejected; whatever one entry holds, the others are taken over."""
+        try:
+            return read_entry(owner, services, linked, self._rules, today)
+        except Exception as fault:  # noqa: BLE001 - what nobody thought of must not stop the import
+            logger.error("an entry could not be read: %s", fault_without_text(fault))  # noqa: TRY400 - it may hold names
+            kind = owner[0].partition("/")[0]
+            return None, [Fault(kind, f"the entry cannot be read ({type(fault).__name__}); the log says where")]
 
     async def _without_duplicates(self, connection: AsyncConnection, batch: _Batch) -> None:
         """Rejects entries whose Telematik-ID another entry has: which of them is right, nobody here can know."""

@@ -90,8 +90,9 @@ class Changing:
     async def _write_reachable(self, changes: Sequence[Change]) -> None:
         touched: set[str] = set()
         come, gone = [], []
+        reached = await self._reached([change.after.telematik_id for change in changes])
         for change in changes:
-            before = reachable_addresses(change.before) if change.before else frozenset()
+            before = reached.get(change.after.telematik_id, set())
             after = reachable_addresses(change.after)
             touched |= before ^ after
             come += [{"telematik_id": change.after.telematik_id, "user_id": user} for user in sorted(after - before)]
@@ -125,6 +126,14 @@ class Changing:
             await self.connection.execute(
                 adding.on_conflict_do_update(index_elements=[reachable_account.c.user_id], set_=new), rows
             )
+
+    async def _reached(self, telematik_ids: Sequence[str]) -> dict[str, set[str]]:
+        """The addresses at which practices are reached now, as the table says; a profile may not be readable."""
+        reached: dict[str, set[str]] = {}
+        query = sa.select(open_address).where(open_address.c.telematik_id.in_(telematik_ids))
+        for row in await self.connection.execute(query):
+            reached.setdefault(row.telematik_id, set()).add(row.user_id)
+        return reached
 
     async def _users(self, query: sa.Select[Any]) -> frozenset[str]:
         return frozenset((await self.connection.scalars(query)).all())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,9 +10,13 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from directory_service.rules.practice import Consent, Practice, PracticeState, is_listed
+from directory_service.rules.profile import Profile
 from directory_service.store.profile_document import from_document, to_document
 from directory_service.store.tables import practice
 from messenger_core.calendar_periods import from_milliseconds, to_milliseconds
+from messenger_core.log import fault_without_text
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = (
     practice.c.telematik_id,
@@ -28,7 +33,11 @@ COLUMNS = (
 
 
 def as_practice(row: Any) -> Practice:
-    """The practice of a row with ``COLUMNS``."""
+    """The practice of a row with ``COLUMNS``.
+
+    A profile that cannot be read counts as one that says nothing, so that nobody is led there, no other practice is
+    taken along, and its owner can write it anew.
+    """
     consent = None
     if row.consent_text is not None:
         consent = Consent(row.consent_text, row.consent_by, from_milliseconds(row.consent_at))
@@ -37,10 +46,20 @@ def as_practice(row: Any) -> Practice:
         resource_id=row.resource_id,
         user_id=row.user_id,
         state=PracticeState(row.state),
-        profile=from_document(row.profile),
+        profile=_profile(row),
         consent=consent,
         version=row.version,
     )
+
+
+def _profile(row: Any) -> Profile:
+    try:
+        return from_document(row.profile)
+    except (ValueError, TypeError, KeyError, AttributeError) as fault:
+        logger.error(  # noqa: TRY400 - a traceback could quote the profile
+            "the profile of practice %s cannot be read: %s", row.resource_id, fault_without_text(fault)
+        )
+        return Profile(row.telematik_id)
 
 
 def as_row(this: Practice) -> dict[str, Any]:

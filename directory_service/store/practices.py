@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -22,9 +22,12 @@ from directory_service.rules.practice import (
 )
 from directory_service.rules.profile import Messenger, Profile
 from directory_service.store.practice_changes import Change, changing
-from directory_service.store.practice_rows import one_practice
+from directory_service.store.practice_rows import one_practice, practices_by_id
 from directory_service.store.tables import practice, used_statement
 from messenger_core.database import insert_into
+
+DIRECTORY = "directory"
+"""Who changed a practice, in the audit log, when the directory itself did."""
 
 
 class StatementUsed(Exception):  # noqa: N818 - reads as what happened
@@ -203,6 +206,15 @@ class PracticeStore:
             after = replace(before, state=PracticeState.WITHDRAWN, consent=None)
             (withdrawn,) = await change.write([Change(before, after, after.state.value, telematik_id)], now)
             return withdrawn
+
+    async def withhold(self, telematik_ids: Sequence[str], now: datetime) -> None:
+        """Pauses practices that must not be shown as they are; each can change its entry and opt in again."""
+        async with changing(self._engine) as change:
+            known = await practices_by_id(change.connection, telematik_ids)
+            shown = [one for one in known.values() if one.state is PracticeState.OPTED_IN]
+            changes = [Change(one, replace(one, state=PracticeState.PAUSED), "withheld", DIRECTORY) for one in shown]
+            if changes:
+                await change.write(changes, now)
 
 
 def _joined(before: Practice | None, joining: Joining) -> Practice:

@@ -12,9 +12,10 @@ from typing import Any
 
 from multidict import MultiDictProxy
 
-from directory_service.adapters.profile_wire import WEEKDAYS
+from directory_service.rules.opening_hours import WEEKDAYS
 from directory_service.rules.practice import Practice
 from directory_service.rules.profile import Feature
+from directory_service.rules.profile_types import MOST_BLOCKS
 
 Body = dict[str, Any]
 _MOST_ROWS = 110
@@ -91,7 +92,7 @@ def _languages(form: MultiDictProxy[str], stored: Practice) -> list[str]:
 
 
 def _blocks(form: Mapping[str, str], place: str) -> list[Body]:
-    rows = ((form.get(f"{place}.{row}.opens", ""), form.get(f"{place}.{row}.closes", "")) for row in range(6))
+    rows = ((form.get(f"{place}.{row}.opens", ""), form.get(f"{place}.{row}.closes", "")) for row in range(MOST_BLOCKS))
     # A field for times knows no 24:00; a day that ends at midnight ends at 00:00 there.
     return [
         {"opens": opens[:5], "closes": "24:00" if closes[:5] == "00:00" else closes[:5]}

@@ -13,12 +13,17 @@ from directory_service.adapters.pages.practice_sign_in import SIGN_OUT_PATH, Pra
 from directory_service.adapters.pages.wording import SPOKEN, Wording
 from directory_service.adapters.practice_owner import PracticeOwner
 from directory_service.adapters.preconditions import Precondition, etag
-from directory_service.adapters.profile_body import profile_body
-from directory_service.adapters.profile_wire import WEEKDAYS, ProfileWire
+from directory_service.adapters.profile_wire import ProfileWire, profile_body
 from directory_service.rules.folding import fold
-from directory_service.rules.opening_hours import BERLIN, SpecialReason
+from directory_service.rules.opening_hours import BERLIN, WEEKDAYS, SpecialReason
 from directory_service.rules.practice import Practice, PracticeState, is_open_to_insured
 from directory_service.rules.profile import Feature, Grade, MessengerKind
+from directory_service.rules.profile_types import (
+    MOST_BLOCKS,
+    MOST_MESSENGERS,
+    MOST_SPECIAL_DAYS,
+    MOST_SPECIALTIES,
+)
 from directory_service.rules.specialties import SpecialtyTable
 from messenger_core.problem import Problem, parse_body
 
@@ -29,7 +34,6 @@ LANGUAGE_PATH = f"{PRACTICE_PATH}/sprache"
 CONSENT_TEXT = "2026-11"
 """The version of the text ``practice-page-consent-text``; a changed text has another."""
 _DONE = ("profile", "visible", "paused")
-_MOST_SPECIALTIES, _MOST_MESSENGERS, _MOST_SPECIAL_DAYS, _MOST_BLOCKS = 10, 10, 100, 6
 _REFUSALS = frozenset({"changed-since-read", "profile-missing", "withdrawn", "not-verified", "homeserver-unavailable"})
 
 
@@ -175,10 +179,10 @@ class PracticePage:
             kinds=[kind.value for kind in MessengerKind],
             reasons=[reason.value for reason in SpecialReason],
             most={
-                "specialties": _MOST_SPECIALTIES,
-                "messengers": _MOST_MESSENGERS,
-                "special": _MOST_SPECIAL_DAYS,
-                "blocks": _MOST_BLOCKS,
+                "specialties": MOST_SPECIALTIES,
+                "messengers": MOST_MESSENGERS,
+                "special": MOST_SPECIAL_DAYS,
+                "blocks": MOST_BLOCKS,
             },
             profile_path=PROFILE_PATH,
             visibility_path=VISIBILITY_PATH,

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from datetime import date
 
-from directory_service.rules.opening_hours import TimeBlock
+from directory_service.rules.opening_hours import WEEKDAYS, TimeBlock
 from directory_service.rules.specialties import SpecialtyTable
 from messenger_core.catalogue import Catalogue, Language
 
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 SPOKEN = (
     "de", "en", "ar", "bg", "cs", "da", "el", "es", "fa", "fr", "hr", "hu", "it", "ku", "nl", "pl", "pt", "ro", "ru",
     "sq", "sr", "tr", "uk", "vi", "zh", "gsg",
@@ -31,7 +30,7 @@ class Wording:
 
     def weekday(self, day: int) -> str:
         """The name of a weekday; 0 is Monday."""
-        return self.text(f"weekday-{DAYS[day]}")
+        return self.text(f"weekday-{WEEKDAYS[day]}")
 
     def day(self, day: date) -> str:
         """``Donnerstag, 24.12.2026`` or ``Thursday, 24 December 2026``."""

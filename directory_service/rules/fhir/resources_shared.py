@@ -18,14 +18,12 @@ from directory_service.rules.fhir.terminology import (
     SPECIAL_HOURS,
     TELEMATIK_ID,
 )
-from directory_service.rules.opening_hours import BERLIN, END_OF_DAY, SpecialDay, TimeBlock
+from directory_service.rules.opening_hours import BERLIN, END_OF_DAY, WEEKDAYS, SpecialDay, TimeBlock
 from directory_service.rules.practice import Practice
 from directory_service.rules.profile import Profile
 from directory_service.rules.specialties import SpecialtyTable
 
 Resource = dict[str, Any]
-
-_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +98,7 @@ def weekly_times(profile: Profile) -> list[Resource]:
             "availableStartTime": _time(block.opens),
             "availableEndTime": _time(block.closes),
         }
-        for day, blocks in zip(_DAYS, week, strict=bool(week))
+        for day, blocks in zip(WEEKDAYS, week, strict=bool(week))
         for block in blocks
     ]
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from directory_service.rules.plain_text import one_line
+from directory_service.rules.profile_types import LONGEST_LINE
 
 _Kind = TypeVar("_Kind")
 
@@ -84,12 +85,12 @@ class Element:
         """A child that is a text."""
         return self._typed(name, str, "a text is expected")
 
-    def line(self, name: str, longest: int = 120) -> str | None:
+    def line(self, name: str, longest: int = LONGEST_LINE) -> str | None:
         """A child that people read: one line of visible characters; spaces in excess are left out."""
         text = self.text(name)
         return None if text is None else self.checked_line(text, name, longest)
 
-    def checked_line(self, text: str, name: str, longest: int = 120) -> str | None:
+    def checked_line(self, text: str, name: str, longest: int = LONGEST_LINE) -> str | None:
         """A text as people can read it on one line."""
         if not text.strip():
             return None

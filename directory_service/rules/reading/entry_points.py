@@ -16,12 +16,17 @@ from directory_service.rules.fhir.terminology import (
 )
 from directory_service.rules.opening_hours import OpeningHours
 from directory_service.rules.profile import Accessibility, Feature, Grade
+from directory_service.rules.profile_types import (
+    LANGUAGE_PATTERN,
+    LONGEST_NOTE,
+    MOST_LANGUAGES,
+    MOST_SPECIALTIES,
+)
 from directory_service.rules.reading.element import Element
 from directory_service.rules.reading.times import AbsenceWords, read_times
 from directory_service.rules.specialties import SpecialtyTable
 
-MOST_SPECIALTIES, MOST_LANGUAGES = 10, 20
-_LANGUAGE = re.compile(r"[a-z]{2,3}(-[A-Za-z0-9]{2,8}){0,3}")
+_LANGUAGE = re.compile(LANGUAGE_PATTERN)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,7 @@ def _grade(concept: Element) -> Grade:
 
 def _note(concept: Element) -> str:
     for extension in concept.extensions(FEATURE_NOTE):
-        return extension.line("valueString", 200) or ""
+        return extension.line("valueString", LONGEST_NOTE) or ""
     return ""
 
 

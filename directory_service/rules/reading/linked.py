@@ -12,13 +12,13 @@ from directory_service.rules.fhir.terminology import (
     TELEMATIK_ID,
 )
 from directory_service.rules.profile import Address, Messenger, MessengerKind, Position
+from directory_service.rules.profile_types import LONGEST_USER_ID, POSTCODE_PATTERN, USER_ID_PATTERN
 from directory_service.rules.reading.element import Element
 from messenger_core.identifiers import check_telematik_id
 
-_USER_ID = re.compile(r"@[a-z0-9._=/+-]+:[A-Za-z0-9.-]+(:[0-9]{1,5})?")
-_POSTCODE = re.compile(r"[0-9]{5}")
+_USER_ID = re.compile(USER_ID_PATTERN)
+_POSTCODE = re.compile(POSTCODE_PATTERN)
 _STATUSES = frozenset({"active", "suspended", "error", "off", "entered-in-error", "test"})
-_LONGEST_USER_ID = 255
 
 
 def read_address(place: Element) -> Address | None:
@@ -80,7 +80,7 @@ def read_messenger(endpoint: Element) -> Messenger | None:
 def read_user_id(address: str) -> str | None:
     """``matrix:u/name:server``, or ``@name:server`` as older entries have it, as a Matrix user id."""
     user_id = f"@{unquote(address.removeprefix('matrix:u/'))}" if address.startswith("matrix:u/") else address
-    return user_id if _USER_ID.fullmatch(user_id) and len(user_id) <= _LONGEST_USER_ID else None
+    return user_id if _USER_ID.fullmatch(user_id) and len(user_id) <= LONGEST_USER_ID else None
 
 
 def hides_from_insured(resource: Element, url: str) -> bool:

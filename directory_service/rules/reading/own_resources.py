@@ -21,15 +21,16 @@ from directory_service.rules.fhir.terminology import (
     TELEMATIK_ID,
     is_person,
 )
-from directory_service.rules.imported_entry import MOST_MESSENGERS, plain_reference
+from directory_service.rules.imported_entry import plain_reference
 from directory_service.rules.opening_hours import OpeningHours
 from directory_service.rules.practice import Practice, is_on_insured_server
 from directory_service.rules.profile import Messenger, Profile
+from directory_service.rules.profile_check import ProfileRules
+from directory_service.rules.profile_types import MOST_MESSENGERS
 from directory_service.rules.reading.element import Element, Reading
 from directory_service.rules.reading.entry_points import read_entry_point
 from directory_service.rules.reading.linked import read_address, read_messenger
 from directory_service.rules.reading.times import AbsenceWords
-from directory_service.rules.specialties import SpecialtyTable
 
 _EVERY = ("resourceType", "id", "meta", "text", "language", "implicitRules", "extension")
 _KEPT: dict[Kind, tuple[str, ...]] = {
@@ -52,12 +53,12 @@ class OwnRules:
     """What the reading of own resources depends on.
 
     Attributes:
-        specialties: the codes that the directory knows.
+        profiles: what every profile keeps to.
         words: how it words absences.
         insured_servers: the homeservers of insured people; only the account made there is the practice's.
     """
 
-    specialties: SpecialtyTable
+    profiles: ProfileRules
     words: AbsenceWords
     insured_servers: Collection[str]
 
@@ -111,7 +112,7 @@ def with_entry_point(element: Element, practice: Practice, rules: OwnRules, toda
     for place in places:
         if before.address is None or _target(place) != f"Location/{practice.resource_id}":
             place.fault("only the practice's own Location is allowed", "reference")
-    said = read_entry_point(element, rules.specialties, rules.words, today, with_week=False)
+    said = read_entry_point(element, rules.profiles.specialties, rules.words, today, with_week=False)
     profile = replace(
         before,
         specialties=said.specialties,

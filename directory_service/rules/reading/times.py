@@ -14,20 +14,27 @@ from directory_service.rules.opening_hours import (
     BERLIN,
     END_OF_DAY,
     UNKNOWN_HOURS,
+    WEEKDAYS,
     OpeningHours,
     SpecialDay,
     SpecialReason,
     TimeBlock,
 )
+from directory_service.rules.profile_types import (
+    FIRST_DAY,
+    LAST_DAY,
+    LONGEST_NOTE,
+    MOST_BLOCKS,
+    MOST_SPECIAL_DAYS,
+    TELEPHONE_PATTERN,
+)
 from directory_service.rules.reading.element import Element
 
-DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-MOST_SPECIAL_DAYS = 100
-MOST_BLOCKS = 6
 _TIME = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])(:[0-5][0-9](\.[0-9]+)?)?")
 _LAST_MINUTE = 23 * 60 + 59
 _LONGEST_SPECIAL_DAYS = 31
-_TELEPHONE = re.compile(r"\+?[0-9][0-9 /()-]{2,30}")
+_TELEPHONE = re.compile(TELEPHONE_PATTERN)
+_DAYS_ALLOWED = f"days from {FIRST_DAY} to {LAST_DAY} are allowed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,7 @@ def read_times(
         with_week: whether special hours are added to those of the week, as in the national directory, instead of
             replacing them.
     """
-    week: list[list[TimeBlock]] = [[] for _ in DAYS]
+    week: list[list[TimeBlock]] = [[] for _ in WEEKDAYS]
     special: dict[date, list[TimeBlock]] = defaultdict(list)
     reasons: dict[date, SpecialReason] = {}
     said = False
@@ -86,9 +93,9 @@ def read_times(
 
 def _read_weekly(time: Element, week: list[list[TimeBlock]]) -> bool:
     time.only("daysOfWeek", "availableStartTime", "availableEndTime", "allDay")
-    days = [DAYS.index(day) for day in time.texts("daysOfWeek") if day in DAYS]
+    days = [WEEKDAYS.index(day) for day in time.texts("daysOfWeek") if day in WEEKDAYS]
     if not days:
-        time.fault(f"a day of the week is needed: {', '.join(DAYS)}", "daysOfWeek")
+        time.fault(f"a day of the week is needed: {', '.join(WEEKDAYS)}", "daysOfWeek")
         return False
     if time.flag("allDay"):
         block = TimeBlock(0, END_OF_DAY)
@@ -145,6 +152,10 @@ def _moments(period: Element) -> tuple[datetime, datetime] | None:
         except ValueError:
             period.fault("a moment with its zone is needed, such as 2026-12-24T08:00:00+01:00", name)
             return None
+        # Before anything is computed with it: beyond, moments have no day in Germany.
+        if not FIRST_DAY < moment.date() < LAST_DAY:
+            period.fault(_DAYS_ALLOWED, name)
+            return None
         found.append(moment.astimezone(BERLIN) if moment.tzinfo else moment.replace(tzinfo=BERLIN))
     start, end = found
     if not start < end <= start + timedelta(days=_LONGEST_SPECIAL_DAYS):
@@ -193,7 +204,7 @@ def _read_not_available(
             if first >= today or item.strict:
                 days.setdefault(first, SpecialDay(first, (), note=_note(item, description, words)))
         elif last >= today or item.strict:
-            absences.append(Absence(first, last, _substitute(description, words)))
+            absences.append(Absence(first, last, _substitute(item, description, words)))
     absences.sort(key=lambda absence: absence.first_day)
     if len(absences) > 1:
         service.fault("one absence of several days is kept, the next one", "notAvailable")
@@ -203,17 +214,18 @@ def _read_not_available(
 def _note(item: Element, description: str, words: AbsenceWords) -> str:
     if description == words.closed:
         return ""
-    return item.checked_line(description, "description", 200) or "" if description else ""
+    return item.checked_line(description, "description", LONGEST_NOTE) or "" if description else ""
 
 
-def _substitute(description: str, words: AbsenceWords) -> Substitute | None:
+def _substitute(item: Element, description: str, words: AbsenceWords) -> Substitute | None:
     if not description.startswith(words.substitute):
         return None
     who = description.removeprefix(words.substitute)
     text, _, telephone = who.rpartition(", ")
-    if text and _TELEPHONE.fullmatch(telephone):
-        return Substitute(text[:200], telephone)
-    return Substitute(who[:200])
+    if not (text and _TELEPHONE.fullmatch(telephone)):
+        text, telephone = who, ""
+    line = item.checked_line(text, "description", LONGEST_NOTE)
+    return None if line is None else Substitute(line, telephone)
 
 
 def _period(item: Element, during: Element | None) -> tuple[date, date] | None:
@@ -226,6 +238,9 @@ def _period(item: Element, during: Element | None) -> tuple[date, date] | None:
             ends.append(date.fromisoformat((during.text(name) or "")[:10]))
         except ValueError:
             during.fault("a day is needed, such as 2026-12-24", name)
+            return None
+        if not FIRST_DAY <= ends[-1] <= LAST_DAY:
+            during.fault(_DAYS_ALLOWED, name)
             return None
     if ends[1] < ends[0]:
         during.fault("it must not be before start", "end")

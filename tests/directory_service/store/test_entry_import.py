@@ -13,6 +13,7 @@ from directory_service.adapters.import_command import ImportCommand, ImportReque
 from directory_service.rules.imported_entry import OPT_OUT, ImportRules
 from directory_service.rules.practice import Practice, PracticeState
 from directory_service.rules.profile import Messenger
+from directory_service.rules.profile_check import ProfileRules
 from directory_service.store.audit_log import AuditLog
 from directory_service.store.changes import ChangeFeed
 from directory_service.store.entry_import import EntryImport
@@ -57,7 +58,7 @@ class Bench:
 
     async def run(self, request: ImportRequest, *, opt_out: bool = False) -> None:
         """Imports what an operator asks for."""
-        rules = ImportRules(SPECIALTIES, WORDS, {"messenger.example"}, opt_out)
+        rules = ImportRules(ProfileRules(SPECIALTIES), WORDS, {"messenger.example"}, opt_out)
         entries = EntryImport(self.engine, rules)
         await ImportCommand(self.runs, NationalDirectory(self.engine, self.runs), entries).run(request, opt_out=opt_out)
 
@@ -303,7 +304,7 @@ async def test_of_two_processes_at_one_import_the_earlier_stops(bench: Bench) ->
     files: list[Any] = []
     first = await bench.runs.begin(files, full=False, opt_out=False, restart=False)
     second = await bench.runs.begin(files, full=False, opt_out=False, restart=False)
-    entries = EntryImport(bench.engine, ImportRules(SPECIALTIES, WORDS, set(), opt_out=False))
+    entries = EntryImport(bench.engine, ImportRules(ProfileRules(SPECIALTIES), WORDS, set(), opt_out=False))
     with pytest.raises(TakenOver):
         await entries.apply_some(first, NOW)
     assert (first.number, await entries.apply_some(second, NOW)) == (second.number, 0)
