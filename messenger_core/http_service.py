@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from aiohttp import web
 
 from messenger_core import problem
+from messenger_core.background import BackgroundTasks
 from messenger_core.log import fault_without_text
 from messenger_core.problem import Problem
 from messenger_core.service_auth.token_grant import (
@@ -120,17 +121,20 @@ async def read_form(request: web.Request) -> dict[str, str]:
         raise Problem(400, "invalid-form", "The body is not a form in a known character set.") from None
 
 
-def new_application(check: Callable[[], Awaitable[bool]] | None = None) -> web.Application:
+def new_application(
+    check: Callable[[], Awaitable[bool]] | None = None, tasks: BackgroundTasks | None = None
+) -> web.Application:
     """An application with problems as errors and ``GET /health``.
 
     Args:
         check: says whether the component can work; False or an exception makes ``/health`` answer 503.
+        tasks: the component's background tasks; ``/health`` answers 503 while one of them is down.
     """
     app = web.Application(middlewares=[problems], client_max_size=_MAX_BODY_BYTES)
 
     async def health(_request: web.Request) -> web.Response:
         try:
-            works = check is None or await check()
+            works = (tasks is None or not tasks.down) and (check is None or await check())
         except Exception as fault:  # noqa: BLE001 - whatever is wrong, the answer is that it does not work
             logger.warning("the component cannot work: %s", fault_without_text(fault))
             works = False

@@ -197,22 +197,6 @@ async def test_an_own_signature_of_another_purpose_is_no_access_token(service: S
             assert answer.status == status
 
 
-async def test_health_says_whether_the_component_can_work() -> None:
-    async def broken() -> bool:
-        raise RuntimeError("no database")
-
-    async def away() -> bool:
-        return False
-
-    for check, status in ((None, 200), (broken, 503), (away, 503)):
-        async with (
-            TestServer(new_application(check)) as server,
-            aiohttp.ClientSession() as http,
-            http.get(server.make_url("/health")) as answer,
-        ):
-            assert answer.status == status
-
-
 def claims_at(service: Service, moment: datetime, **changed: object) -> dict[str, Any]:
     issued = int(moment.timestamp())
     claims: dict[str, Any] = {
