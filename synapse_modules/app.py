@@ -88,7 +88,7 @@ def parse_config(config: object) -> Configuration:
 def _open_synapse(config: Configuration, api: ModuleApi) -> SynapsePrivate:
     """Synapse past its public API, once everything fits; a fault ends the start."""
     try:
-        synapse = SynapsePrivate(api)
+        synapse = SynapsePrivate.of(api)
         fits_the_homeserver(config.settings, api.public_baseurl, synapse.sign_in_providers)
         holds_the_rules(synapse.settings.ways_in(), synapse.settings.needed())
         notices = synapse.settings.server_notices

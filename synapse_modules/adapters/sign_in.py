@@ -82,7 +82,7 @@ class GesundheitsIdSignIn(_Mapping):
         self._settings = configuration.settings
         self._vault = configuration.vault
         self._memberships = Memberships(SynapseDatabase(api), timedelta(days=configuration.settings.grace_days))
-        self._locks = Locks(self._accounts, SynapsePrivate(api).accounts)
+        self._locks = Locks(self._accounts, SynapsePrivate.of(api).accounts)
 
     def _kvnr_hash(self, userinfo: Claims) -> str | None:
         kvnr = claimed_kvnr(userinfo, admit_test_numbers=self._settings.admit_test_numbers)

@@ -6,7 +6,7 @@ import asyncio
 import json
 import secrets
 import signal
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +15,7 @@ import pytest
 
 from sandbox import headless_sign_in
 from sandbox.encrypted_client import run_client
-from tests.synapse_modules.homeserver_under_test import OPERATOR, Homeserver, SignedIn, claims, new_kvnr
+from tests.synapse_modules.homeserver_under_test import OPERATOR, Homeserver, SignedIn, SignInRefused, claims, new_kvnr
 from tests.synapse_modules.session_to_lock import (
     PushGateway,
     Session,
@@ -83,10 +83,26 @@ async def _answers_everywhere(workers: HomeserverWithWorkers, session: Session, 
         await workers.until_async(knows, within_s=50)
 
 
+async def _lock_from_elsewhere(workers: HomeserverWithWorkers, _view: Homeserver, session: Session) -> None:
+    await lock(workers.views["worker2"], session.kvnr)
+
+
+async def _name_other_insurer(_workers: HomeserverWithWorkers, view: Homeserver, session: Session) -> None:
+    """Signs in, at the process that is meant, with a GesundheitsID of another insurer."""
+    moved = claims(session.kvnr) | {"urn:telematik:claims:organization": "109519005"}
+    with pytest.raises(SignInRefused):
+        await view.sign_in(moved)
+
+
+@pytest.mark.parametrize("locked_by", [_lock_from_elsewhere, _name_other_insurer])
 @pytest.mark.parametrize("process", ["main", "worker1"])
 async def test_open_polls_end_at_once_and_without_content(
-    workers: HomeserverWithWorkers, gateway: PushGateway, process: str
+    workers: HomeserverWithWorkers,
+    gateway: PushGateway,
+    process: str,
+    locked_by: Callable[[HomeserverWithWorkers, Homeserver, Session], Awaitable[None]],
 ) -> None:
+    """Also those in the process itself in which the lock is made."""
     session, view = await open_session(workers, gateway), workers.views[process]
     window = {"lists": {"all": {"ranges": [[0, 10]], "required_state": [], "timeline_limit": 5}}}
     polls = [
@@ -102,13 +118,19 @@ async def test_open_polls_end_at_once_and_without_content(
         before, counts = counts, [len(poll.answers) for poll in polls]
         if before == counts and 0 not in counts:
             break
-    await lock(workers.views["worker2"], session.kvnr)
+    await locked_by(workers, view, session)
     await asyncio.wait_for(running, _ENDS_WITHIN_S)
     assert [len(poll.answers) for poll in polls] == [count + 1 for count in counts]
     for poll in polls:
         status, answer = poll.answers[-1]
         assert (status, answer["errcode"]) == (401, "M_USER_LOCKED")
         assert answer.keys() <= {"errcode", "error", "soft_logout"}
+    name = f"m.room.member/{quote(session.user_id)}"
+
+    async def is_marked() -> bool:
+        return "nicht mehr" in (await workers.state(session.practice, session.room, name)).get("displayname", "")
+
+    await workers.until_async(is_marked, within_s=_ENDS_WITHIN_S)
 
 
 async def test_no_push_leaves_and_what_was_missed_is_pushed_after_an_undo(

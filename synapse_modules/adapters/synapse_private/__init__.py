@@ -7,9 +7,11 @@ A file names in ``FEATURES`` what it uses; nothing outside this package reaches 
 from __future__ import annotations
 
 from collections.abc import Callable
+from weakref import WeakKeyDictionary
 
 from synapse.config import ConfigError
 from synapse.module_api import ModuleApi
+from synapse.server import HomeServer
 from synapse.storage.database import make_conn
 from synapse.util.clock import Clock
 
@@ -78,7 +80,10 @@ _SUBJECTS = (
 
 
 class SynapsePrivate:
-    """This homeserver past its public module API, a subject each."""
+    """This homeserver past its public module API, a subject each.
+
+    There is one of a homeserver (``of``): what one part of the module follows, another one rings.
+    """
 
     def __init__(self, api: ModuleApi) -> None:
         check_features(feature for subject in _SUBJECTS for feature in subject.FEATURES)
@@ -109,6 +114,18 @@ class SynapsePrivate:
         self.sign_in_limits = sign_in_limits.PrivateSignInLimits(self._hs)
         self.ways_in = ways_in.PrivateWaysIn(self._hs)
         self.well_known = well_known.PrivateWellKnown()
+
+    @classmethod
+    def of(cls, api: ModuleApi) -> SynapsePrivate:
+        """The one of a homeserver, made for whoever asks first: the module, or the mapping of a sign-in provider.
+
+        Raises:
+            ConfigError: if this Synapse lacks something.
+        """
+        known = _OF_HOMESERVER.get(api._hs)
+        if known is None:
+            known = _OF_HOMESERVER[api._hs] = cls(api)
+        return known
 
     @property
     def clock(self) -> Clock:
@@ -149,3 +166,6 @@ class SynapsePrivate:
             check(cursor)
         finally:
             connection.close()
+
+
+_OF_HOMESERVER: WeakKeyDictionary[HomeServer, SynapsePrivate] = WeakKeyDictionary()
