@@ -110,7 +110,7 @@ class HekMessenger:
         settings = config.settings
         self._api = api
         synapse = _open_synapse(config, api)
-        guard_front(synapse)
+        guard_front(settings, synapse)
         house = settings.house(api.server_name)
 
         database = SynapseDatabase(api)

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from messenger_core.catalogue import Catalogue
 from messenger_core.homeserver_interface import KEY_LOGIN_TYPE
+from synapse_modules.adapters.request_heads import RequestHeads
 from synapse_modules.adapters.synapse_private import SynapsePrivate
 from synapse_modules.rules.pages import WITHOUT_SCRIPTS, policy_of
 from synapse_modules.rules.return_addresses import is_return_address
-from synapse_modules.rules.senders import failed_proof_key
+from synapse_modules.rules.senders import client_address, failed_proof_key, is_in, network_of
+from synapse_modules.settings import ModuleSettings
 
 
-def guard_front(synapse: SynapsePrivate) -> None:
+def guard_front(settings: ModuleSettings, synapse: SynapsePrivate) -> None:
     """Puts the front's rules in front of Synapse's own answers; in every process."""
     texts = Catalogue.of("synapse_modules")
+    proxies = settings.trusted_proxies
+    synapse.request_heads.read_by(RequestHeads(texts))
+    synapse.request_heads.believe(lambda peer, forwarded: client_address(peer, forwarded, proxies))
+    synapse.connections.limit(
+        most=settings.max_connections,
+        most_by_sender=settings.max_connections_per_address,
+        sender_of=lambda address: None if is_in(address, proxies) else network_of(address),
+    )
     synapse.pages.show_with(policy_of, WITHOUT_SCRIPTS)
     synapse.pages.return_only_to(is_return_address, texts.line("return-address-refused"))
     synapse.logout_tokens.refuse(texts.line("logout-token-refused"))

@@ -6,12 +6,13 @@ import base64
 import binascii
 from dataclasses import dataclass
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from cryptography import x509
 from joserfc.jwk import ECKey, KeySet
-from pydantic import Field, StringConstraints, ValidationInfo, field_validator, model_validator
+from pydantic import Field, IPvAnyNetwork, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from messenger_core.account_kinds import AccountKind
 from messenger_core.homeserver_interface import HOMESERVER_TOKEN_PATH, LOGIN_PATH
@@ -115,6 +116,9 @@ class ModuleSettings(Settings):
     service_localpart: Localpart
     directory: DirectorySettings
     permissions: PermissionSettings = PermissionSettings()
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = (ip_network("127.0.0.1"), ip_network("::1"))
+    max_connections: int = Field(default=4000, ge=64, le=100_000)
+    max_connections_per_address: int = Field(default=200, ge=16, le=100_000)
     federation: FederationSettings | None = None
     support: SupportSettings | None = None
     grace_days: int = Field(default=30, ge=1, le=365)

@@ -19,6 +19,7 @@ from synapse_modules.adapters.synapse_private import (
     accounts,
     administrators,
     bell,
+    connections,
     deactivation,
     delayed_events,
     devices,
@@ -39,6 +40,7 @@ from synapse_modules.adapters.synapse_private import (
     pages,
     people_search,
     request_bodies,
+    request_heads,
     room_list,
     sign_in_limits,
     ways_in,
@@ -52,6 +54,7 @@ _SUBJECTS = (
     accounts,
     administrators,
     bell,
+    connections,
     deactivation,
     delayed_events,
     devices,
@@ -72,6 +75,7 @@ _SUBJECTS = (
     pages,
     people_search,
     request_bodies,
+    request_heads,
     room_list,
     sign_in_limits,
     ways_in,
@@ -90,6 +94,7 @@ class SynapsePrivate:
         self._hs = api._hs
         self.accounts = accounts.PrivateAccounts(self._hs)
         self.administrators = administrators.PrivateAdministrators(self._hs)
+        self.connections = connections.PrivateConnections(self._hs)
         self.deactivation = deactivation.PrivateDeactivation(self._hs)
         self.delayed_events = delayed_events.LockedDelayedEvents(self._hs, self.accounts)
         self.devices = devices.PrivateDevices(self._hs)
@@ -109,6 +114,7 @@ class SynapsePrivate:
         self.pages = pages.PrivatePages(self._hs)
         self.people_search = people_search.PrivatePeopleSearch(self._hs)
         self.request_bodies = request_bodies.PrivateRequestBodies(self._hs)
+        self.request_heads = request_heads.PrivateRequestHeads()
         self.room_list = room_list.PrivateRoomList(self._hs)
         self.settings = homeserver_settings.PrivateSettings(self._hs)
         self.sign_in_limits = sign_in_limits.PrivateSignInLimits(self._hs)
