@@ -65,6 +65,7 @@ class BotSettings(Settings):
         public_url: the address under which others reach it; pinned in tokens.
         signing_key_file: the private JWK that signs its own access tokens.
         session: the support account.
+        require_signed_devices: whether agents are heard from cross-signed devices alone.
     """
 
     listen: ListenAddress
@@ -76,6 +77,7 @@ class BotSettings(Settings):
     clients: list[ClientSettings] = Field(default=[])
     teams: list[TeamSettings] = Field(min_length=1)
     topics: list[TopicSettings] = Field(min_length=1)
+    require_signed_devices: bool = True
 
     @field_validator("teams")
     @classmethod

@@ -167,7 +167,13 @@ async def run(settings: RetentionSettings) -> None:
         changes = AccountChanges(homeserver, ends=ends, offers=offers, notices=chats, wake=wake)
         desk = Desk(session, homeserver, offers=offers, rooms=rooms, wishes=wishes, wording=wording)
         conversation = Conversation(
-            desk, offers=offers, rooms=rooms, wishes=wishes, wording=wording, notices=(notices, chat_notices)
+            desk,
+            offers=offers,
+            rooms=rooms,
+            wishes=wishes,
+            wording=wording,
+            require_signed_devices=settings.require_signed_devices,
+            notices=(notices, chat_notices),
         )
         await _until_one_ends(
             # Served only now: before the session is up, nobody is answered.

@@ -32,6 +32,7 @@ class RetentionSettings(Settings):
         homeserver_machine: the homeserver's machine interface.
         bot: the bot's machine interface.
         support_years: after how many calendar years support conversations are erased.
+        require_signed_devices: whether what people decide counts from cross-signed devices alone.
     """
 
     listen: ListenAddress
@@ -40,3 +41,4 @@ class RetentionSettings(Settings):
     homeserver_machine: ComponentSettings
     bot: ComponentSettings
     support_years: int = Field(default=5, ge=1, le=30)
+    require_signed_devices: bool = True

@@ -1,4 +1,4 @@
-"""The commands: ``up``, ``sign-in``, ``call`` and ``story``."""
+"""The commands: ``up``, ``sign-in``, ``confirm``, ``call`` and ``story``."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from messenger_core.service_auth.client import CallFailed
 from sandbox import welcome
 from sandbox.contract_table import NotInContract
 from sandbox.headless_sign_in import SignInRefused
+from sandbox.identities import IdentityRefused, sign_device
 from sandbox.machine_calls import UnknownCaller, machine_call, personal_call
-from sandbox.running import NotRunning, Ready, read_running
+from sandbox.running import Folder, NotRunning, Ready, read_running
 from sandbox.sign_in_by_name import UnknownName, sign_in_by_name
 
 
@@ -36,6 +37,12 @@ def _parser() -> argparse.ArgumentParser:
     sign_in.add_argument("name", help="erika, max, jonas, sommer, berg …")
     sign_in.add_argument("--device", help="the device's id")
 
+    confirm = commands.add_parser(
+        "confirm", parents=[folder], help="sign somebody's device (cross-signing), as she does with her recovery key"
+    )
+    confirm.add_argument("name", help="whose it is: erika, berg …")
+    confirm.add_argument("device", help="the device's id; its client must have uploaded its keys")
+
     call = commands.add_parser("call", parents=[folder], help="make one authenticated call of docs/contracts.md")
     call.add_argument("caller", help="core-system, homeserver, directory, bot, retention, a practice, or a person")
     call.add_argument("method")
@@ -50,6 +57,14 @@ def _parser() -> argparse.ArgumentParser:
 async def _sign_in(arguments: argparse.Namespace, ready: Ready) -> int:
     signed_in = await sign_in_by_name(arguments.dir, ready, arguments.name, arguments.device)
     welcome.say(json.dumps(asdict(signed_in)))
+    return 0
+
+
+async def _confirm(arguments: argparse.Namespace, ready: Ready) -> int:
+    signed_in = await sign_in_by_name(arguments.dir, ready, arguments.name, "SANDBOXCONFIRM")
+    identity = Folder(arguments.dir).identity_of(signed_in.user_id)
+    await sign_device(ready.homeserver, signed_in, identity, arguments.device)
+    welcome.say(json.dumps({"user_id": signed_in.user_id, "device_id": arguments.device, "signed": True}))
     return 0
 
 
@@ -70,7 +85,7 @@ async def _call(arguments: argparse.Namespace, ready: Ready) -> int:
 
 
 def _on_running(arguments: argparse.Namespace) -> int:
-    command = {"sign-in": _sign_in, "call": _call}[arguments.command]
+    command = {"sign-in": _sign_in, "confirm": _confirm, "call": _call}[arguments.command]
     try:
         return asyncio.run(command(arguments, read_running(arguments.dir)))
     except json.JSONDecodeError as fault:
@@ -79,7 +94,7 @@ def _on_running(arguments: argparse.Namespace) -> int:
     except (NotInContract, UnknownCaller, UnknownName) as fault:
         welcome.complain(str(fault))
         return 2
-    except (NotRunning, SignInRefused) as fault:
+    except (NotRunning, SignInRefused, IdentityRefused) as fault:
         welcome.complain(str(fault))
         return 1
     except aiohttp.ClientError as fault:

@@ -13,7 +13,9 @@ import aiohttp
 import nio
 from nio.crypto import decrypt_attachment, encrypt_attachment
 
+from messenger_core.matrix.encryption.own_identity import OwnIdentity
 from sandbox.headless_sign_in import SignedIn
+from sandbox.identities import call_as, sign_device
 
 ENCRYPTION = {"type": "m.room.encryption", "state_key": "", "content": {"algorithm": "m.megolm.v1.aes-sha2"}}
 _SYNC_WAIT_MS = 10_000
@@ -46,8 +48,9 @@ class Seen:
 class EncryptedClient:
     """One device, syncing in the background; ``run_client`` opens it."""
 
-    def __init__(self, homeserver: str, signed_in: SignedIn, store: Path) -> None:
-        """Takes a signed-in device and an empty folder for its keys."""
+    def __init__(self, homeserver: str, signed_in: SignedIn, store: Path, identity: OwnIdentity | None = None) -> None:
+        """Takes a signed-in device, an empty folder for its keys, and the identity that signs it; unsigned without."""
+        self._identity = identity
         self.signed_in = signed_in
         self.homeserver = homeserver
         self.seen: list[Seen] = []
@@ -68,6 +71,8 @@ class EncryptedClient:
         since = None
         if self._nio.should_upload_keys:
             await self._nio.keys_upload()
+        if self._identity is not None:
+            await self.be_signed_by(self._identity)
         while True:
             answer = await self._nio.sync(timeout=_SYNC_WAIT_MS if since else 0, since=since, full_state=since is None)
             if not isinstance(answer, nio.SyncResponse):
@@ -151,12 +156,11 @@ class EncryptedClient:
 
     async def call(self, method: str, path: str, body: object | None = None) -> tuple[int, dict[str, Any]]:
         """One client-server request with the device's token; status and JSON body."""
-        headers = {"Authorization": f"Bearer {self.signed_in.access_token}"}
-        async with (
-            aiohttp.ClientSession() as http,
-            http.request(method, self.homeserver + path, json=body, headers=headers) as answer,
-        ):
-            return answer.status, await answer.json(content_type=None)
+        return await call_as(self.homeserver, self.signed_in, method, path, body)
+
+    async def be_signed_by(self, identity: OwnIdentity) -> None:
+        """Signs this device with its owner's identity, as a person does who confirms it with a recovery key."""
+        await sign_device(self.homeserver, self.signed_in, identity, self.signed_in.device_id)
 
     async def ask_for_chat(self, user_id: str) -> tuple[int, dict[str, Any]]:
         """What ordinary clients send to start a direct, encrypted chat; status and body of the answer."""
@@ -234,10 +238,12 @@ class EncryptedClient:
 
 
 @asynccontextmanager
-async def run_client(homeserver: str, signed_in: SignedIn, store: Path) -> AsyncIterator[EncryptedClient]:
-    """A client that syncs in the background for as long as the block runs."""
+async def run_client(
+    homeserver: str, signed_in: SignedIn, store: Path, identity: OwnIdentity | None = None
+) -> AsyncIterator[EncryptedClient]:
+    """A client that syncs in the background for as long as the block runs; ``identity`` signs its device."""
     store.mkdir(parents=True, exist_ok=True)
-    client = EncryptedClient(homeserver, signed_in, store)
+    client = EncryptedClient(homeserver, signed_in, store, identity)
     syncing = asyncio.create_task(client.sync_forever())
     try:
         yield client

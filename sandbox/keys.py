@@ -45,6 +45,7 @@ _SECRETS = (
     "form-secret",
     "bot-store-key",
     "retention-store-key",
+    "identities-key",
 )
 _AES_KEYS = ("kvnr-lookup-key", "kvnr-encryption-key")
 

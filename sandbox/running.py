@@ -11,6 +11,8 @@ from typing import IO, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from messenger_core.matrix.encryption.own_identity import OwnIdentity
+from sandbox.identities import open_identity
 from sandbox.keys import KeyFolder
 
 
@@ -104,6 +106,11 @@ class Folder:
     def media_store(self) -> Path:
         """The homeserver's files."""
         return self.path / "state" / "media"
+
+    def identity_of(self, user_id: str) -> OwnIdentity:
+        """The cross-signing identity of a person, practice or agent, made when it is first asked for."""
+        secret = self.keys.secret("identities-key").read_text(encoding="utf-8").strip()
+        return open_identity(self.path / "state" / "identities", user_id, secret)
 
     @property
     def running_file(self) -> Path:

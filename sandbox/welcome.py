@@ -44,6 +44,8 @@ def tell(ready: Ready, folder: Folder) -> None:
     say("\nWith a Matrix client of your own (Element Desktop, for example):")
     say(f"  at the sign-in choose Edit next to the homeserver, enter {ready.homeserver},")
     say("  choose GesundheitsID, then a person, and enter the PIN.")
+    say("Agents answer, and people decide about old chats, from devices that they confirmed (cross-signing) alone.")
+    say(f"  A client that cannot do that: python -m sandbox confirm --dir {folder.path} NAME DEVICE")
     say(f"\nLog files: {ready.log_dir}")
     say("Stop everything with Ctrl-C.")
 

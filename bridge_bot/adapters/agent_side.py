@@ -10,16 +10,23 @@ from bridge_bot.rules.agent_commands import Answer, Close, Note, UnknownCommand,
 from bridge_bot.rules.tickets import Ticket
 from bridge_bot.store.ticket_rows import Message
 from bridge_bot.store.tickets import Tickets
-from messenger_core.matrix import MediaLedger, ReceivedEvent
+from messenger_core.matrix import DeviceRefusal, MediaLedger, ReceivedEvent, refusal_of_device
 
 
 class AgentSide:
     """Events of team rooms; ``agents`` is team to its members' user ids."""
 
     def __init__(
-        self, *, agents: Mapping[str, frozenset[str]], tickets: Tickets, ledger: MediaLedger, clock: Clock
+        self,
+        *,
+        agents: Mapping[str, frozenset[str]],
+        require_signed_devices: bool,
+        tickets: Tickets,
+        ledger: MediaLedger,
+        clock: Clock,
     ) -> None:
         self._agents = agents
+        self._require_signed_devices = require_signed_devices
         self._tickets = tickets
         self._ledger = ledger
         self._clock = clock
@@ -42,9 +49,12 @@ class AgentSide:
             ticket = await self._tickets.of_thread(event.room_id, event.thread_root)
         # Only an agent of this team is heard, and only encrypted: in clear, the homeserver could speak for them.
         heard = event.encrypted and event.sender in self._agents.get(team, frozenset())
-        await self._message(message, ticket, heard=heard)
+        refusal = refusal_of_device(event.sender_trust) if self._require_signed_devices else None
+        await self._message(message, ticket, heard=heard, refusal=refusal)
 
-    async def _message(self, message: Message, ticket: Ticket | None, *, heard: bool) -> None:
+    async def _message(
+        self, message: Message, ticket: Ticket | None, *, heard: bool, refusal: DeviceRefusal | None
+    ) -> None:
         now = self._clock()
         file = is_file(message.content)
         text = caption_of(message.content) if file else text_of(message.content)
@@ -54,6 +64,8 @@ class AgentSide:
             await self._tickets.take_note(message, None, now, notice=notice)
         elif isinstance(meaning, Note):
             await self._tickets.take_note(message, ticket, now, notice=await self._note_hint(ticket))
+        elif refusal is not None:
+            await self._tickets.take_note(message, ticket, now, notice=refusal)
         elif isinstance(meaning, UnknownCommand):
             await self._tickets.take_note(message, ticket, now, notice="unknown_command")
         elif ticket.closed_at is not None:

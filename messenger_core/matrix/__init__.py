@@ -27,7 +27,7 @@ on memory: the process, the homeserver or both may be killed at any moment.
 What matrix-nio's client does instead, row by row: ``docs/matrix-nio-pitfalls.md``.
 """
 
-from messenger_core.matrix.encryption.sender_trust import DeviceTrust
+from messenger_core.matrix.encryption.sender_trust import DeviceRefusal, DeviceTrust, refusal_of_device
 from messenger_core.matrix.events import (
     FileToSend,
     Invitation,
@@ -48,6 +48,7 @@ from messenger_core.matrix.store.figures import SessionFigures, session_figures
 from messenger_core.matrix.store.media_ledger import MediaLedger
 
 __all__ = [
+    "DeviceRefusal",
     "DeviceTrust",
     "EventHandler",
     "FileToSend",
@@ -66,5 +67,6 @@ __all__ = [
     "SessionSettings",
     "ToSend",
     "WaitingEvent",
+    "refusal_of_device",
     "session_figures",
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from messenger_core.calendar_periods import to_milliseconds
-from messenger_core.matrix import Invitation, Message, ReceivedEvent, ToSend
+from messenger_core.matrix import Invitation, Message, ReceivedEvent, ToSend, refusal_of_device
 from retention.adapters.desk import Desk
 from retention.adapters.notice_work import NoticeWork
 from retention.adapters.service_account import notice
@@ -38,9 +38,11 @@ class Conversation:
         rooms: ServiceRooms,
         wishes: PeriodWishes,
         wording: Wording,
+        require_signed_devices: bool,
         notices: Sequence[NoticeWork] = (),
     ) -> None:
         """``notices`` is what else waits for people to come into their rooms."""
+        self._require_signed_devices = require_signed_devices
         self._desk = desk
         self._notices = notices
         self._offers = offers
@@ -67,7 +69,10 @@ class Conversation:
             return ()
         text: str | None = None
         reply = _reply_of(event)
-        if isinstance(reply, SetPeriod):
+        refusal = refusal_of_device(event.sender_trust) if self._require_signed_devices else None
+        if refusal is not None and isinstance(reply, SetPeriod | Leave | Keep):
+            text = self._wording.text(refusal)
+        elif isinstance(reply, SetPeriod):
             wish = PeriodWish(event.event_id, person, event.room_id, reply.months)
             await self._wishes.record(wish, event.sent_at)
         elif isinstance(reply, Leave | Keep):

@@ -118,9 +118,10 @@ class Stage:
         return self.agents[name]
 
     async def open_client(self, signed_in: SignedIn) -> EncryptedClient:
-        """An encrypted client that syncs until the play is over."""
+        """An encrypted client that syncs until the play is over; its owner has signed its device."""
         store = self.client_keys / signed_in.device_id
-        return await self.resources.enter_async_context(run_client(self.homeserver, signed_in, store))
+        identity = self.folder.identity_of(signed_in.user_id)
+        return await self.resources.enter_async_context(run_client(self.homeserver, signed_in, store, identity))
 
     # -- what witnesses see -------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from bridge_bot.settings import BotSettings
 from bridge_bot.store.outbox import Outbox
 from messenger_core.account_kinds import AccountKind
 from messenger_core.matrix import (
+    DeviceTrust,
     FileUnreadable,
     IncomingFile,
     Invitation,
@@ -237,6 +238,7 @@ class Scene:
         redacts: str | None = None,
         sent_at: datetime | None = None,
         event_id: str | None = None,
+        trust: DeviceTrust = DeviceTrust.CROSS_SIGNED,
     ) -> str:
         """Hands an event to the messenger without letting it send anything yet."""
         self._events += 1
@@ -251,6 +253,7 @@ class Scene:
             state_key=state_key,
             redacts=redacts,
             thread_root=thread,
+            sender_trust=trust,
         )
         await self.messenger.inbound.handle(event)
         return event.event_id

@@ -9,6 +9,7 @@ import pytest
 from bridge_bot.adapters.homeserver import Account, Change
 from bridge_bot.store.promise_report import PromiseReport
 from messenger_core.account_kinds import AccountKind
+from messenger_core.matrix import DeviceTrust
 from tests.bridge_bot.scene import BERG, BOT, ERIKA, HERS, MAX, TAL, Killed, Scene
 
 
@@ -454,3 +455,57 @@ async def test_a_clock_in_the_future_cannot_move_the_promise(scene: Scene) -> No
     await scene.receive(HERS, ERIKA, {"msgtype": "m.text", "body": "Zukunft"}, sent_at=later)
     (row,) = await PromiseReport(scene.engine).rows(scene.now)
     assert row.received <= scene.now
+
+
+@pytest.mark.parametrize(
+    ("trust", "told"),
+    [
+        (DeviceTrust.UNKNOWN, "noch nicht bestätigt"),
+        (DeviceTrust.KNOWN, "noch nicht bestätigt"),
+        (DeviceTrust.IDENTITY_CHANGED, "neue Verschlüsselungs-Identität"),
+    ],
+)
+@pytest.mark.parametrize("command", ["!antwort Am Freitag.", "!a Am Freitag.", "!schliessen erledigt", "!nichts"])
+async def test_a_device_that_its_agent_has_not_signed_commands_nothing_and_the_thread_says_so(
+    scene: Scene, trust: DeviceTrust, told: str, command: str
+) -> None:
+    root = await scene.ticket()
+    before = scene.said_in(HERS)
+    content = {"msgtype": "m.text", "body": command}
+    await scene.receive(scene.team_room, BERG, content, thread=root, trust=trust)
+    await scene.settle()
+    assert scene.said_in(HERS) == before
+    assert told in scene.said_in(scene.team_room)[-1]
+    (row,) = await PromiseReport(scene.engine).rows(scene.now)
+    assert row.in_time.value == "open"
+    # From a device that is signed the same words count.
+    await scene.text(BERG, "!antwort Am Freitag.", room=scene.team_room, thread=root)
+    assert scene.said_in(HERS)[-1].startswith("Am Freitag.")
+
+
+async def test_a_file_from_an_unsigned_device_is_not_relayed(scene: Scene) -> None:
+    root = await scene.ticket()
+    before = scene.said_in(HERS)
+    content = {"msgtype": "m.file", "body": "!antwort", "filename": "Bescheid.pdf", "file": {"url": "mxc://x/y"}}
+    await scene.receive(scene.team_room, BERG, content, thread=root, trust=DeviceTrust.KNOWN)
+    await scene.settle()
+    assert scene.said_in(HERS) == before
+    assert "noch nicht bestätigt" in scene.said_in(scene.team_room)[-1]
+
+
+async def test_notes_need_no_signed_device(scene: Scene) -> None:
+    root = await scene.ticket()
+    content = {"msgtype": "m.text", "body": "Kennt jemand den Fall?"}
+    await scene.receive(scene.team_room, BERG, content, thread=root, trust=DeviceTrust.KNOWN)
+    await scene.settle()
+    assert "Interne Notiz" in scene.said_in(scene.team_room)[-1]
+
+
+async def test_the_operator_can_do_without_signed_devices(scene: Scene) -> None:
+    scene.settings = scene.settings.model_copy(update={"require_signed_devices": False})
+    scene.start()
+    root = await scene.ticket()
+    content = {"msgtype": "m.text", "body": "!antwort Am Freitag."}
+    await scene.receive(scene.team_room, BERG, content, thread=root, trust=DeviceTrust.KNOWN)
+    await scene.settle()
+    assert scene.said_in(HERS)[-1].startswith("Am Freitag.")

@@ -170,8 +170,17 @@ class Device:
         return self._reader.read(room_id, source)
 
     async def trust_of(self, sender: str, sender_key: str) -> DeviceTrust:
-        """How far the device that made a room key (``Readable.sender_key``) can be taken for its sender's."""
-        device = next((one for one in self._parts.devices.with_key(sender_key) if one.owner == sender), None)
+        """How far the device that made a room key (``Readable.sender_key``) can be taken for its sender's.
+
+        A device is often signed a moment after it is made, so a list that is known to have changed is asked for first.
+
+        Raises:
+            SendFailed: if our own homeserver could not be asked.
+        """
+        devices = self._parts.devices
+        if devices.of(sender) is None or not devices.current(frozenset({sender})):
+            await devices.make_current([sender])
+        device = next((one for one in devices.with_key(sender_key) if one.owner == sender), None)
         return await self._identities.trust_of(
             sender, device.device_id if device else None, device.ed25519 if device else None
         )

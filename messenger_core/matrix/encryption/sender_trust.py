@@ -32,6 +32,23 @@ class DeviceTrust(StrEnum):
     """Its owner has another master key than at first: a new identity, or somebody in between."""
 
 
+class DeviceRefusal(StrEnum):
+    """Why what is written from a device does not count as its owner's decision; the values are keys of catalogues."""
+
+    NOT_SIGNED = "device_not_signed"
+    IDENTITY_CHANGED = "identity_changed"
+
+
+def refusal_of_device(trust: DeviceTrust) -> DeviceRefusal | None:
+    """Whether a decision counts from a device; None if it does.
+
+    The homeserver, or whoever has somebody's sign-in, can add devices to an account; it cannot sign them.
+    """
+    if trust is DeviceTrust.CROSS_SIGNED:
+        return None
+    return DeviceRefusal.IDENTITY_CHANGED if trust is DeviceTrust.IDENTITY_CHANGED else DeviceRefusal.NOT_SIGNED
+
+
 @dataclass(frozen=True, slots=True)
 class VouchedDevices:
     """What one person's identity says.

@@ -42,6 +42,7 @@ class Reader:
         Raises:
             KeyMissing: if its room key has not come yet.
             Unreadable: if it can never be read.
+            SendFailed: if the homeserver could not be asked for the sender's devices.
         """
         source = _parsed(row)
         encrypted = source.get("type") == "m.room.encrypted" and "state_key" not in source

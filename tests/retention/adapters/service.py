@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messenger_core.catalogue import Catalogue
-from messenger_core.matrix import Message, ReceivedEvent
+from messenger_core.matrix import DeviceTrust, Message, ReceivedEvent
 from messenger_core.service_auth.client import ServiceClient
 from retention.adapters.conversation import Conversation
 from retention.adapters.desk import Desk
@@ -84,7 +84,9 @@ class Service:
         rooms: Any = Mortal(self.rooms, life)
         wishes: Any = Mortal(PeriodWishes(self.engine), life)
         self.desk = Desk(account, homeserver, offers=offers, rooms=rooms, wishes=wishes, wording=WORDING)
-        self.conversation = Conversation(self.desk, offers=offers, rooms=rooms, wishes=wishes, wording=WORDING)
+        self.conversation = Conversation(
+            self.desk, offers=offers, rooms=rooms, wishes=wishes, wording=WORDING, require_signed_devices=True
+        )
 
     def start_anew(self) -> None:
         """Starts a process that is not killed."""
@@ -124,6 +126,7 @@ class Service:
             "state_key": None,
             "redacts": None,
             "thread_root": None,
+            "sender_trust": DeviceTrust.CROSS_SIGNED,
         }
         return ReceivedEvent(**fields | changes)
 

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from messenger_core.calendar_periods import to_milliseconds
+from messenger_core.matrix import DeviceTrust
 from retention.rules.offering import IdleRoom
 from tests.retention.adapters.service import ERIKA, FIRST, IDLE, JUNE, SECOND, THIRD, Service
 
@@ -228,3 +229,33 @@ async def test_an_outage_of_the_homeserver_is_waited_out(service: Service) -> No
     await service.work()
     assert service.present() == dict.fromkeys(STAYED, "forgotten")
     assert len(service.account.texts("result ")) == 1
+
+
+@pytest.mark.parametrize(
+    ("trust", "told"),
+    [
+        (DeviceTrust.UNKNOWN, "noch nicht bestätigt"),
+        (DeviceTrust.KNOWN, "noch nicht bestätigt"),
+        (DeviceTrust.IDENTITY_CHANGED, "neue Verschlüsselungs-Identität"),
+    ],
+)
+@pytest.mark.parametrize("word", ["VERLASSEN", "1", "BEHALTEN", "FRIST NIE"])
+async def test_a_device_that_she_has_not_signed_decides_nothing_and_she_is_told_so(
+    service: Service, trust: DeviceTrust, told: str, word: str
+) -> None:
+    await service.offer()
+    await service.work()
+    answer = await service.says(word, "$unsigned", sender_trust=trust)
+    assert told in answer
+    assert "changed" in answer
+    assert service.present() == STAYED
+    assert service.homeserver.periods == {}
+    # The offer stands: from her own device she can still decide.
+    await service.says("VERLASSEN", "$signed")
+    assert service.present() == dict.fromkeys(STAYED, "forgotten")
+
+
+async def test_help_needs_no_signed_device(service: Service) -> None:
+    await service.offer()
+    await service.work()
+    assert "Dieses Konto fragt Sie" in await service.says("Hallo?", sender_trust=DeviceTrust.KNOWN)
