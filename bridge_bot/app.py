@@ -11,6 +11,7 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bridge_bot.adapters.account_changes import AccountChanges
+from bridge_bot.adapters.agent_rights import AgentRights
 from bridge_bot.adapters.agent_side import AgentSide
 from bridge_bot.adapters.clock import Clock
 from bridge_bot.adapters.courier import Courier
@@ -93,6 +94,7 @@ class Messenger:
     ) -> None:
         topics = settings.rule_topics()
         agents = {team.name: frozenset(team.agents) for team in settings.teams}
+        rights = AgentRights(agents, homeserver)
         desk = asyncio.Lock()
         ledger = MediaLedger(engine)
         conversations, tickets = Conversations(engine), Tickets(engine)
@@ -101,13 +103,14 @@ class Messenger:
         self._invitations = asyncio.Event()
         self._doorkeeper = Doorkeeper(account=account, homeserver=homeserver, rooms=support_rooms, clock=clock)
         self._team_rooms = TeamRoomKeeper(
-            agents=agents, account=account, homeserver=homeserver, rooms=team_rooms, clock=clock
+            agents=agents, account=account, homeserver=homeserver, rights=rights, rooms=team_rooms, clock=clock
         )
         self.courier = Courier(
             outbox,
             Deliveries(
                 account=account,
                 homeserver=homeserver,
+                rights=rights,
                 outbox=outbox,
                 tickets=tickets,
                 conversations=conversations,
@@ -136,7 +139,7 @@ class Messenger:
                 clock=clock,
             ),
             agents=AgentSide(
-                agents=agents,
+                rights=rights,
                 require_signed_devices=settings.require_signed_devices,
                 tickets=tickets,
                 ledger=ledger,

@@ -2,30 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable
+from functools import partial
 
+from bridge_bot.adapters.agent_rights import AgentRights
 from bridge_bot.adapters.clock import Clock, arrived
+from bridge_bot.adapters.matrix_account import HOMESERVER_FAULTS, reason_of
 from bridge_bot.adapters.message_content import caption_of, is_file, is_message, media_of, replaces, text_of
 from bridge_bot.rules.agent_commands import Answer, Close, Note, UnknownCommand, read_agent_message
 from bridge_bot.rules.tickets import Ticket
 from bridge_bot.store.ticket_rows import Message
 from bridge_bot.store.tickets import Tickets
-from messenger_core.matrix import DeviceRefusal, MediaLedger, ReceivedEvent, refusal_of_device
+from messenger_core.matrix import MediaLedger, ReceivedEvent, SendFailed, refusal_of_device
 
 
 class AgentSide:
-    """Events of team rooms; ``agents`` is team to its members' user ids."""
+    """Events of team rooms."""
 
     def __init__(
         self,
         *,
-        agents: Mapping[str, frozenset[str]],
+        rights: AgentRights,
         require_signed_devices: bool,
         tickets: Tickets,
         ledger: MediaLedger,
         clock: Clock,
     ) -> None:
-        self._agents = agents
+        self._rights = rights
         self._require_signed_devices = require_signed_devices
         self._tickets = tickets
         self._ledger = ledger
@@ -48,12 +51,26 @@ class AgentSide:
         if event.thread_root is not None:
             ticket = await self._tickets.of_thread(event.room_id, event.thread_root)
         # Only an agent of this team is heard, and only encrypted: in clear, the homeserver could speak for them.
-        heard = event.encrypted and event.sender in self._agents.get(team, frozenset())
+        heard = event.encrypted and self._rights.is_listed(team, event.sender)
+        await self._message(message, ticket, heard=heard, refusal=partial(self._refusal, team, event))
+
+    async def _refusal(self, team: str, event: ReceivedEvent) -> str | None:
+        """Why a command does not count (a key of the catalogue), None if it does.
+
+        Raises:
+            SendFailed: if the homeserver cannot be asked who the sender is; the event is handled again later.
+        """
         refusal = refusal_of_device(event.sender_trust) if self._require_signed_devices else None
-        await self._message(message, ticket, heard=heard, refusal=refusal)
+        if refusal is not None:
+            return refusal
+        try:
+            # A command may be read long after it was written, when its key comes late.
+            return None if await self._rights.may_act(team, event.sender) else "agent_ended"
+        except HOMESERVER_FAULTS as fault:
+            raise SendFailed(f"who an agent is cannot be asked: {reason_of(fault)}") from None
 
     async def _message(
-        self, message: Message, ticket: Ticket | None, *, heard: bool, refusal: DeviceRefusal | None
+        self, message: Message, ticket: Ticket | None, *, heard: bool, refusal: Callable[[], Awaitable[str | None]]
     ) -> None:
         now = self._clock()
         file = is_file(message.content)
@@ -64,8 +81,8 @@ class AgentSide:
             await self._tickets.take_note(message, None, now, notice=notice)
         elif isinstance(meaning, Note):
             await self._tickets.take_note(message, ticket, now, notice=await self._note_hint(ticket))
-        elif refusal is not None:
-            await self._tickets.take_note(message, ticket, now, notice=refusal)
+        elif (reason := await refusal()) is not None:
+            await self._tickets.take_note(message, ticket, now, notice=reason)
         elif isinstance(meaning, UnknownCommand):
             await self._tickets.take_note(message, ticket, now, notice="unknown_command")
         elif ticket.closed_at is not None:

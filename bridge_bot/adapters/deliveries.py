@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from bridge_bot.adapters.agent_rights import AgentRights
 from bridge_bot.adapters.clock import Clock
 from bridge_bot.adapters.homeserver import Homeserver
 from bridge_bot.adapters.matrix_account import MatrixAccount
@@ -50,6 +51,7 @@ class Deliveries:
         *,
         account: MatrixAccount,
         homeserver: Homeserver,
+        rights: AgentRights,
         outbox: Outbox,
         tickets: Tickets,
         conversations: Conversations,
@@ -60,6 +62,7 @@ class Deliveries:
     ) -> None:
         self._account = account
         self._homeserver = homeserver
+        self._rights = rights
         self._outbox = outbox
         self._tickets = tickets
         self._conversations = conversations
@@ -181,6 +184,11 @@ class Deliveries:
             return
         file = is_file(message.content)
         meaning = read_agent_message(caption_of(message.content) if file else text_of(message.content), is_file=file)
+        ticket = await self._ticket(row)
+        # Whatever waited for an outage to end is sent only for those who may still answer.
+        if ticket is None or not await self._rights.may_act(ticket.team, message.sender):
+            await self._outbox.not_relayed(row, self._clock(), then=[self._follow_up(row, "answer_of_nobody")])
+            return
         room_id = await self._room_of_person(row)
         if room_id is None or not isinstance(meaning, Answer):
             await self._outbox.not_relayed(row, self._clock(), then=[self._follow_up(row, "answer_undelivered")])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
+from bridge_bot.adapters.agent_rights import AgentRights
 from bridge_bot.adapters.clock import Clock
 from bridge_bot.adapters.homeserver import Homeserver
 from bridge_bot.adapters.matrix_account import HOMESERVER_FAULTS, MatrixAccount, reason_of
@@ -25,12 +26,14 @@ class TeamRoomKeeper:
         agents: Mapping[str, frozenset[str]],
         account: MatrixAccount,
         homeserver: Homeserver,
+        rights: AgentRights,
         rooms: TeamRooms,
         clock: Clock,
     ) -> None:
         self._agents = agents
         self._account = account
         self._homeserver = homeserver
+        self._rights = rights
         self._rooms = rooms
         self._clock = clock
         self._to_invite: set[tuple[str, str]] = set()
@@ -88,18 +91,12 @@ class TeamRoomKeeper:
             try:
                 present = (await self._account.room(room_id)).present
                 for user_id in sorted(present - {self._account.user_id}):
-                    if not await self._belongs(team, user_id):
+                    if not await self._rights.may_act(team, user_id):
                         self._to_remove.add((room_id, user_id))
             except HOMESERVER_FAULTS as fault:
                 logger.warning("the members of a room of team %s are not known yet: %s", team, reason_of(fault))
                 continue
             self._cleared.add(room_id)
-
-    async def _belongs(self, team: str, user_id: str) -> bool:
-        if user_id not in self._agents.get(team, frozenset()):
-            return False
-        found = await self._homeserver.account(user_id)
-        return found is not None and found.kind is AccountKind.AGENT and not found.locked
 
     async def _remove_all(self) -> None:
         for room_id, user_id in sorted(self._to_remove):

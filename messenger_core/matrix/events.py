@@ -114,10 +114,23 @@ class WaitingEvent:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """A message that a handler wants sent, as the content of ``m.room.message``."""
+    """A message that a handler wants sent, as the content of ``m.room.message``; by itself it mentions nobody."""
 
     room_id: str
     content: Mapping[str, Any]
+
+
+def mentioning_nobody(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The content with an ``m.mentions`` that names nobody, unless it has one (Matrix 1.7, intentional mentions).
+
+    Without it, clients look for ``@room`` and names in the text, and the text may be somebody else's, while the power
+    to wake a whole room is the account's.
+    """
+    said = {"m.mentions": {}, **content}
+    replacement = said.get("m.new_content")
+    if isinstance(replacement, Mapping):
+        said["m.new_content"] = {"m.mentions": {}, **replacement}
+    return said
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import pytest
 from bridge_bot.adapters.homeserver import Account, Change
 from bridge_bot.store.promise_report import PromiseReport
 from messenger_core.account_kinds import AccountKind
-from messenger_core.matrix import DeviceTrust
+from messenger_core.matrix import DeviceTrust, SendFailed
 from tests.bridge_bot.scene import BERG, BOT, ERIKA, HERS, MAX, TAL, Killed, Scene
 
 
@@ -507,5 +507,47 @@ async def test_the_operator_can_do_without_signed_devices(scene: Scene) -> None:
     root = await scene.ticket()
     content = {"msgtype": "m.text", "body": "!antwort Am Freitag."}
     await scene.receive(scene.team_room, BERG, content, thread=root, trust=DeviceTrust.KNOWN)
+    await scene.settle()
+    assert scene.said_in(HERS)[-1].startswith("Am Freitag.")
+
+
+@pytest.mark.parametrize("command", ["!antwort Am Freitag.", "!schliessen erledigt"])
+async def test_an_agent_whose_account_is_locked_commands_nothing_however_late_the_words_are_read(
+    scene: Scene, command: str
+) -> None:
+    root = await scene.ticket()
+    before = scene.said_in(HERS)
+    scene.homeserver.accounts[BERG] = Account(AccountKind.AGENT, "Berg", locked=True)
+    await scene.text(BERG, command, room=scene.team_room, thread=root)
+    assert scene.said_in(HERS) == before
+    assert "gehört nicht mehr zum Team" in scene.said_in(scene.team_room)[-1]
+    (row,) = await PromiseReport(scene.engine).rows(scene.now)
+    assert row.in_time.value == "open"
+
+
+async def test_an_answer_that_waited_is_not_sent_once_its_agent_was_taken_out_of_the_team(scene: Scene) -> None:
+    root = await scene.ticket()
+    scene.account.refusing.add(HERS)
+    await scene.text(BERG, "!antwort Am Freitag.", room=scene.team_room, thread=root)
+    before = scene.said_in(HERS)
+    teams = [team.model_copy(update={"agents": [TAL]}) for team in scene.settings.teams]
+    scene.settings = scene.settings.model_copy(update={"teams": teams})
+    scene.start()
+    scene.account.refusing.clear()
+    await scene.settle()
+    assert scene.said_in(HERS) == before
+    assert "gehört nicht mehr zum Team" in scene.said_in(scene.team_room)[-1]
+    assert scene.account.rooms[scene.team_room][BERG] == "leave"
+
+
+async def test_a_command_waits_for_a_homeserver_that_cannot_say_who_the_agent_is(scene: Scene) -> None:
+    root = await scene.ticket()
+    scene.homeserver.down = True
+    command = {"msgtype": "m.text", "body": "!antwort Am Freitag."}
+    with pytest.raises(SendFailed) as waits:
+        await scene.receive(scene.team_room, BERG, command, thread=root, event_id="$early")
+    assert waits.value.outage
+    scene.homeserver.down = False
+    await scene.receive(scene.team_room, BERG, command, thread=root, event_id="$early")
     await scene.settle()
     assert scene.said_in(HERS)[-1].startswith("Am Freitag.")

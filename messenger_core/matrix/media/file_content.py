@@ -4,21 +4,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from messenger_core.matrix.media.attachment_cipher import EncryptedFile
+from messenger_core.matrix.media.file_kind import UNKNOWN_TYPE, FileKind
 from messenger_core.matrix.store.media_ledger import is_media_address
 
 FILE_MESSAGE_TYPES = frozenset({"m.file", "m.image", "m.audio", "m.video"})
-_UNKNOWN_TYPE = "application/octet-stream"
 _UNNAMED = "file"
 _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}/[A-Za-z0-9][A-Za-z0-9.+_-]{0,126}")
 _LARGEST_INTEGER = 2**53 - 1
 _LONGEST_NAME = 255
 _LONGEST_WAVEFORM = 1024
-# Control characters, and those that turn the direction of writing, with which "exe.pdf" can be shown for "fdp.exe".
-_UNSEEN = re.compile(r"[\x00-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+# Control characters, ends of lines, and what Unicode calls default-ignorable (DerivedCoreProperties.txt); some of it
+# turns the direction of writing, with which "exe.pdf" can be shown for "fdp.exe". Emoji that are joined from several
+# come apart by it, which harms nobody.
+_UNSEEN = re.compile(
+    "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 _VOICE = "org.matrix.msc3245.voice"
 _AUDIO = "org.matrix.msc1767.audio"
 
@@ -60,6 +65,16 @@ class FileDetails:
             info=_numbers(info, "w", "h", "duration"),
             voice=_voice(content) if message_type == "m.audio" else {},
         )
+
+    def as_kind(self, kind: FileKind) -> FileDetails:
+        """The same file, shown as the kind that its content is."""
+        voice = self.voice if kind.message_type == "m.audio" else {}
+        return replace(self, message_type=kind.message_type, media_type=kind.media_type, voice=voice)
+
+    @property
+    def named_kind(self) -> FileKind:
+        """What its event says that it is."""
+        return FileKind(self.message_type, self.media_type)
 
     @classmethod
     def of_thumbnail(cls, content: Mapping[str, Any]) -> FileDetails:
@@ -119,7 +134,7 @@ def _shown_name(name: str) -> str:
 
 def _media_type(info: Mapping[str, Any]) -> str:
     named = info.get("mimetype")
-    return named if isinstance(named, str) and _MEDIA_TYPE.fullmatch(named) else _UNKNOWN_TYPE
+    return named if isinstance(named, str) and _MEDIA_TYPE.fullmatch(named) else UNKNOWN_TYPE
 
 
 def _numbers(source: Mapping[str, Any], *names: str) -> dict[str, int]:

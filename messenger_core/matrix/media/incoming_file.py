@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,7 +55,7 @@ class IncomingFile:
         """Its ``info`` object, without the thumbnail."""
         return self.details.info_of(self.size)
 
-    async def chunks(self) -> AsyncIterator[bytes]:
+    async def chunks(self) -> AsyncGenerator[bytes]:
         """Its bytes in clear, piece by piece; from the beginning each time."""
         keystream = self._key.keystream()
         async for piece in self._ciphertext.pieces():

@@ -9,6 +9,7 @@ import mimetypes
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.matrix.media.addresses import UploadAddresses
 from messenger_core.matrix.media.attachment_cipher import EncryptedFile, Sealing
 from messenger_core.matrix.media.file_content import FileDetails, encrypted_file, encrypted_thumbnail, media_addresses
+from messenger_core.matrix.media.file_kind import LOOKED_AT_BYTES, kind_of
 from messenger_core.matrix.media.incoming_file import IncomingFile
 from messenger_core.matrix.media.spool import PIECE_BYTES, Spool, SpooledFile
 from messenger_core.matrix.patience import Patience
@@ -78,7 +80,9 @@ class MediaTransfer:
             ciphertext = await spooled.enter_async_context(self._spool.file())
             await self._download(described, ciphertext)
             thumbnail = await self._thumbnail(content, spooled)
-            yield IncomingFile(FileDetails.from_content(content), thumbnail, ciphertext, described.key)
+            yield await _as_what_it_is(
+                IncomingFile(FileDetails.from_content(content), thumbnail, ciphertext, described.key)
+            )
 
     async def _thumbnail(self, content: Mapping[str, Any], spooled: AsyncExitStack) -> IncomingFile | None:
         try:
@@ -87,7 +91,9 @@ class MediaTransfer:
             await self._download(described, ciphertext)
         except FileUnreadable:
             return None
-        return IncomingFile(FileDetails.of_thumbnail(content), None, ciphertext, described.key)
+        named = IncomingFile(FileDetails.of_thumbnail(content), None, ciphertext, described.key)
+        thumbnail = await _as_what_it_is(named)
+        return thumbnail if thumbnail.message_type == "m.image" else None
 
     async def _download(self, described: EncryptedFile, ciphertext: SpooledFile) -> None:
         try:
@@ -208,6 +214,14 @@ class MediaTransfer:
         finally:
             if not ended:
                 self._addresses.give_back(mxc)
+
+
+async def _as_what_it_is(file: IncomingFile) -> IncomingFile:
+    """The file, shown as what its content is, whatever its event says."""
+    async with aclosing(file.chunks()) as pieces:
+        beginning = await anext(pieces, b"")
+    kind = kind_of(beginning[:LOOKED_AT_BYTES], file.details.named_kind)
+    return replace(file, details=file.details.as_kind(kind))
 
 
 def _details(file: FileToSend | IncomingFile | Path) -> FileDetails:

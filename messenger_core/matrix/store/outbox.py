@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from messenger_core.calendar_periods import from_milliseconds, to_milliseconds
 from messenger_core.database import insert_into
-from messenger_core.matrix.events import Message, Redaction, ToSend
+from messenger_core.matrix.events import Message, Redaction, ToSend, mentioning_nobody
 from messenger_core.matrix.store.tables import session_tables
 
 SENDING_ID_KEY = "de.hek.sending_id"
@@ -219,7 +219,9 @@ def frozen(what: ToSend) -> str:
     Raises:
         ValueError, TypeError: if its content is no JSON.
     """
-    return json.dumps({"event_id": what.event_id} if isinstance(what, Redaction) else {"content": dict(what.content)})
+    if isinstance(what, Redaction):
+        return json.dumps({"event_id": what.event_id})
+    return json.dumps({"content": mentioning_nobody(what.content)})
 
 
 def _as_sending(row: sa.Row[Any]) -> Sending:

@@ -22,8 +22,8 @@ from tests.messenger_core.matrix.media_scene import NOW, ROOM, MediaScene, media
 from tests.messenger_core.matrix.test_media_spool import open_files
 
 OTHER_ROOM = "!other:session.localhost"
-PLAIN = b"health data of one person; " * 20_000
-SMALL = b"a small picture of it; " * 100
+PLAIN = b"\0\0\0\x18ftypmp42" + b"health data of one person; " * 20_000
+SMALL = b"\xff\xd8\xff\xe0\0\x10JFIF\0" + b"a small picture of it; " * 100
 
 
 @pytest.fixture
@@ -170,13 +170,13 @@ async def test_only_ciphertext_lies_on_the_disk(scene: MediaScene) -> None:
     async with scene.transfer.fetch(ROOM, content, NOW) as file:
         async for _ in file.chunks():
             assert await scene.given(content["file"]["url"]) in on_disk()
-            assert PLAIN[:27] not in on_disk()
+            assert PLAIN[12:39] not in on_disk()
             assert SMALL[:23] not in on_disk()
         relaying = asyncio.create_task(scene.transfer.upload(ROOM, file, NOW))
         most = 0
         while not relaying.done():
             most = max(most, len(on_disk()))
-            assert PLAIN[:27] not in on_disk()
+            assert PLAIN[12:39] not in on_disk()
             await asyncio.sleep(0)
         await relaying
         assert most >= 2 * len(PLAIN)

@@ -15,6 +15,7 @@ from messenger_core.matrix import (
     SendFailed,
     SessionSettings,
 )
+from messenger_core.matrix.events import mentioning_nobody
 from messenger_core.matrix.store.media_ledger import is_media_address
 from sandbox.encrypted_client import EncryptedClient
 from tests.messenger_core.matrix.session_scene import Service, running, shared_room, until
@@ -36,6 +37,7 @@ async def test_text_and_files_go_both_ways_encrypted(
         assert await person.fetch_file(copy) == data
         assert copy.content["info"]["mimetype"] == "application/pdf"
         assert copy.body == "Befund.pdf"
+        assert [seen.content["m.mentions"] for seen in (answer, copy)] == [{}, {}]
         received = next(event for event in service.handled if event.event_id == sent)
         assert received.encrypted
         assert received.sender_trust is DeviceTrust.KNOWN
@@ -168,3 +170,15 @@ async def test_odd_events_do_not_stop_the_service(
         assert figures.parked == {"wrong_types": 1, "unknown_algorithm": 1}
         assert figures.journal["waiting_key"] == 1
         assert figures.undigested_to_device == 0
+
+
+def test_nothing_mentions_anybody_unless_it_is_said() -> None:
+    assert mentioning_nobody({"body": "@room"}) == {"body": "@room", "m.mentions": {}}
+    assert mentioning_nobody({"m.mentions": {"user_ids": ["@x:y"]}}) == {"m.mentions": {"user_ids": ["@x:y"]}}
+    edit = {"body": "* @room", "m.new_content": {"body": "@room", "formatted_body": "@room"}}
+    assert mentioning_nobody(edit) == {
+        "body": "* @room",
+        "m.mentions": {},
+        "m.new_content": {"body": "@room", "formatted_body": "@room", "m.mentions": {}},
+    }
+    assert edit["m.new_content"] == {"body": "@room", "formatted_body": "@room"}
