@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.matrix import Invitation, Message, ReceivedEvent, ToSend, refusal_of_device
@@ -10,11 +11,23 @@ from retention.adapters.desk import Desk
 from retention.adapters.notice_work import NoticeWork
 from retention.adapters.service_account import notice
 from retention.adapters.wording import Wording
+from retention.rules.decision import Undecided, decide
 from retention.rules.offering import OfferState
 from retention.rules.reply import Keep, Leave, Reply, SetPeriod, Unclear, read_reply
-from retention.store.offers import Offers
+from retention.store.offers import Offer, Offers
 from retention.store.period_wishes import PeriodWish, PeriodWishes
 from retention.store.service_rooms import ServiceRooms
+
+
+def reply_target(content: Mapping[str, Any]) -> str | None:
+    """The event that a message replies to; None for one that only stands in a thread, or replies to none."""
+    relation = content.get("m.relates_to")
+    # Within a thread, clients name its last message for those that show no threads.
+    if not isinstance(relation, dict) or relation.get("is_falling_back") is True:
+        return None
+    replied = relation.get("m.in_reply_to")
+    event_id = replied.get("event_id") if isinstance(replied, dict) else None
+    return event_id if isinstance(event_id, str) else None
 
 
 def _reply_of(event: ReceivedEvent) -> Reply:
@@ -106,11 +119,20 @@ class Conversation:
             return self._wording.text("no_offer")
         if offer.sending_since is None or to_milliseconds(event.sent_at) < offer.sending_since:
             return self._wording.text("answer_again")
-        numbers = frozenset(room.ordinal for room in offer.rooms)
-        chosen: frozenset[int] = frozenset()
-        if isinstance(reply, Leave):
-            chosen = numbers if reply.numbers is None else reply.numbers
-        if not chosen <= numbers:
-            return self._wording.text("no_such_number", count=len(numbers))
-        stored = await self._offers.answer(offer.id, chosen, event_id=event.event_id, answered_at=event.sent_at)
-        return None if stored else self._wording.text("answer_again")
+        answered = await self._answered_list(event) or offer
+        decision = decide(reply, answered=answered.numbered, offered=offer.numbered)
+        if isinstance(decision, Undecided):
+            return self._wording.text(decision.value, count=len(answered.rooms))
+        if not await self._offers.answer(offer.id, decision, event_id=event.event_id, answered_at=event.sent_at):
+            return self._wording.text("answer_again")
+        if answered.id == offer.id or not decision.chosen:
+            return None
+        return self._wording.text("older_list", numbers=", ".join(map(str, sorted(decision.chosen))))
+
+    async def _answered_list(self, event: ReceivedEvent) -> Offer | None:
+        """The offer to which a message is a reply, or in whose thread it stands."""
+        for event_id in filter(None, (reply_target(event.content), event.thread_root)):
+            offer = await self._offers.sent_as(event_id, event.sender)
+            if offer is not None:
+                return offer
+        return None

@@ -184,8 +184,8 @@ class Desk:
 
     async def _put_before(self, offer: Offer, room_id: str) -> None:
         await self._offers.begin_sending(offer.id, datetime.now(UTC))
-        await self._account.send(room_id, message(self._wording.offer(offer)), key=f"offer {offer.id}")
-        await self._offers.sent(offer.id)
+        sent = await self._account.send(room_id, message(self._wording.offer(offer)), key=f"offer {offer.id}")
+        await self._offers.sent(offer.id, sent.event_id)
 
     async def open_offer(self, user_id: str) -> Offer | None:
         """The offer that a person can answer; to be called while ``sending`` is held.

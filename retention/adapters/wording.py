@@ -31,7 +31,7 @@ class Wording:
 
     def result(self, offer: Offer) -> str:
         """What became of the chats that the person chose."""
-        chosen = tuple(room for room in offer.rooms if room.state is not RoomState.KEPT)
+        chosen = tuple(room for room in offer.rooms if room.state not in {RoomState.KEPT, RoomState.OFFERED})
         return self._with_rooms("result", chosen, self._outcome)
 
     def _with_rooms(

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.database import insert_into
+from retention.rules.decision import Decision
 from retention.rules.moments import offer_month
 from retention.rules.offering import LIVE, IdleRoom, OfferState, PersonsOffers, RoomState, next_offer
 from retention.store.tables import offer, offer_room
@@ -40,6 +41,11 @@ class Offer:
     answer_event_id: str | None
     answered_at: int | None
     rooms: tuple[OfferedRoom, ...]
+
+    @property
+    def numbered(self) -> dict[int, str]:
+        """Number to room id."""
+        return {room.ordinal: room.room_id for room in self.rooms}
 
     def room_ids(self, *states: RoomState) -> list[str]:
         """The rooms that are in one of the states."""
@@ -128,6 +134,11 @@ class Offers:
         found = await self._read(offer.c.user_id == user_id, offer.c.state.in_(LIVE))
         return found[0] if found else None
 
+    async def sent_as(self, event_id: str, user_id: str) -> Offer | None:
+        """The person's offer that was sent as this event."""
+        found = await self._read(offer.c.event_id == event_id, offer.c.user_id == user_id)
+        return found[0] if found else None
+
     async def answered_by(self, event_id: str) -> Offer | None:
         """The offer that this message answered."""
         found = await self._read(offer.c.answer_event_id == event_id)
@@ -180,9 +191,9 @@ class Offers:
             offer_id, OfferState.TO_SEND, sending_since=sa.func.coalesce(offer.c.sending_since, to_milliseconds(now))
         )
 
-    async def sent(self, offer_id: str) -> None:
-        """From now on the offer can be answered."""
-        await self._update(offer_id, OfferState.TO_SEND, state=OfferState.OPEN)
+    async def sent(self, offer_id: str, event_id: str) -> None:
+        """From now on the offer can be answered; ``event_id`` is under which she reads it."""
+        await self._update(offer_id, OfferState.TO_SEND, state=OfferState.OPEN, event_id=event_id)
 
     async def withdraw(self, offer_id: str) -> None:
         """The person can no longer be asked, since the account is locked or gone."""
@@ -204,12 +215,12 @@ class Offers:
             )
             return result.rowcount == 1
 
-    async def answer(self, offer_id: str, chosen: Collection[int], *, event_id: str, answered_at: datetime) -> bool:
-        """Stores what the person decided: the chosen numbers are to be left, all others are kept.
+    async def answer(self, offer_id: str, decision: Decision, *, event_id: str, answered_at: datetime) -> bool:
+        """Stores what the person decided: the chosen chats are to be left, the others that she was asked about kept.
 
         Args:
             offer_id: the open offer.
-            chosen: numbers of its list; empty if everything is kept.
+            decision: in the numbers of its list.
             event_id: the message with the decision.
             answered_at: when the homeserver took that message.
 
@@ -221,15 +232,16 @@ class Offers:
                 offer.update()
                 .where(offer.c.id == offer_id, offer.c.state == OfferState.OPEN)
                 .values(
-                    state=OfferState.ACCEPTED if chosen else OfferState.DECLINED,
+                    state=OfferState.ACCEPTED if decision.chosen else OfferState.DECLINED,
                     answer_event_id=event_id,
                     answered_at=to_milliseconds(answered_at),
                 )
             )
             if result.rowcount != 1:
                 return False
-            decided = sa.case((offer_room.c.ordinal.in_(chosen), RoomState.CHOSEN), else_=RoomState.KEPT)
-            await connection.execute(offer_room.update().where(offer_room.c.offer_id == offer_id).values(state=decided))
+            state = sa.case((offer_room.c.ordinal.in_(decision.chosen), RoomState.CHOSEN), else_=RoomState.KEPT)
+            asked_about = sa.and_(offer_room.c.offer_id == offer_id, offer_room.c.ordinal.in_(decision.decided))
+            await connection.execute(offer_room.update().where(asked_about).values(state=state))
             return True
 
     async def left(self, offer_id: str, left: Collection[str], refused: Mapping[str, str]) -> None:

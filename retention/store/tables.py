@@ -22,10 +22,13 @@ offer = sa.Table(
     sa.Column("invited_at", sa.BigInteger),
     # Only what she writes after this moment can be an answer to the offer.
     sa.Column("sending_since", sa.BigInteger),
+    # Under which event she reads it: an answer may be a reply to it after another list was sent.
+    sa.Column("event_id", sa.Text),
     sa.Column("answer_event_id", sa.Text, unique=True),
     sa.Column("answered_at", sa.BigInteger),
     sa.UniqueConstraint("user_id", "month", name="offer_one_a_month"),
 )
+sa.Index("ix_offer_event_id", offer.c.event_id, unique=True)
 sa.Index(
     "offer_one_live",
     offer.c.user_id,

@@ -1,12 +1,13 @@
 """From the offer to the chats that are left: what she is told, what her answers do, and what nobody else's do."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.matrix import DeviceTrust
+from retention.rules.moments import parse_as_of
 from retention.rules.offering import IdleRoom
 from tests.retention.adapters.service import ERIKA, FIRST, IDLE, JUNE, SECOND, THIRD, Service
 
@@ -259,3 +260,57 @@ async def test_help_needs_no_signed_device(service: Service) -> None:
     await service.offer()
     await service.work()
     assert "Dieses Konto fragt Sie" in await service.says("Hallo?", sender_trust=DeviceTrust.KNOWN)
+
+
+def _reply_to(offer_key: str, body: str) -> dict[str, Any]:
+    return {"msgtype": "m.text", "body": body, "m.relates_to": {"m.in_reply_to": {"event_id": f"${offer_key}"}}}
+
+
+async def _two_lists(service: Service) -> tuple[str, str]:
+    """An older list with SECOND and THIRD as 1 and 2, and the newest with FIRST before them; their keys."""
+    await service.offer(IDLE[1], IDLE[2])
+    await service.work()
+    await service.offer(*IDLE, as_of=JUNE)
+    await service.work()
+    older, newest = [key for key in service.account.sent if key.startswith("offer ")]
+    return older, newest
+
+
+async def test_a_reply_to_an_older_list_is_read_with_its_numbers(service: Service) -> None:
+    older, _ = await _two_lists(service)
+    await service.says("", content=_reply_to(older, "1"))
+    assert service.present() == STAYED | {SECOND: "forgotten"}
+    assert "In der neuesten Liste sind das: 2." in service.account.sent["reply $answer"][1]
+    # What the older list did not name is not decided, and is asked about again.
+    assert await service.offers.make(ERIKA, IDLE[:1], as_of=parse_as_of("2027-07-24"), now=datetime.now(UTC)) == 1
+
+
+async def test_a_message_in_an_older_lists_thread_is_read_with_its_numbers(service: Service) -> None:
+    older, newest = await _two_lists(service)
+    relation = {"rel_type": "m.thread", "event_id": f"${older}", "is_falling_back": True}
+    relation |= {"m.in_reply_to": {"event_id": f"${newest}"}}
+    content = {"msgtype": "m.text", "body": "2", "m.relates_to": relation}
+    await service.says("", content=content, thread_root=f"${older}")
+    assert service.present() == STAYED | {THIRD: "forgotten"}
+
+
+async def test_a_reply_to_the_newest_list_is_read_with_its_numbers(service: Service) -> None:
+    _, newest = await _two_lists(service)
+    await service.says("", content=_reply_to(newest, "1"))
+    assert service.present() == STAYED | {FIRST: "forgotten"}
+
+
+async def test_leaving_all_of_an_older_list_leaves_no_other_chat(service: Service) -> None:
+    older, _ = await _two_lists(service)
+    await service.says("", content=_reply_to(older, "VERLASSEN"))
+    assert service.present() == {FIRST: "join", SECOND: "forgotten", THIRD: "forgotten"}
+
+
+async def test_a_reply_to_a_list_whose_chats_are_no_longer_offered_changes_nothing(service: Service) -> None:
+    await service.offer(IDLE[0])
+    await service.work()
+    [older] = [key for key in service.account.sent if key.startswith("offer ")]
+    await service.offer(IDLE[1], IDLE[2], as_of=JUNE)
+    await service.work()
+    assert "nicht mehr zur Wahl" in await service.says("", content=_reply_to(older, "1"))
+    assert service.present() == STAYED

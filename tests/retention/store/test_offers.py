@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messenger_core.calendar_periods import to_milliseconds
+from retention.rules.decision import Decision
 from retention.rules.moments import parse_as_of
 from retention.rules.offering import IdleRoom, OfferState, RoomState
 from retention.store.offers import Offer, Offers
@@ -21,7 +22,7 @@ async def _open_offer(offers: Offers, *rooms: IdleRoom) -> Offer:
     offer = await offers.live(ERIKA)
     assert offer is not None
     await offers.begin_sending(offer.id, NOW)
-    await offers.sent(offer.id)
+    await offers.sent(offer.id, f"$offer {offer.id}")
     opened = await offers.live(ERIKA)
     assert opened is not None
     return opened
@@ -55,7 +56,9 @@ async def test_further_idle_chats_supersede_an_unanswered_offer(engine: AsyncEng
     live = await offers.live(ERIKA)
     assert live is not None
     assert live.id != first.id
-    assert not await offers.answer(first.id, {1}, event_id="$late", answered_at=NOW)
+    assert not await offers.answer(
+        first.id, Decision(frozenset({1}), frozenset({1, 2})), event_id="$late", answered_at=NOW
+    )
 
 
 async def test_an_offer_is_replaced_before_it_is_sent_but_not_while_it_is_sent(engine: AsyncEngine) -> None:
@@ -71,8 +74,10 @@ async def test_an_offer_is_replaced_before_it_is_sent_but_not_while_it_is_sent(e
 async def test_an_answer_counts_once_and_only_for_an_open_offer(engine: AsyncEngine) -> None:
     offers = Offers(engine)
     offer = await _open_offer(offers, OLD, OLDER)
-    assert await offers.answer(offer.id, {2}, event_id="$yes", answered_at=NOW)
-    assert not await offers.answer(offer.id, {1, 2}, event_id="$again", answered_at=NOW)
+    assert await offers.answer(offer.id, Decision(frozenset({2}), frozenset({1, 2})), event_id="$yes", answered_at=NOW)
+    assert not await offers.answer(
+        offer.id, Decision(frozenset({1, 2}), frozenset({1, 2})), event_id="$again", answered_at=NOW
+    )
     assert await _states(offers, "$yes") == {OLDER.room_id: RoomState.KEPT, OLD.room_id: RoomState.CHOSEN}
     answered = await offers.answered_by("$yes")
     assert answered is not None
@@ -83,7 +88,7 @@ async def test_an_answer_counts_once_and_only_for_an_open_offer(engine: AsyncEng
 async def test_chats_that_are_kept_are_not_offered_next_month(engine: AsyncEngine) -> None:
     offers = Offers(engine)
     offer = await _open_offer(offers, OLD)
-    assert await offers.answer(offer.id, (), event_id="$no", answered_at=NOW)
+    assert await offers.answer(offer.id, Decision(frozenset(), frozenset({1, 2})), event_id="$no", answered_at=NOW)
     assert await offers.live(ERIKA) is None
     assert await offers.make(ERIKA, [OLD], as_of=JUNE, now=NOW) == 0
     assert await offers.make(ERIKA, [IdleRoom(OLD.room_id, 9000)], as_of=JUNE, now=NOW) == 1
@@ -102,7 +107,7 @@ async def test_the_moment_of_sending_does_not_move_when_it_is_repeated(engine: A
 async def test_leaving_and_forgetting_are_noted_room_by_room(engine: AsyncEngine) -> None:
     offers = Offers(engine)
     offer = await _open_offer(offers, OLD, OLDER)
-    await offers.answer(offer.id, {1, 2}, event_id="$yes", answered_at=NOW)
+    await offers.answer(offer.id, Decision(frozenset({1, 2}), frozenset({1, 2})), event_id="$yes", answered_at=NOW)
     await offers.left(offer.id, {OLD.room_id}, {OLDER.room_id: "written-since"})
     assert await _states(offers, "$yes") == {OLD.room_id: RoomState.LEFT, OLDER.room_id: RoomState.REFUSED}
     await offers.forgotten(offer.id, {OLD.room_id}, {})
