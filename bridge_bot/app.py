@@ -36,6 +36,7 @@ from bridge_bot.store.tables import USED_STATEMENT
 from bridge_bot.store.team_rooms import TeamRooms
 from bridge_bot.store.tickets import Tickets
 from messenger_core.catalogue import Catalogue
+from messenger_core.clock import present
 from messenger_core.database import UsedStatements, answers, open_database
 from messenger_core.homeserver_interface import HOMESERVER_TOKEN_PATH
 from messenger_core.http_service import TOKEN_PATH, GuardedRoutes, new_application, serve_until_stopped
@@ -81,7 +82,8 @@ def http_application(settings: BotSettings, engine: AsyncEngine) -> web.Applicat
         key=read_private_key(settings.signing_key_file),
     )
     routes = GuardedRoutes(app, authority, KnownClients(settings), UsedStatements(engine, USED_STATEMENT))
-    RetentionApi(Erasure(engine, MediaLedger(engine))).add_to(routes)
+    erasure = Erasure(engine, MediaLedger(engine))
+    RetentionApi(erasure, minimum_age_years=settings.erasure_minimum_age_years, clock=present).add_to(routes)
     add_metrics(app, engine)
     return app
 

@@ -65,6 +65,7 @@ class BotSettings(Settings):
         public_url: the address under which others reach it; pinned in tokens.
         signing_key_file: the private JWK that signs its own access tokens.
         session: the support account.
+        erasure_minimum_age_years: nothing younger is erased, whatever retention asks for; None for no such limit.
         require_signed_devices: whether agents are heard from cross-signed devices alone.
     """
 
@@ -78,6 +79,7 @@ class BotSettings(Settings):
     teams: list[TeamSettings] = Field(min_length=1)
     topics: list[TopicSettings] = Field(min_length=1)
     require_signed_devices: bool = True
+    erasure_minimum_age_years: int | None = Field(default=5, ge=1, le=30)
 
     @field_validator("teams")
     @classmethod

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import calendar
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -26,6 +26,17 @@ def months_before(moment: datetime, months: int) -> datetime:
     year, month = divmod(count, 12)
     day = min(local.day, calendar.monthrange(year, month + 1)[1])
     return local.replace(year=year, month=month + 1, day=day).astimezone(UTC)
+
+
+_CLOCKS_DIFFER_BY = timedelta(days=1)
+
+
+def is_old_enough(before: datetime, years: int, now: datetime) -> bool:
+    """Whether everything from before a moment is at least so many calendar years old.
+
+    A day is left for clocks that differ and for what a leap year moves.
+    """
+    return before <= months_before(now, 12 * years) + _CLOCKS_DIFFER_BY
 
 
 def start_of_day(day: date) -> datetime:

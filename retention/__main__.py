@@ -1,4 +1,4 @@
-"""The command line: ``python -m retention [run|offers|erasures|proof] --config FILE [--as-of MOMENT]``."""
+"""The command line: ``python -m retention [run|offers|erasures|proof] --config FILE``, and how the jobs run."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import argparse
 import asyncio
 import json
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
+from messenger_core.clock import present
 from messenger_core.log import fault_without_text, log_to_stderr
 from messenger_core.settings import SettingsError, load_settings
 from retention import app
-from retention.rules.moments import parse_as_of
+from retention.rules.moments import check_not_future, parse_as_of
 from retention.settings import RetentionSettings
 
 _DONE, _REMAINS, _UNUSABLE = 0, 1, 2
@@ -39,9 +40,24 @@ def _arguments(arguments: list[str]) -> argparse.Namespace:
         metavar="MOMENT",
         help="do what is due at that moment: a day (00:00 in Germany) or RFC 3339 with its zone; default: now",
     )
+    parser.add_argument("--future", action="store_true", help="let --as-of be later than now (to try things out)")
+    parser.add_argument("--dry-run", action="store_true", help="show what the jobs would do, and do nothing")
+    parser.add_argument(
+        "--accept-count",
+        type=int,
+        metavar="N",
+        help="erase up to N messages and files, also if that is more than the settings take for usual",
+    )
     parsed = parser.parse_args(arguments)
-    if parsed.as_of is not None and parsed.command in {"run", "proof"}:
-        parser.error(f"--as-of: {parsed.command} takes no moment; only the jobs do")
+    of_jobs = {
+        "--as-of": parsed.as_of is not None,
+        "--future": parsed.future,
+        "--dry-run": parsed.dry_run,
+        "--accept-count": parsed.accept_count is not None,
+    }
+    given = [option for option, is_given in of_jobs.items() if is_given]
+    if given and parsed.command in {"run", "proof"}:
+        parser.error(f"{given[0]}: only for the jobs, not for {parsed.command}")
     return parsed
 
 
@@ -50,8 +66,10 @@ def _say(line: str) -> None:
     sys.stderr.flush()
 
 
-def _jobs(settings: RetentionSettings, as_of: datetime, jobs: tuple[app.Job, ...]) -> int:
-    summary = asyncio.run(app.run_jobs(settings, as_of, jobs, _say))
+def _jobs(
+    settings: RetentionSettings, as_of: datetime, jobs: tuple[app.Job, ...], *, dry_run: bool, accept_count: int | None
+) -> int:
+    summary = asyncio.run(app.run_jobs(settings, as_of, jobs, _say, dry_run=dry_run, accept_count=accept_count or 0))
     sys.stdout.write(json.dumps(summary) + "\n")
     if summary["done"]:
         return _DONE
@@ -77,14 +95,18 @@ def _run(parsed: argparse.Namespace, as_of: datetime) -> int:
     if parsed.command == "run":
         asyncio.run(app.run(settings))
         return _DONE
-    return _jobs(settings, as_of, (parsed.command,) if parsed.command else app.BOTH_JOBS)
+    jobs = (parsed.command,) if parsed.command else app.BOTH_JOBS
+    return _jobs(settings, as_of, jobs, dry_run=parsed.dry_run, accept_count=parsed.accept_count)
 
 
 def main(arguments: list[str]) -> int:
     """Runs one command and returns the exit status: 0 done, 1 something remains or failed, 2 cannot be started so."""
     parsed = _arguments(arguments)
     try:
-        as_of = parse_as_of(parsed.as_of) if parsed.as_of else datetime.now(UTC).replace(microsecond=0)
+        now = present().replace(microsecond=0)
+        as_of = parse_as_of(parsed.as_of) if parsed.as_of else now
+        if not parsed.future:
+            check_not_future(as_of, now)
     except ValueError as fault:
         _say(str(fault))
         return _UNUSABLE

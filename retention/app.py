@@ -28,7 +28,7 @@ from retention.adapters.bot import Bot
 from retention.adapters.chat_notices import ChatNoticesWork
 from retention.adapters.conversation import Conversation
 from retention.adapters.desk import Desk
-from retention.adapters.erasures_job import erase_due
+from retention.adapters.erasures_job import Allowance, DueErasure
 from retention.adapters.homeserver import Homeserver
 from retention.adapters.membership_notices import MembershipNotices
 from retention.adapters.offers_job import Progress, make_offers
@@ -74,14 +74,29 @@ def _homeserver_client(settings: RetentionSettings) -> ServiceClient:
 
 
 async def run_jobs(
-    settings: RetentionSettings, as_of: datetime, jobs: tuple[Job, ...], progress: Progress
+    settings: RetentionSettings,
+    as_of: datetime,
+    jobs: tuple[Job, ...],
+    progress: Progress,
+    *,
+    dry_run: bool = False,
+    accept_count: int = 0,
 ) -> dict[str, Any]:
     """Does what is due at ``as_of``.
+
+    Args:
+        settings: of the component.
+        as_of: the moment to look from.
+        jobs: which.
+        progress: takes a line at each step.
+        dry_run: whether nothing is done, and only counted.
+        accept_count: so many messages and files may be erased even if that is unusual.
 
     Returns:
         The summary; ``done`` says whether everything due was done, a job that failed has ``failed`` with the reason.
     """
-    summary: dict[str, Any] = {"as_of": as_of.astimezone(UTC).isoformat()}
+    summary: dict[str, Any] = {"as_of": as_of.astimezone(UTC).isoformat()} | ({"dry_run": True} if dry_run else {})
+    allowance = Allowance(settings.usual_erasure.rule(), accept_count)
     done = True
     async with (
         _database(settings) as engine,
@@ -92,15 +107,16 @@ async def run_jobs(
         for job in jobs:
             try:
                 if job == "offers":
-                    summary[job] = asdict(await make_offers(homeserver, Offers(engine), as_of, progress))
+                    offers = Offers(engine)
+                    write = offers.would_make if dry_run else offers.make
+                    summary[job] = asdict(await make_offers(homeserver, write, as_of, progress))
                 else:
-                    erased = await erase_due(
-                        homeserver,
-                        Bot(bot_client),
-                        Erasures(engine),
-                        before=erase_before(as_of, settings.support_years),
-                        progress=progress,
-                    )
+                    due = DueErasure(homeserver, Bot(bot_client), Erasures(engine), progress)
+                    before = erase_before(as_of, settings.support_years)
+                    if dry_run:
+                        erased = await due.look(before, allowance, as_of=as_of)
+                    else:
+                        erased = await due.erase(before, allowance, as_of=as_of)
                     summary[job] = asdict(erased)
                     done = done and not erased.remains
             except CallFailed as fault:

@@ -172,6 +172,8 @@ class SettingsFiles:
             "public_url": self._at.of("homeserver"),
             "signing_key_file": self._private("homeserver-signing"),
             "insurer_ik": HEK_IK,
+            # The story plays years that are to come.
+            "erasure_minimum_age_years": None,
             "kvnr_lookup_key_file": self._secret("kvnr-lookup-key"),
             "kvnr_encryption_key_file": self._secret("kvnr-encryption-key"),
             "clients": [
@@ -285,6 +287,8 @@ class SettingsFiles:
             "homeserver_machine": self._machine("bot", "homeserver"),
             "clients": [self._client("retention", "erasure:act")],
             "teams": [{**team, "agents": agents} for team in teams],
+            # The story plays years that are to come.
+            "erasure_minimum_age_years": None,
         }
 
     def _retention(self) -> dict[str, object]:

@@ -72,6 +72,7 @@ def open_machine_api(
             events=ErasableEvents(database),
             audit=audit,
             synapse=synapse.history,
+            minimum_age_years=settings.erasure_minimum_age_years,
         ),
     ]
     resource = MachineResource(

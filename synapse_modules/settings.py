@@ -126,6 +126,7 @@ class ModuleSettings(Settings):
     second_insured_by_practice: bool = False
     insured_only_rooms: InsuredOnlySettings = InsuredOnlySettings()
     redaction_max_age_hours: int | None = Field(default=None, ge=1)
+    erasure_minimum_age_years: int | None = Field(default=5, ge=1, le=30)
     search_timeout_ms: int = Field(default=200, ge=50, le=10_000)
 
     @field_validator("insurer_ik")

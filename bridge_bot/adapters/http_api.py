@@ -9,8 +9,9 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
+from bridge_bot.adapters.clock import Clock
 from bridge_bot.store.erasure import Erasure
-from messenger_core.calendar_periods import from_milliseconds
+from messenger_core.calendar_periods import from_milliseconds, is_old_enough
 from messenger_core.http_service import GuardedRoutes
 from messenger_core.problem import Problem, WireModel, parse_body
 from messenger_core.service_auth.token_grant import Caller
@@ -29,8 +30,11 @@ class EraseBody(WireModel):
 class RetentionApi:
     """What is due, its erasure, and what is still held."""
 
-    def __init__(self, erasure: Erasure) -> None:
+    def __init__(self, erasure: Erasure, *, minimum_age_years: int | None, clock: Clock) -> None:
+        """``minimum_age_years``: nothing younger is erased, whoever asks; None for no such limit."""
         self._erasure = erasure
+        self._minimum_age_years = minimum_age_years
+        self._clock = clock
 
     def add_to(self, routes: GuardedRoutes) -> None:
         """Adds the three routes."""
@@ -43,8 +47,11 @@ class RetentionApi:
         return web.json_response({"rooms": [asdict(room) for room in rooms]})
 
     async def _erase(self, request: web.Request, _caller: Caller) -> web.Response:
-        body = parse_body(EraseBody, await request.read())
-        return web.json_response(asdict(await self._erasure.erase(from_milliseconds(body.before))))
+        before = from_milliseconds(parse_body(EraseBody, await request.read()).before)
+        if self._minimum_age_years is not None and not is_old_enough(before, self._minimum_age_years, self._clock()):
+            detail = f"The messenger erases nothing that is younger than {self._minimum_age_years} calendar years."
+            raise Problem(409, "too-young", detail)
+        return web.json_response(asdict(await self._erasure.erase(before)))
 
     async def _held(self, request: web.Request, _caller: Caller) -> web.Response:
         return web.json_response(asdict(await self._erasure.held(_moment(request))))

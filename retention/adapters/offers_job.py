@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Protocol
 
 from retention.adapters.homeserver import Homeserver
 from retention.rules.offering import IdleRoom
-from retention.store.offers import Offers
 
 Progress = Callable[[str], None]
 
@@ -30,8 +30,22 @@ class OffersMade:
     offered_rooms: int
 
 
-async def make_offers(homeserver: Homeserver, offers: Offers, as_of: datetime, progress: Progress) -> OffersMade:
+class WriteOffer(Protocol):
+    """Writes the offer that is due to a person, if one is, and returns the number of its rooms."""
+
+    async def __call__(self, user_id: str, idle: Sequence[IdleRoom], *, as_of: datetime, now: datetime) -> int:
+        """See ``Offers.make``."""
+        ...
+
+
+async def make_offers(homeserver: Homeserver, write: WriteOffer, as_of: datetime, progress: Progress) -> OffersMade:
     """Writes one bundled offer a person; a process that runs with the Matrix session sends them.
+
+    Args:
+        homeserver: is asked for idle care rooms.
+        write: ``Offers.make``, or ``Offers.would_make`` to count alone.
+        as_of: the moment to look from.
+        progress: takes a line at each step.
 
     Raises:
         CallFailed: if the homeserver refuses or does not answer; no offer is written then, since a person's rooms may
@@ -44,7 +58,7 @@ async def make_offers(homeserver: Homeserver, offers: Offers, as_of: datetime, p
         for user_id, room in page:
             idle.setdefault(user_id, []).append(room)
         progress(f"offers: page {pages} of idle care rooms read, {len(page)} rooms")
-    made = [await offers.make(user, rooms, as_of=as_of, now=datetime.now(UTC)) for user, rooms in idle.items()]
+    made = [await write(user, rooms, as_of=as_of, now=datetime.now(UTC)) for user, rooms in idle.items()]
     written = [count for count in made if count]
     progress(f"offers: {len(written)} written for {len(idle)} people with idle care rooms")
     return OffersMade(len(idle), sum(map(len, idle.values())), len(written), sum(written))

@@ -34,6 +34,19 @@ def parse_as_of(text: str) -> datetime:
     return moment.replace(microsecond=0)
 
 
+def check_not_future(as_of: datetime, now: datetime) -> None:
+    """Refuses a moment that has not come: what is erased or left by a slip of the hand never comes back.
+
+    Raises:
+        ValueError: if it has not; the text says what to do.
+    """
+    if as_of > now:
+        raise ValueError(
+            f"--as-of: {as_of.isoformat()} lies in the future, and what is due by then is not due yet; "
+            "check the year, or say --future as well if it is meant"
+        )
+
+
 def erase_before(as_of: datetime, support_years: int) -> datetime:
     """Everything in support that is older than this moment is erased: calendar years, not multiples of 365 days."""
     return months_before(as_of, 12 * support_years)

@@ -102,6 +102,11 @@ class Offers:
             )
             return len(rooms)
 
+    async def would_make(self, user_id: str, idle: Sequence[IdleRoom], *, as_of: datetime, now: datetime) -> int:
+        """The number of rooms of the offer that ``make`` would make."""
+        async with self._engine.connect() as connection:
+            return len(next_offer(idle, await self._past(connection, user_id), offer_month(as_of)))
+
     async def _past(self, connection: AsyncConnection, user_id: str) -> PersonsOffers:
         earlier = await connection.execute(
             sa.select(offer.c.id, offer.c.month, offer.c.state).where(offer.c.user_id == user_id)

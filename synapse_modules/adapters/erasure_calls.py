@@ -10,6 +10,7 @@ from pydantic import Field
 from synapse.module_api import ModuleApi
 
 from messenger_core.account_kinds import AccountKind, RoomKind
+from messenger_core.calendar_periods import from_milliseconds, is_old_enough
 from messenger_core.problem import Problem, WireModel, parse_body
 from synapse_modules.adapters.machine_http import MachineRequest, Route
 from synapse_modules.adapters.present import now_ms
@@ -22,6 +23,8 @@ from synapse_modules.store.erasable_events import ErasableEvents
 from synapse_modules.store.rooms import Rooms
 
 SCOPE = "erasure:act"
+# The last moment that a datetime can hold, with a year to spare for zones.
+_LATEST_MS = 253_370_764_800_000
 MARKER_EVENT = "de.hek.retention"
 _OWN_ROOMS = frozenset({RoomKind.SUPPORT, RoomKind.TEAM, RoomKind.SERVICE})
 _MXC = re.compile(r"mxc://([^/]+)/([A-Za-z0-9_-]{1,255})")
@@ -45,7 +48,10 @@ class ErasureCalls:
         events: ErasableEvents,
         audit: AuditLog,
         synapse: PrivateHistory,
+        minimum_age_years: int | None,
     ) -> None:
+        """``minimum_age_years``: nothing younger is erased, whoever asks; None for no such limit."""
+        self._minimum_age_years = minimum_age_years
         self._api = api
         self._rooms = rooms
         self._register = register
@@ -60,6 +66,7 @@ class ErasureCalls:
     async def erase(self, request: MachineRequest) -> dict[str, Any]:
         """Erases what was received before a moment; may be repeated until nothing remains."""
         wanted = parse_body(_Erasure, request.body)
+        self._check_age(wanted.before)
         room = await self._register.find(wanted.room_id)
         if room is None or room.kind not in _OWN_ROOMS:
             raise Problem(409, "not-erasable", "Only messages of support, team and service rooms are erased.")
@@ -79,6 +86,19 @@ class ErasureCalls:
             AuditEntry("erasure", room.kind.value, request.caller.client_id, room_id=wanted.room_id), at=now_ms()
         )
         return {"remaining_events": len(remaining_events), "remaining_media": len(remaining_media)}
+
+    def _check_age(self, before: int) -> None:
+        """Refuses what is too young.
+
+        Raises:
+            Problem: 409 then.
+        """
+        years = self._minimum_age_years
+        if years is None:
+            return
+        if before > _LATEST_MS or not is_old_enough(from_milliseconds(before), years, from_milliseconds(now_ms())):
+            detail = f"The homeserver erases nothing that is younger than {years} calendar years."
+            raise Problem(409, "too-young", detail)
 
     async def _erasable_media(self, media: Sequence[str], room: Room) -> list[str]:
         """The files that are ours to delete.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bridge_bot.app import http_application
 from bridge_bot.settings import BotSettings
+from messenger_core.calendar_periods import months_before, to_milliseconds
 from messenger_core.database import open_database
 from messenger_core.service_auth.client import CallFailed, ServiceClient
 from messenger_core.service_auth.keys import generate_private_key, public_jwks, write_private_key
@@ -29,13 +31,20 @@ class Api:
 
 
 @pytest.fixture
-async def api(tmp_path: Path) -> AsyncIterator[Api]:
+def minimum_age_years() -> int | None:
+    """What is erased here is young."""
+    return None
+
+
+@pytest.fixture
+async def api(tmp_path: Path, minimum_age_years: int | None) -> AsyncIterator[Api]:
     values, key, port = settings_in(tmp_path), generate_private_key(), reserve_port()
     write_private_key(generate_private_key(), tmp_path / "signing.jwk")
     (tmp_path / "retention.jwks").write_text(json.dumps(public_jwks(key)), encoding="utf-8")
     address = f"http://127.0.0.1:{port}"
     values |= {
         "public_url": address,
+        "erasure_minimum_age_years": minimum_age_years,
         "signing_key_file": str(tmp_path / "signing.jwk"),
         "clients": [
             {"client_id": "retention", "jwks_file": str(tmp_path / "retention.jwks"), "scopes": ["erasure:act"]}
@@ -113,3 +122,17 @@ async def test_health_is_503_while_the_database_does_not_answer(api: Api, monkey
     monkeypatch.setattr(AsyncEngine, "connect", away)
     async with ClientSession() as http, http.get(f"{api.address}/health") as answer:
         assert answer.status == 503
+
+
+@pytest.mark.parametrize("minimum_age_years", [5])
+async def test_nothing_younger_than_the_operators_minimum_age_is_erased_whatever_retention_says(api: Api) -> None:
+    await api.scene.ticket()
+    now, hour_ms = datetime.now(UTC), 3_600_000
+    oldest = to_milliseconds(months_before(now, 60))
+    for before in (oldest + 25 * hour_ms, to_milliseconds(now), to_milliseconds(now) + 365 * 24 * hour_ms):
+        status, problem = await call(api, "POST", "/v1/retention/erase", body={"before": before})
+        assert (status, problem["type"]) == (409, "urn:hek-messenger:problem:too-young")
+    held = await call(api, "GET", "/v1/retention/held", query={"before": "2030-01-01T00:00:00Z"})
+    assert held[1]["tickets"] == 1
+    status, erased = await call(api, "POST", "/v1/retention/erase", body={"before": oldest})
+    assert (status, erased["messages"]) == (200, 0)

@@ -70,8 +70,34 @@ def test_a_moment_without_sense_is_status_two(tmp_path: Path, capsys: pytest.Cap
     assert "--as-of: 'next year' is not allowed" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("command", [[], ["erasures"], ["offers"]])
+def test_a_moment_in_the_future_needs_an_explicit_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: list[str]
+) -> None:
+    settings = str(write_settings(tmp_path, NOBODY, NOBODY))
+    assert main([*command, "--as-of", "2999-01-01", "--config", settings]) == 2
+    output = capsys.readouterr()
+    assert output.out == ""
+    [line] = output.err.splitlines()
+    assert "lies in the future" in line
+    assert "--future" in line
+    # With it the jobs begin, and fail here because nobody answers.
+    assert main([*command, "--as-of", "2999-01-01", "--future", "--config", settings]) == 1
+    assert '"failed"' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("option", [["--future"], ["--dry-run"], ["--accept-count", "3"], ["--as-of", "2020-01-01"]])
+@pytest.mark.parametrize("command", ["run", "proof"])
+def test_options_of_the_jobs_are_refused_elsewhere(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str, option: list[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main([command, *option, "--config", str(tmp_path)])
+    assert option[0] in capsys.readouterr().err
+
+
 def test_jobs_without_answer_say_so_in_json_and_status_one(tmp_path: Path) -> None:
-    result = _command("--as-of", "2027-05-24", "--config", str(write_settings(tmp_path, NOBODY, NOBODY)))
+    result = _command("--as-of", "2027-05-24", "--future", "--config", str(write_settings(tmp_path, NOBODY, NOBODY)))
     assert result.returncode == 1
     summary = json.loads(result.stdout)
     assert summary["done"] is False

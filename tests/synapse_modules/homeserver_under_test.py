@@ -357,6 +357,8 @@ def module_settings(folder: Path, base: str, directory_url: str, keys: dict[str,
         "kvnr_lookup_key_file": _secret(folder / "lookup.key", base64.b64encode(os.urandom(32))),
         "kvnr_encryption_key_file": _secret(folder / "encryption.key", os.urandom(32)),
         "search_timeout_ms": 5000,
+        # What tests erase is seconds old.
+        "erasure_minimum_age_years": None,
         "directory": settings["directory"]
         | {
             "url": directory_url,

@@ -78,7 +78,7 @@ def test_commands_without_a_sandbox_say_so(tmp_path: Path) -> None:
         ("bot", ["bridge_bot", "run"], "public_url"),
         ("bot", ["bridge_bot", "report"], "public_url"),
         ("retention", ["retention", "run"], "support_years"),
-        ("retention", ["retention", "--as-of", "2030-01-01"], "support_years"),
+        ("retention", ["retention", "--future", "--as-of", "2030-01-01"], "support_years"),
     ],
 )
 def test_a_bad_setting_ends_a_component_with_one_clear_line(

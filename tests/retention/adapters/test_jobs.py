@@ -11,7 +11,7 @@ from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.settings import load_settings
 from retention.app import BOTH_JOBS, check_proof, run_jobs
 from retention.rules.moments import erase_before, parse_as_of
-from retention.settings import RetentionSettings
+from retention.settings import RetentionSettings, UsualErasureSettings
 from retention.store.offers import Offers
 from tests.retention.stand_ins import BotStandIn, HomeserverStandIn, serving, write_settings
 
@@ -30,9 +30,13 @@ class World:
         self.settings = settings
         self.lines: list[str] = []
 
-    async def run(self, as_of: str | None = None) -> dict[str, Any]:
+    async def run(self, as_of: str | None = None, **options: Any) -> dict[str, Any]:
         moment = parse_as_of(as_of) if as_of else AS_OF
-        return await run_jobs(self.settings, moment, BOTH_JOBS, self.lines.append)
+        return await run_jobs(self.settings, moment, BOTH_JOBS, self.lines.append, **options)
+
+    def take_for_usual(self, **limits: Any) -> None:
+        """Sets what a run may erase without being asked about."""
+        self.settings = self.settings.model_copy(update={"usual_erasure": UsualErasureSettings(**limits)})
 
 
 @pytest.fixture
@@ -150,3 +154,56 @@ async def test_a_component_that_is_down_is_named_and_the_other_job_still_runs(wo
     summary = await world.run()
     assert "503" in summary["offers"]["failed"]
     assert summary["erasures"]["rooms"] == 2
+
+
+def everything(world: World) -> tuple[object, ...]:
+    """What is there to be lost."""
+    return dict(world.homeserver.events), set(world.homeserver.media), list(world.bot.messages), list(world.bot.media)
+
+
+@pytest.mark.parametrize("limits", [{"most": 4}, {"share_from": 5, "most_share": 0.7}])
+async def test_an_unusual_erasure_stops_and_asks(world: World, limits: dict[str, Any]) -> None:
+    # Due are 3 messages and 2 files of the 7 that are held.
+    before = everything(world)
+    world.take_for_usual(**limits)
+    summary = await world.run()
+    assert summary["done"] is False
+    assert "--accept-count 5" in summary["erasures"]["remains"][0]
+    assert everything(world) == before
+    assert (await world.run(accept_count=4))["done"] is False
+    assert everything(world) == before
+    assert (await world.run(accept_count=5))["done"] is True
+    assert world.bot.messages == [(ROOM, YOUNG)]
+
+
+@pytest.mark.parametrize(
+    "limits", [{"most": 5}, {"share_from": 6, "most_share": 0.1}, {"share_from": 1, "most_share": 0.72}]
+)
+async def test_a_usual_erasure_is_not_asked_about(world: World, limits: dict[str, Any]) -> None:
+    world.take_for_usual(**limits)
+    assert (await world.run())["done"] is True
+
+
+async def test_an_erasure_that_was_begun_is_finished_and_what_came_due_since_is_asked_about(world: World) -> None:
+    world.homeserver.undeletable = {ROOM}
+    await world.run()
+    world.homeserver.undeletable = set()
+    world.take_for_usual(most=1)
+    assert (await world.run("2031-11-27"))["done"] is True
+    assert world.bot.messages == [(ROOM, YOUNG)]
+    assert "--accept-count 2" in (await world.run("2031-11-27"))["erasures"]["remains"][0]
+    assert world.bot.messages == [(ROOM, YOUNG)]
+
+
+async def test_a_dry_run_counts_and_does_nothing(world: World, engine: AsyncEngine) -> None:
+    before = everything(world)
+    world.take_for_usual(most=1)
+    summary = await world.run(dry_run=True)
+    assert summary["dry_run"] is True
+    assert summary["offers"] == {"people": 2, "idle_rooms": 3, "offers": 2, "offered_rooms": 3}
+    counts = {"rooms": 2, "erased_rooms": 0, "messages": 3, "media": 2, "remains": ()}
+    assert summary["erasures"] == {"before": to_milliseconds(erase_before(AS_OF, 5))} | counts
+    assert any("--accept-count 5" in line for line in world.lines)
+    assert everything(world) == before
+    assert await Offers(engine).unfinished() == []
+    assert (await check_proof(world.settings))[1].rows == 0
