@@ -62,12 +62,22 @@ class EncryptedClient:
         )
         self._nio.restore_login(signed_in.user_id, signed_in.device_id, signed_in.access_token)
         self._news = asyncio.Condition()
+        self._fault: Exception | None = None
         self._undecrypted: list[tuple[str, Any]] = []
 
     # -- what the client sees -----------------------------------------------------------------------------------------
 
     async def sync_forever(self) -> None:
-        """Syncs until it is cancelled or the homeserver no longer lets the device in."""
+        """Syncs until it is cancelled or the homeserver no longer lets the device in; a fault reaches whoever waits."""
+        try:
+            await self._sync_on()
+        except Exception as fault:
+            async with self._news:
+                self._fault = fault
+                self._news.notify_all()
+            raise
+
+    async def _sync_on(self) -> None:
         since = None
         if self._nio.should_upload_keys:
             await self._nio.keys_upload()
@@ -147,6 +157,8 @@ class EncryptedClient:
         try:
             async with asyncio.timeout(_WAIT_S), self._news:
                 while (found := find()) is None:
+                    if self._fault is not None:
+                        raise self._fault
                     await self._news.wait()
                 return found
         except TimeoutError:
