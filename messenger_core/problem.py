@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 CONTENT_TYPE = "application/problem+json"
+MOST_MEMBERS = 20_000
+"""Of a JSON body, over all its levels; counted by its commas, so that nothing is built of a body with more."""
+MOST_ERRORS = 20
+"""Of a faulty body, that are told."""
 _TYPE_PREFIX = "urn:hek-messenger:problem:"
+_LONGEST_FIELD = 200
+_LONGEST_DETAIL = 500
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -19,14 +26,23 @@ class Problem(Exception):  # noqa: N818 - RFC 9457 calls it a problem
         slug: the kind of problem, e.g. ``invalid-body``; becomes ``urn:hek-messenger:problem:invalid-body``.
         detail: what happened and what to do; never a value that identifies a person.
         errors: one ``{"field": …, "detail": …}`` a faulty field.
+        headers: what the answer's headers say of it, e.g. ``Retry-After``.
     """
 
-    def __init__(self, status: int, slug: str, detail: str, errors: list[dict[str, str]] | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        slug: str,
+        detail: str,
+        errors: list[dict[str, str]] | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(detail)
         self.status = status
         self.slug = slug
         self.detail = detail
         self.errors = errors or []
+        self.headers = headers or {}
 
     def body(self) -> dict[str, Any]:
         """The JSON body of the answer."""
@@ -57,10 +73,23 @@ def faulty_body(faults: ValidationError) -> Problem:
     elif all(kind.startswith("date") for kind in kinds):
         slug, detail = "invalid-date", "A day or moment in the request's body is not possible; see errors."
     errors = [
-        {"field": ".".join(str(step) for step in fault["loc"]), "detail": fault["msg"].removeprefix("Value error, ")}
-        for fault in found
+        {
+            "field": ".".join(str(step) for step in fault["loc"])[:_LONGEST_FIELD],
+            "detail": fault["msg"].removeprefix("Value error, ")[:_LONGEST_DETAIL],
+        }
+        for fault in found[:MOST_ERRORS]
     ]
     return Problem(400, slug, detail, errors)
+
+
+def check_members(body: bytes) -> None:
+    """Refuses a JSON body of which too much would have to be built, before anything is.
+
+    Raises:
+        Problem: 400 ``too-many-members``.
+    """
+    if body.count(b",") + body.count(b"[") + body.count(b"{") > MOST_MEMBERS:
+        raise Problem(400, "too-many-members", f"The body has more than {MOST_MEMBERS} members; send fewer at once.")
 
 
 def parse_body(model: type[_Model], body: bytes) -> _Model:
@@ -68,8 +97,9 @@ def parse_body(model: type[_Model], body: bytes) -> _Model:
 
     Raises:
         Problem: 400 ``malformed-json``, ``unknown-field``, ``invalid-date`` or ``invalid-body``, with one entry a
-            faulty field.
+            faulty field, at most ``MOST_ERRORS``; ``too-many-members`` beyond ``MOST_MEMBERS``.
     """
+    check_members(body)
     try:
         return model.model_validate_json(body)
     except ValidationError as faults:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
-from ipaddress import ip_address
+from ipaddress import IPv4Network, IPv6Network, ip_address
 from pathlib import Path
 from typing import Annotated, TypeVar, get_args
 from urllib.parse import urlsplit
@@ -13,6 +13,8 @@ from urllib.parse import urlsplit
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.fields import FieldInfo
+
+from messenger_core.client_address import LOOPBACK
 
 _SHOWN_VALUE_LENGTH = 80
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -90,10 +92,15 @@ UserId = Annotated[str, AfterValidator(_user_id)]
 
 
 class ListenAddress(Settings):
-    """Where a component's HTTP server listens."""
+    """Where a component's HTTP server listens, and whose word on the address of a client counts there.
+
+    Attributes:
+        trusted_proxies: addresses or networks; for these alone ``X-Forwarded-For`` is read.
+    """
 
     host: Annotated[str, AfterValidator(_listen_host)] = "127.0.0.1"
     port: int = Field(ge=1, le=65535)
+    trusted_proxies: tuple[IPv4Network | IPv6Network, ...] = LOOPBACK
 
 
 _Model = TypeVar("_Model", bound=BaseModel)

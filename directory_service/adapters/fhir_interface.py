@@ -37,7 +37,7 @@ from directory_service.rules.fhir.values import FaultyParameter
 from directory_service.rules.meanings import Meanings
 from directory_service.rules.specialties import SpecialtyTable
 from messenger_core.catalogue import Catalogue
-from messenger_core.http_service import Handler
+from messenger_core.http_limits import Handler
 
 _FORM = "application/x-www-form-urlencoded"
 _AT_ONCE = 20

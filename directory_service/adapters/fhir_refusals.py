@@ -13,7 +13,8 @@ from aiohttp import hdrs, web
 from directory_service.rules.fhir.capability import JSON_TYPES, MEDIA_TYPE
 from directory_service.rules.fhir.resources_shared import Resource
 from messenger_core import problem
-from messenger_core.http_service import Handler, problem_response
+from messenger_core.http_limits import Handler
+from messenger_core.http_service import problem_response
 from messenger_core.problem import Problem
 
 # Kinds of resources begin with a capital letter; what the owner calls otherwise is no FHIR.

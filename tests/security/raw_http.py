@@ -141,6 +141,13 @@ class HalfRequests:
             opened += 1
         return opened
 
+    async def send(self, more: bytes) -> None:
+        """Sends more on each connection."""
+        for _, writer in self._connections:
+            with suppress(ConnectionError):
+                writer.write(more)
+                await writer.drain()
+
     async def count_open(self) -> int:
         """How many of them the server still keeps."""
         still = 0
