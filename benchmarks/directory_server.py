@@ -14,10 +14,12 @@ import random
 import resource
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import cast
 
 from aiohttp import web
 
@@ -27,6 +29,7 @@ from benchmarks.directory_queries import COUNT, Known, has_umlaut, spelled_out, 
 from benchmarks.directory_writes import obey, stored
 from benchmarks.made_up_practices import practices
 from directory_service.adapters.account_locks import AccountLocks
+from directory_service.adapters.account_standings import AccountStandings, PracticeRights
 from directory_service.adapters.fhir_interface import fhir_search
 from directory_service.adapters.fhir_refusals import outcomes
 from directory_service.adapters.patient_search_api import PatientSearchApi
@@ -39,6 +42,7 @@ from directory_service.rules.index.entry import Indexer
 from directory_service.rules.index.practice_index import PracticeIndex
 from directory_service.rules.index.query import SearchQuery
 from directory_service.rules.medical_words import MedicalWords
+from directory_service.store.practices import PracticeStore
 from messenger_core.catalogue import Catalogue
 from messenger_core.http_service import new_application, new_runner
 from messenger_core.service_auth.client import ServiceClient
@@ -113,6 +117,10 @@ class _NobodyIsLocked(AccountLocks):
         return True
 
 
+async def _no_sessions(_user_ids: Sequence[str]) -> None:
+    """Nobody is signed in."""
+
+
 async def serve(count: int) -> None:
     """Builds, tells, and serves until its input ends."""
     known = list(practices(count))
@@ -130,7 +138,9 @@ async def serve(count: int) -> None:
         index=held.index,
         specialties=read_specialties(),
         tokens=tokens,
-        locks=_NobodyIsLocked(homeserver),
+        standings=AccountStandings(
+            _NobodyIsLocked(homeserver, end_sessions=_no_sessions), PracticeRights(), cast("PracticeStore", None)
+        ),
         texts=Catalogue.of("directory_service"),
     )
     PatientSearchApi(search).add_to(app)

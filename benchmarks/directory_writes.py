@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 # It is run as a file, so Python looks for modules beside it; what it measures lies one folder up.
@@ -23,6 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.directory_queries import Known
 from benchmarks.made_up_practices import practices
+from directory_service.adapters.account_standings import PracticeRights
 from directory_service.adapters.listing_feed import FollowedWatches, ListingFeed
 from directory_service.adapters.specialty_file import read_specialties
 from directory_service.rules.fhir.held import Held
@@ -32,6 +34,7 @@ from directory_service.store.practice_rows import as_row
 from directory_service.store.practices import PracticeStore
 from directory_service.store.reachable_set import ReachableSet
 from directory_service.store.tables import directory_version, practice
+from messenger_core.background import BackgroundTasks
 from messenger_core.database import make_engine, open_database
 
 STORED = 5_000
@@ -102,9 +105,10 @@ async def stored(held: Held, known: Known, database: str) -> AsyncIterator[Write
             await connection.execute(directory_version.update().values(practices=newest))
         changes = ChangeFeed(engine)
         watches = FollowedWatches(practices=changes.version, reachable=ReachableSet(engine).version)
-        watches.feed = feed = ListingFeed(changes, held, ProfileRules(read_specialties()))
+        watches.feed = feed = ListingFeed(changes, held, PracticeRights(), ProfileRules(read_specialties()))
         await feed.catch_up()
-        async with feed.following(watches):
+        async with BackgroundTasks() as tasks:
+            tasks.start("following", partial(feed.follow, watches))
             yield Writer(PracticeStore(engine), some, watches.tell)
     finally:
         await engine.dispose()

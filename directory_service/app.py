@@ -7,15 +7,19 @@ import gc
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 from aiohttp import web
+from joserfc.jwk import ECKey
 from sqlalchemy import event
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from directory_service.adapters.account_locks import AccountLocks
+from directory_service.adapters.account_standings import AccountStandings, PracticeRights
 from directory_service.adapters.client_registry import DirectoryClients
 from directory_service.adapters.fhir_interface import fhir_search, fhir_wording
 from directory_service.adapters.fhir_refusals import outcomes
@@ -25,6 +29,7 @@ from directory_service.adapters.listing_feed import FollowedWatches, ListingFeed
 from directory_service.adapters.openid_userinfo import OpenIdUserinfo
 from directory_service.adapters.owner_api import OwnerApi
 from directory_service.adapters.owner_fhir_api import OwnerFhirApi
+from directory_service.adapters.owner_routes import OwnerRoutes
 from directory_service.adapters.pages.frame import Frame
 from directory_service.adapters.pages.homeserver_sign_in import HomeserverSignIn
 from directory_service.adapters.pages.patient_sign_in import PatientSignIn
@@ -59,11 +64,14 @@ from directory_service.store.changes import ChangeFeed, VersionUnknown
 from directory_service.store.entry_import import EntryImport
 from directory_service.store.import_runs import ImportRuns
 from directory_service.store.national_directory import NationalDirectory
+from directory_service.store.page_sessions import PageSessions
 from directory_service.store.practices import PracticeStore
 from directory_service.store.reachable_set import ReachableSet
 from directory_service.store.sign_in_codes import SignInCodes
 from directory_service.store.tables import used_statement
+from messenger_core.background import BackgroundTasks, OnFault
 from messenger_core.catalogue import Catalogue
+from messenger_core.clock import present
 from messenger_core.database import UsedStatements, answers, open_database
 from messenger_core.http_service import TOKEN_PATH, GuardedRoutes, new_application, serve_until_stopped
 from messenger_core.service_auth.client import ServiceClient
@@ -74,6 +82,7 @@ from messenger_core.settings import SettingsError
 logger = logging.getLogger(__name__)
 
 _PACKAGE = "directory_service"
+_FORGET_EVERY_S = 600.0
 _LOST = web.AppKey("lost", asyncio.Event)
 """Set when the database has another history than the practices in memory (``ListingFeed.lost``)."""
 
@@ -105,11 +114,11 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
             if not settings.opt_out_model:
                 await _end_opt_out(engine, settings)
             practices, profiles = PracticeStore(engine), ProfileRules(specialties)
-            accounts = PracticeAccounts(homeserver)
-            changes, reachable = ChangeFeed(engine), ReachableSet(engine)
+            accounts, changes, reachable = PracticeAccounts(homeserver), ChangeFeed(engine), ReachableSet(engine)
             watches = FollowedWatches(practices=changes.version, reachable=reachable.version)
             feed = ReachabilityFeed(reachable, watches.reachable)
-            app = new_application(lambda: answers(engine))
+            tasks = BackgroundTasks()
+            app = new_application(lambda: _works(engine, tasks))
             app.middlewares.insert(0, outcomes)
             routes = GuardedRoutes(
                 app,
@@ -131,65 +140,115 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
                 watches=watches,
                 insured_servers=settings.server_names,
             )
-            OwnerApi(owner).add_to(routes)
-            OwnerFhirApi(
-                owner,
-                rules=OwnRules(profiles, _absence_words(texts), settings.server_names),
-                wording=fhir_wording(specialties, texts),
-                chains=Chains(ParameterTable(specialties)),
-                texts=texts,
-                base=settings.public_url,
-            ).add_to(routes)
-            held, codes = _held(specialties), SignInCodes(engine)
-            HomeserverApi(feed=feed, held=held, specialties=specialties, issuer=settings.public_url, key=key).add_to(
-                routes
+            _add_owner_interfaces(OwnerRoutes(routes, practices), owner, profiles, texts, settings)
+            held, codes, rights = _held(specialties), SignInCodes(engine), PracticeRights()
+            stored_sessions = PageSessions(engine, timedelta(minutes=settings.pages.idle_minutes))
+            homeservers_api = HomeserverApi(
+                feed=feed, held=held, specialties=specialties, issuer=settings.public_url, key=key
             )
-            tokens, locks = SearchTokens(settings.public_url, key), AccountLocks(homeserver)
-            PatientSignInApi(practices=practices, userinfo=userinfo, locks=locks, tokens=tokens, texts=texts).add_to(
-                app
-            )
-            SignInCodeApi(practices, codes).add_to(routes)
-            watches.feed = listing_feed = ListingFeed(changes, held, profiles)
+            homeservers_api.add_to(routes)
+            tokens = SearchTokens(settings.public_url, key)
+            locks = AccountLocks(homeserver, end_sessions=stored_sessions.end_of)
+            standings = AccountStandings(locks, rights, practices)
+            PatientSignInApi(userinfo=userinfo, standings=standings, tokens=tokens, texts=texts).add_to(app)
+            SignInCodeApi(standings, codes).add_to(routes)
+            watches.feed = listing_feed = ListingFeed(changes, held, rights, profiles)
             app[_LOST] = listing_feed.lost
             fhir = fhir_search(
                 listing=held.listing,
                 index=held.index,
                 specialties=specialties,
                 tokens=tokens,
-                locks=locks,
+                standings=standings,
                 texts=texts,
             )
             PatientSearchApi(fhir).add_to(app)
             PracticeSearchApi(fhir).add_to(app)
-            frame, sessions = Frame(texts), Sessions(settings.public_url, key)
-            frame.add_to(app)
-            sign_in = PatientSignIn(
-                frame=frame,
-                sessions=sessions,
-                homeserver=HomeserverSignIn(settings.homeserver.url, settings.pages.sign_in_provider, userinfo),
-                practices=practices,
-                locks=locks,
-                directory=settings.public_url,
-            )
-            sign_in.add_to(app)
-            SearchPage(
-                frame=frame, sign_in=sign_in, held=held, specialties=specialties, postcodes=read_postcodes()
-            ).add_to(app)
-            practice_sign_in = PracticeSignIn(
-                frame=frame, sessions=sessions, practices=practices, codes=codes, locks=locks
-            )
-            practice_sign_in.add_to(app)
-            PracticePage(frame=frame, sign_in=practice_sign_in, owner=owner, specialties=specialties).add_to(app)
-
-            async def own_keys(_request: web.Request) -> web.Response:
-                return web.json_response(public_jwks(key))
-
-            app.router.add_get("/.well-known/jwks.json", own_keys)
+            pages = _Pages(Frame(texts), Sessions(stored_sessions, present), standings, specialties)
+            pages.frame.add_to(app)
+            homeserver_sign_in = HomeserverSignIn(settings.homeserver.url, settings.pages.sign_in_provider, userinfo)
+            _add_search_page(app, pages, homeserver_sign_in, held, settings.public_url)
+            _add_practice_page(app, pages, codes, owner)
+            _add_keys(app, key)
             await _load(listing_feed, practices)
-            async with locks.following(), listing_feed.following(watches), fhir.preparing():
+            async with tasks, fhir.preparing():
+                _start(tasks, locks, listing_feed, watches, stored_sessions)
                 yield app
     finally:
         await engine.dispose()
+
+
+def _add_owner_interfaces(
+    routes: OwnerRoutes, owner: PracticeOwner, profiles: ProfileRules, texts: Catalogue, settings: DirectorySettings
+) -> None:
+    OwnerApi(owner).add_to(routes)
+    OwnerFhirApi(
+        owner,
+        rules=OwnRules(profiles, _absence_words(texts), settings.server_names),
+        wording=fhir_wording(profiles.specialties, texts),
+        chains=Chains(ParameterTable(profiles.specialties)),
+        texts=texts,
+        base=settings.public_url,
+    ).add_to(routes)
+
+
+def _add_keys(app: web.Application, key: ECKey) -> None:
+    async def own_keys(_request: web.Request) -> web.Response:
+        return web.json_response(public_jwks(key))
+
+    app.router.add_get("/.well-known/jwks.json", own_keys)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pages:
+    """What both pages have in common."""
+
+    frame: Frame
+    sessions: Sessions
+    standings: AccountStandings
+    specialties: SpecialtyTable
+
+
+def _add_search_page(
+    app: web.Application, pages: _Pages, homeserver: HomeserverSignIn, held: Held, directory: str
+) -> None:
+    sign_in = PatientSignIn(
+        frame=pages.frame,
+        sessions=pages.sessions,
+        homeserver=homeserver,
+        standings=pages.standings,
+        directory=directory,
+    )
+    sign_in.add_to(app)
+    SearchPage(
+        frame=pages.frame, sign_in=sign_in, held=held, specialties=pages.specialties, postcodes=read_postcodes()
+    ).add_to(app)
+
+
+def _add_practice_page(app: web.Application, pages: _Pages, codes: SignInCodes, owner: PracticeOwner) -> None:
+    sign_in = PracticeSignIn(frame=pages.frame, sessions=pages.sessions, standings=pages.standings, codes=codes)
+    sign_in.add_to(app)
+    PracticePage(frame=pages.frame, sign_in=sign_in, owner=owner, specialties=pages.specialties).add_to(app)
+
+
+async def _works(engine: AsyncEngine, tasks: BackgroundTasks) -> bool:
+    """Whether the directory can answer, and follows what it has to follow."""
+    return not tasks.down and await answers(engine)
+
+
+def _start(
+    tasks: BackgroundTasks, locks: AccountLocks, feed: ListingFeed, watches: FollowedWatches, sessions: PageSessions
+) -> None:
+    """Starts what goes on beside the requests; begun anew, each goes on where it was, and /health is 503 until then."""
+    tasks.start("following of locks", locks.follow, on_fault=OnFault.RESTART)
+    tasks.start("following of practices", partial(feed.follow, watches), on_fault=OnFault.RESTART)
+    tasks.start("forgetting of sessions", partial(_forget_sessions, sessions), on_fault=OnFault.RESTART)
+
+
+async def _forget_sessions(sessions: PageSessions) -> None:
+    while True:
+        await sessions.forget_ended(present())
+        await asyncio.sleep(_FORGET_EVERY_S)
 
 
 async def _load(feed: ListingFeed, practices: PracticeStore) -> None:

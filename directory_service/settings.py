@@ -42,6 +42,7 @@ class PagesSettings(Settings):
     """The pages for people in a browser."""
 
     sign_in_provider: str = Field(min_length=1, max_length=255, pattern=r"^[A-Za-z0-9._~-]+$")
+    idle_minutes: int = Field(default=60, ge=5, le=480)
 
 
 def _distinct_clients(clients: list[ClientSettings]) -> list[ClientSettings]:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable, Sequence
 
 from pydantic import BaseModel, ValidationError
 
@@ -30,6 +29,9 @@ _PATH = f"{CALLS_PREFIX}/changes"
 _HOUSE = frozenset({AccountKind.AGENT.value, AccountKind.SERVICE.value, AccountKind.ADMIN.value})
 
 
+_LOCKING = frozenset({"locked", "deactivated"})
+
+
 class _Change(BaseModel):
     user_id: str
     kind: str
@@ -44,9 +46,16 @@ class _Changes(BaseModel):
 class AccountLocks:
     """Follows the homeserver's changes of accounts from their beginning."""
 
-    def __init__(self, homeserver: ServiceClient, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
-        """Takes the homeserver, and what makes a pause."""
+    def __init__(
+        self,
+        homeserver: ServiceClient,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        *,
+        end_sessions: Callable[[Sequence[str]], Awaitable[None]],
+    ) -> None:
+        """Takes the homeserver, what makes a pause, and what ends the sessions of accounts that are locked."""
         self._homeserver = homeserver
+        self._end_sessions = end_sessions
         self._sleep = sleep
         self._locked: set[str] = set()
         self._house: set[str] = set()
@@ -66,18 +75,8 @@ class AccountLocks:
         """Whether an account is the insurer's own, as far as is known; neither a patient nor a practice."""
         return user_id in self._house
 
-    @asynccontextmanager
-    async def following(self) -> AsyncIterator[None]:
-        """Follows as long as the context is open."""
-        task = asyncio.create_task(self._follow())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    async def _follow(self) -> None:
+    async def follow(self) -> None:
+        """Follows until it is cancelled. A task that begins it anew goes on where it was."""
         failures = 0
         while True:
             try:
@@ -103,10 +102,13 @@ class AccountLocks:
             found = _Changes.model_validate(body)
         except ValidationError:
             raise CallFailed("changes (the answer is not as described)", 200) from None
+        locked = {change.user_id for change in found.changes if change.what in _LOCKING}
+        # Before the position moves: what fails here is done at the next try.
+        await self._end_sessions(sorted(locked))
         for change in found.changes:
             if change.kind in _HOUSE:
                 self._house.add(change.user_id)
-            if change.what in {"locked", "deactivated"}:
+            if change.what in _LOCKING:
                 self._locked.add(change.user_id)
             elif change.what in {"undone", "account-made"}:
                 self._locked.discard(change.user_id)

@@ -24,5 +24,8 @@ class DirectoryClients:
             return self._homeservers[client_id]
         if not client_id.isprintable():
             return None
-        jwks = await self._practices.keys(client_id)
-        return Client(client_id, parse_jwks(jwks), frozenset({PRACTICE_SCOPE})) if jwks else None
+        known = await self._practices.find_with_keys(client_id)
+        if known is None:
+            return None
+        practice, jwks = known
+        return Client(client_id, parse_jwks(jwks), frozenset({PRACTICE_SCOPE}), practice.epoch)

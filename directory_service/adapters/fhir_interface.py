@@ -17,7 +17,7 @@ from urllib.parse import parse_qsl
 import orjson
 from aiohttp import hdrs, web
 
-from directory_service.adapters.account_locks import AccountLocks
+from directory_service.adapters.account_standings import AccountStandings
 from directory_service.adapters.huge_pages import use_huge_pages
 from directory_service.adapters.search_tokens import PATHS, Audience, SearchTokenRefused, SearchTokens
 from directory_service.rules.fhir.asked import Asked
@@ -36,6 +36,7 @@ from directory_service.rules.fhir.resources_shared import Wording
 from directory_service.rules.fhir.values import FaultyParameter
 from directory_service.rules.meanings import Meanings
 from directory_service.rules.specialties import SpecialtyTable
+from directory_service.rules.standing import Standing
 from messenger_core.catalogue import Catalogue
 from messenger_core.http_limits import Handler
 
@@ -43,6 +44,15 @@ _FORM = "application/x-www-form-urlencoded"
 _AT_ONCE = 20
 _RETRY_AFTER_S = "10"
 _HEADERS = {hdrs.CONTENT_TYPE: f"{MEDIA_TYPE}; charset=utf-8", hdrs.CACHE_CONTROL: "no-store"}
+
+
+_STANDINGS = {
+    Standing.UNDECIDED: (503, "transient", "search-unavailable"),
+    Standing.LOCKED: (401, "login", "sign-in-locked"),
+    Standing.OF_THE_HOUSE: (401, "login", "sign-in-of-the-house"),
+    Standing.WITHDRAWN: (401, "login", "sign-in-withdrawn"),
+    Standing.ENDED: (401, "login", "search-token"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +64,7 @@ class Search:
     fragments: Fragments
     table: ParameterTable
     tokens: SearchTokens
-    locks: AccountLocks
+    standings: AccountStandings
     texts: Catalogue
     specialties: SpecialtyTable
     meanings: Meanings
@@ -97,7 +107,7 @@ def fhir_search(
     index: Index,
     specialties: SpecialtyTable,
     tokens: SearchTokens,
-    locks: AccountLocks,
+    standings: AccountStandings,
     texts: Catalogue,
 ) -> Search:
     """Puts together what both FHIR interfaces use."""
@@ -108,7 +118,7 @@ def fhir_search(
         fragments=Fragments(wording),
         table=ParameterTable(specialties),
         tokens=tokens,
-        locks=locks,
+        standings=standings,
         texts=texts,
         specialties=specialties,
         meanings=Meanings(specialties),
@@ -215,15 +225,12 @@ class FhirInterface:
         """Refuses who asks by another method, has no good token, or may search no more."""
         _only(request, *methods)
         try:
-            user_id = self._search.tokens.check(request.headers.get(hdrs.AUTHORIZATION), self._audience, now)
+            bearer = self._search.tokens.check(request.headers.get(hdrs.AUTHORIZATION), self._audience, now)
         except SearchTokenRefused:
             raise _Refused(401, "login", "search-token") from None
-        if not self._search.locks.known:
-            raise _Refused(503, "transient", "search-unavailable")
-        if self._search.locks.is_locked(user_id):
-            raise _Refused(401, "login", "sign-in-locked")
-        if self._search.listing.has_left(user_id):
-            raise _Refused(401, "login", "sign-in-withdrawn")
+        found = self._search.standings.at_search(bearer.user_id, bearer.epoch)
+        if found is not Standing.ALLOWED:
+            raise _Refused(*_STANDINGS[found])
 
     async def _answer(
         self, request: web.Request, kind: Kind, parameters: Sequence[tuple[str, str]], now: datetime

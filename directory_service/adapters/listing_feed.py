@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from directory_service.adapters.account_standings import PracticeRights
 from directory_service.adapters.version_watch import VersionWatches
 from directory_service.rules.fhir.held import Held
 from directory_service.rules.practice import Practice, PracticeState, is_listed
@@ -32,10 +31,11 @@ class ListingFeed:
             from then on, and what is held is of no use.
     """
 
-    def __init__(self, changes: ChangeFeed, held: Held, rules: ProfileRules) -> None:
+    def __init__(self, changes: ChangeFeed, held: Held, rights: PracticeRights, rules: ProfileRules) -> None:
         """``rules`` decide what is shown: what the database has from earlier may be out of today's bounds."""
         self.lost = asyncio.Event()
         self._rules = rules
+        self._rights = rights
         self._changes = changes
         self._held = held
         self._position: Position | None = None
@@ -59,7 +59,7 @@ class ListingFeed:
                 else:
                     left_out.append(practice)
         self._held.load(practices.values())
-        self._held.listing.note_left(await self._changes.withdrawn_accounts())
+        self._rights.load(await self._changes.rights())
         return left_out
 
     def _may_be_shown(self, practice: Practice) -> bool:
@@ -76,22 +76,13 @@ class ListingFeed:
             while more:
                 changed = await self._changes.since(self._position)
                 for practice in changed.practices:
+                    self._rights.put(practice)
                     shown = not is_listed(practice) or self._may_be_shown(practice)
                     self._held.put(practice if shown else replace(practice, state=PracticeState.PAUSED))
                 self._position, more = changed.position, changed.more
 
-    @asynccontextmanager
-    async def following(self, watches: VersionWatches) -> AsyncIterator[None]:
-        """Follows the database, also what other replicas change, as long as the context is open and it is not lost."""
-        task = asyncio.create_task(self._follow(watches))
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    async def _follow(self, watches: VersionWatches) -> None:
+    async def follow(self, watches: VersionWatches) -> None:
+        """Follows the database, also what other replicas change, until it is cancelled, or lost."""
         while True:
             try:
                 await watches.practices.other_than(self._position.version if self._position else 0, _WAIT_S)

@@ -7,13 +7,12 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
-from directory_service.adapters.client_registry import PRACTICE_SCOPE
+from directory_service.adapters.owner_routes import OwnerRoutes
 from directory_service.adapters.practice_owner import PracticeOwner
 from directory_service.adapters.preconditions import etag, read_precondition
 from directory_service.adapters.profile_wire import ProfileWire, profile_body
 from directory_service.rules.practice import Practice, is_listed, is_open_to_insured
 from messenger_core.calendar_periods import to_milliseconds
-from messenger_core.http_service import GuardedRoutes
 from messenger_core.problem import WireModel, parse_body
 from messenger_core.service_auth.token_grant import Caller
 
@@ -33,12 +32,12 @@ class OwnerApi:
     def __init__(self, owner: PracticeOwner) -> None:
         self._owner = owner
 
-    def add_to(self, routes: GuardedRoutes) -> None:
+    def add_to(self, routes: OwnerRoutes) -> None:
         """Adds the routes."""
-        routes.add("GET", "/owner/practice", PRACTICE_SCOPE, self._read)
-        routes.add("PUT", "/owner/practice", PRACTICE_SCOPE, self._write)
-        routes.add("PUT", "/owner/visibility", PRACTICE_SCOPE, self._choose_visibility)
-        routes.add("POST", "/owner/withdraw", PRACTICE_SCOPE, self._withdraw)
+        routes.add("GET", "/owner/practice", self._read)
+        routes.add("PUT", "/owner/practice", self._write)
+        routes.add("PUT", "/owner/visibility", self._choose_visibility)
+        routes.add("POST", "/owner/withdraw", self._withdraw)
 
     async def _read(self, _request: web.Request, caller: Caller) -> web.Response:
         return _answer(await self._owner.read(caller.client_id))

@@ -14,7 +14,7 @@ from functools import partial
 import orjson
 from aiohttp import web
 
-from directory_service.adapters.client_registry import PRACTICE_SCOPE
+from directory_service.adapters.owner_routes import OwnerRoutes
 from directory_service.adapters.practice_accounts import TRIES, changed_too_often
 from directory_service.adapters.practice_owner import PracticeOwner
 from directory_service.adapters.preconditions import Precondition, etag, read_precondition
@@ -37,7 +37,6 @@ from directory_service.rules.reading.own_resources import (
     with_location,
 )
 from messenger_core.catalogue import Catalogue
-from messenger_core.http_service import GuardedRoutes
 from messenger_core.problem import Problem
 from messenger_core.service_auth.token_grant import Caller
 
@@ -60,15 +59,15 @@ class OwnerFhirApi:
         self._texts = texts
         self._base = f"{base}/owner"
 
-    def add_to(self, routes: GuardedRoutes) -> None:
+    def add_to(self, routes: OwnerRoutes) -> None:
         """Adds the routes."""
         for kind in KINDS:
-            routes.add("GET", f"/owner/{kind}", PRACTICE_SCOPE, partial(self._search, kind))
-            routes.add("GET", f"/owner/{kind}/{{resource_id}}", PRACTICE_SCOPE, partial(self._read, kind))
+            routes.add("GET", f"/owner/{kind}", partial(self._search, kind))
+            routes.add("GET", f"/owner/{kind}/{{resource_id}}", partial(self._read, kind))
         for kind in _WRITTEN:
-            routes.add("PUT", f"/owner/{kind}/{{resource_id}}", PRACTICE_SCOPE, partial(self._write, kind))
-        routes.add("POST", "/owner/Endpoint", PRACTICE_SCOPE, self._create_endpoint)
-        routes.add("DELETE", "/owner/Endpoint/{resource_id}", PRACTICE_SCOPE, self._delete_endpoint)
+            routes.add("PUT", f"/owner/{kind}/{{resource_id}}", partial(self._write, kind))
+        routes.add("POST", "/owner/Endpoint", self._create_endpoint)
+        routes.add("DELETE", "/owner/Endpoint/{resource_id}", self._delete_endpoint)
 
     async def _search(self, kind: Kind, request: web.Request, caller: Caller) -> web.Response:
         practice = await self._owner.read(caller.client_id)

@@ -10,11 +10,10 @@ from typing import Any
 
 from aiohttp import web
 
-from directory_service.adapters.account_locks import AccountLocks
+from directory_service.adapters.account_standings import AccountStandings
 from directory_service.adapters.openid_userinfo import HomeserverSilent, OpenIdUserinfo
 from directory_service.adapters.search_tokens import LIFETIME, Audience, SearchTokens
-from directory_service.rules.practice import PracticeState
-from directory_service.store.practices import PracticeStore
+from directory_service.rules.standing import Door, Standing
 from messenger_core.catalogue import Catalogue
 
 _HEADER = "X-Matrix-OpenID-Token"
@@ -31,20 +30,26 @@ class _Refused(Exception):  # noqa: N818 - reads as what happened
         self.attribute = attribute
 
 
+_STANDINGS: dict[Standing, tuple[int, str, str | None]] = {
+    Standing.UNDECIDED: (503, "sign-in-unavailable", None),
+    Standing.LOCKED: (403, "sign-in-locked", "mxId"),
+    Standing.OF_THE_HOUSE: (403, "sign-in-of-the-house", "mxId"),
+    Standing.WITHDRAWN: (403, "sign-in-withdrawn", "mxId"),
+}
+
+
 class PatientSignInApi:
     """``GET /tim-authenticate``."""
 
     def __init__(
         self,
         *,
-        practices: PracticeStore,
         userinfo: OpenIdUserinfo,
-        locks: AccountLocks,
+        standings: AccountStandings,
         tokens: SearchTokens,
         texts: Catalogue,
     ) -> None:
-        self._practices = practices
-        self._locks = locks
+        self._standings = standings
         self._userinfo = userinfo
         self._tokens = tokens
         self._texts = texts
@@ -56,18 +61,18 @@ class PatientSignInApi:
     async def _authenticate(self, request: web.Request) -> web.Response:
         try:
             user_id = await self._confirmed(request.query.get("mxId", ""), request.headers.get(_HEADER, ""))
-            audience = await self._audience(user_id)
+            audience, epoch = await self._audience(user_id)
         except _Refused as refusal:
             return self._refusal(refusal)
         body = {
-            "access_token": self._tokens.issue(user_id, audience, datetime.now(UTC)),
+            "access_token": self._tokens.issue(user_id, audience, datetime.now(UTC), epoch=epoch),
             "token_type": "Bearer",
             "expires_in": int(LIFETIME.total_seconds()),
         }
         return web.json_response(body, headers=_NO_STORE)
 
     async def _confirmed(self, named: str, openid_token: str) -> str:
-        """The user id, if its homeserver is on the list and confirms it, and it is not locked.
+        """The user id, if its homeserver is on the list and confirms it.
 
         Args:
             named: the homeserver's name, as gematik's clients send it (HOWTO_Authenticate), or the whole user id.
@@ -89,26 +94,18 @@ class PatientSignInApi:
             raise _Refused(503, "sign-in-unavailable") from None
         if user_id is None or named not in {user_id, user_id.partition(":")[2]}:
             raise _Refused(401, "sign-in-refused", _HEADER)
-        if not self._locks.known:
-            raise _Refused(503, "sign-in-unavailable")
-        if self._locks.is_locked(user_id):
-            raise _Refused(403, "sign-in-locked", "mxId")
         return user_id
 
-    async def _audience(self, user_id: str) -> Audience:
-        """Which search somebody gets: a practice that left the directory gets none.
+    async def _audience(self, user_id: str) -> tuple[Audience, int]:
+        """Which search somebody gets, and in which epoch.
 
         Raises:
-            _Refused: 403 for a practice that withdrew, and for the insurer's own accounts.
+            _Refused: if the account may not search.
         """
-        if self._locks.is_of_the_house(user_id):
-            raise _Refused(403, "sign-in-of-the-house", "mxId")
-        practice = await self._practices.find_by_account(user_id)
-        if practice is None:
-            return "insured"
-        if practice.state is PracticeState.WITHDRAWN:
-            raise _Refused(403, "sign-in-withdrawn", "mxId")
-        return "practices"
+        found, practice = await self._standings.at(Door.SEARCH_TOKEN, user_id)
+        if found is not Standing.ALLOWED:
+            raise _Refused(*_STANDINGS[found])
+        return ("insured", 0) if practice is None else ("practices", practice.epoch)
 
     def _refusal(self, refusal: _Refused) -> web.Response:
         """An error in gematik's shape."""

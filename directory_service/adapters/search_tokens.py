@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections import OrderedDict
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
+from cachetools import LRUCache
 from joserfc.jwk import ECKey, KeySet
 
 from messenger_core.service_auth.assertions import StatementRefused, sign_statement, verify_statement
@@ -24,6 +25,19 @@ class SearchTokenRefused(Exception):  # noqa: N818 - reads as what happened
     """A search token is missing or not good."""
 
 
+@dataclass(frozen=True, slots=True)
+class SearchBearer:
+    """Who holds a search token.
+
+    Attributes:
+        user_id: whom it was issued to.
+        epoch: of the practice at that moment (``Practice.epoch``); 0 of insured people.
+    """
+
+    user_id: str
+    epoch: int
+
+
 class SearchTokens:
     """Issues and checks search tokens; they are never stored.
 
@@ -34,7 +48,7 @@ class SearchTokens:
         """Takes the directory's own address and its signing key."""
         self.directory = directory
         self._key = key
-        self._good: OrderedDict[bytes, tuple[str, int]] = OrderedDict()
+        self._good: LRUCache[bytes, tuple[SearchBearer, int]] = LRUCache(_REMEMBERED)
 
     @property
     def _issuer(self) -> str:
@@ -43,8 +57,8 @@ class SearchTokens:
     def _audience(self, audience: Audience) -> str:
         return self.directory + PATHS[audience]
 
-    def issue(self, user_id: str, audience: Audience, now: datetime) -> str:
-        """A token for somebody whose homeserver confirmed them."""
+    def issue(self, user_id: str, audience: Audience, now: datetime, *, epoch: int = 0) -> str:
+        """A token for somebody whose homeserver confirmed them; of a practice, for its present epoch."""
         issued = int(now.timestamp())
         claims = {
             "iss": self._issuer,
@@ -53,14 +67,15 @@ class SearchTokens:
             "iat": issued,
             "exp": issued + int(LIFETIME.total_seconds()),
             "jti": secrets.token_urlsafe(16),
+            "epoch": epoch,
         }
         return sign_statement(self._key, claims, token_type=_TOKEN_TYPE)
 
-    def check(self, authorization: str | None, audience: Audience, now: datetime) -> str:
+    def check(self, authorization: str | None, audience: Audience, now: datetime) -> SearchBearer:
         """Checks the ``Authorization`` header of a search.
 
         Returns:
-            The user id that the token was issued to.
+            Whom the token was issued to; whether they may still search is not looked at.
 
         Raises:
             SearchTokenRefused: if there is no good token.
@@ -84,8 +99,7 @@ class SearchTokens:
             )
         except StatementRefused:
             raise SearchTokenRefused from None
-        user_id, ends = statement.subject, int(statement.expires_at)
-        self._good[digest] = user_id, ends
-        if len(self._good) > _REMEMBERED:
-            self._good.popitem(last=False)
-        return user_id
+        epoch = statement.claims.get("epoch", 0)
+        bearer = SearchBearer(statement.subject, epoch if isinstance(epoch, int) else 0)
+        self._good[digest] = bearer, int(statement.expires_at)
+        return bearer

@@ -8,9 +8,9 @@ from typing import Annotated
 from aiohttp import web
 from pydantic import Field
 
-from directory_service.rules.practice import PracticeState
+from directory_service.adapters.account_standings import AccountStandings
 from directory_service.rules.sign_in_codes import digest, new_code
-from directory_service.store.practices import PracticeStore
+from directory_service.rules.standing import Door, Standing
 from directory_service.store.sign_in_codes import SignInCodes
 from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.http_service import GuardedRoutes
@@ -25,8 +25,8 @@ class _Account(WireModel):
 class SignInCodeApi:
     """``POST /practice-sign-in-codes``."""
 
-    def __init__(self, practices: PracticeStore, codes: SignInCodes) -> None:
-        self._practices = practices
+    def __init__(self, standings: AccountStandings, codes: SignInCodes) -> None:
+        self._standings = standings
         self._codes = codes
 
     def add_to(self, routes: GuardedRoutes) -> None:
@@ -35,8 +35,10 @@ class SignInCodeApi:
 
     async def _make(self, request: web.Request, _caller: Caller) -> web.Response:
         asked = parse_body(_Account, await request.read())
-        practice = await self._practices.find_by_account(asked.user_id)
-        if practice is None or practice.state is PracticeState.WITHDRAWN:
+        found, _ = await self._standings.at(Door.SIGN_IN_CODE, asked.user_id)
+        if found is Standing.UNDECIDED:
+            raise Problem(503, "locks-unknown", "Which accounts are locked is not known yet; ask again in a moment.")
+        if found is not Standing.ALLOWED:
             raise Problem(404, "unknown-practice", "No practice that is in the directory has this account.")
         code = new_code()
         ends = await self._codes.add(digest(code), asked.user_id, datetime.now(UTC))

@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from directory_service.rules.audit_chain import AuditEntry
 from directory_service.rules.imported_entry import IMPORTED_BY
-from directory_service.rules.practice import Practice, PracticeState
+from directory_service.rules.practice import Practice, PracticeState, after_withdrawal
 
 RESTORE = "restore"
 """Who changes a practice after a restore, in the audit log."""
@@ -27,7 +27,7 @@ def after_restore(restored: Practice, lost: Sequence[AuditEntry]) -> Practice:
     own = [entry.what for entry in lost if entry.by != IMPORTED_BY]
     left = PracticeState.WITHDRAWN.value
     if left in own and "joined" not in own[own.index(left) :] and restored.state is not PracticeState.WITHDRAWN:
-        return replace(restored, state=PracticeState.WITHDRAWN, consent=None)
+        return after_withdrawal(restored)
     if own and restored.state is PracticeState.OPTED_IN:
         return replace(restored, state=PracticeState.PAUSED)
     return restored

@@ -7,7 +7,7 @@ hides it. A practice that hides from insured people, or all of whose addresses d
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -52,6 +52,8 @@ class Practice:
         profile: what it says about itself.
         consent: its last word about being shown; None if it never said any, or withdrew.
         version: the directory's version when it last changed; a later change has a greater one. 0 is none at all.
+        epoch: what every session, token and code of the practice stands on; a new key or a withdrawal begins another
+            epoch, and ends them all.
     """
 
     telematik_id: str
@@ -61,6 +63,7 @@ class Practice:
     profile: Profile
     consent: Consent | None = None
     version: int = 0
+    epoch: int = 0
 
 
 class ChangeRefused(Exception):  # noqa: N818 - reads as what happened
@@ -122,6 +125,19 @@ def state_after_joining(before: PracticeState | None) -> PracticeState:
     if before is None or before in {PracticeState.INVITED, PracticeState.WITHDRAWN}:
         return PracticeState.VERIFIED
     return before
+
+
+def after_withdrawal(practice: Practice) -> Practice:
+    """The practice after it left the directory, with which all its sessions end."""
+    if practice.state is PracticeState.WITHDRAWN:
+        return practice
+    return replace(practice, state=PracticeState.WITHDRAWN, consent=None, epoch=practice.epoch + 1)
+
+
+def epoch_after_joining(before: Practice, *, new_key: bool) -> int:
+    """The epoch after a practice joined again: whoever has the old key is out, also where only sessions are left."""
+    begins = new_key or before.state is PracticeState.WITHDRAWN
+    return before.epoch + 1 if begins else before.epoch
 
 
 def state_after_choice(practice: Practice, *, visible: bool) -> PracticeState:

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from directory_service.rules.audit_chain import AuditHead
 from directory_service.rules.practice import Practice, PracticeState
+from directory_service.rules.standing import PracticeRight
 from directory_service.store.history import Position, continues
 from directory_service.store.practice_rows import COLUMNS, as_practice
 from directory_service.store.tables import directory_version, practice
@@ -41,7 +42,7 @@ class ChangeFeed:
     """Every practice by the version of its last change.
 
     A process that holds practices in memory reads ``position()``, takes everything from ``listed()`` and
-    ``withdrawn_accounts()``, and from then on asks ``since()`` with the position that it has. What changes in between
+    ``rights()``, and from then on asks ``since()`` with the position that it has. What changes in between
     may be told twice but is never missed.
     """
 
@@ -63,13 +64,15 @@ class ChangeFeed:
             yield batch
             after = batch[-1].version
 
-    async def withdrawn_accounts(self) -> frozenset[str]:
-        """The accounts of the practices that have withdrawn."""
-        gone = sa.select(practice.c.user_id).where(
-            practice.c.state == PracticeState.WITHDRAWN.value, practice.c.user_id.is_not(None)
+    async def rights(self) -> dict[str, PracticeRight]:
+        """The rights of the practices' accounts that are not as they began."""
+        gone = practice.c.state == PracticeState.WITHDRAWN.value
+        changed = sa.select(practice.c.user_id, gone.label("gone"), practice.c.epoch).where(
+            sa.or_(gone, practice.c.epoch > 0), practice.c.user_id.is_not(None)
         )
         async with self._engine.connect() as connection:
-            return frozenset((await connection.execute(gone)).scalars())
+            rows = (await connection.execute(changed)).all()
+        return {row.user_id: PracticeRight(withdrawn=bool(row.gone), epoch=row.epoch) for row in rows}
 
     async def position(self) -> Position:
         """The newest version, and the history that it is of."""

@@ -22,8 +22,10 @@ from directory_service.store.tables import (
     audit,
     directory_version,
     open_address,
+    page_session,
     practice,
     reachable_account,
+    sign_in_code,
 )
 from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.database import insert_into
@@ -70,6 +72,7 @@ class Changing:
         self._held["practices"] += len(changes)
         await self._write_rows(changes, written)
         await self._write_reachable(changes)
+        await self._end_sessions(changes)
         await self._write_audit(changes, now)
         await self.connection.execute(directory_version.update().values(self._held))
         return written
@@ -126,6 +129,16 @@ class Changing:
             await self.connection.execute(
                 adding.on_conflict_do_update(index_elements=[reachable_account.c.user_id], set_=new), rows
             )
+
+    async def _end_sessions(self, changes: Sequence[Change]) -> None:
+        """Ends what stands on an epoch that is over."""
+        over = [
+            change.before.user_id
+            for change in changes
+            if change.before and change.before.user_id and change.before.epoch != change.after.epoch
+        ]
+        for table in (page_session, sign_in_code) if over else ():
+            await self.connection.execute(table.delete().where(table.c.user_id.in_(over)))
 
     async def _reached(self, telematik_ids: Sequence[str]) -> dict[str, set[str]]:
         """The addresses at which practices are reached now, as the table says; a profile may not be readable."""

@@ -28,6 +28,7 @@ COLUMNS = (
     practice.c.consent_at,
     practice.c.profile,
     practice.c.version,
+    practice.c.epoch,
 )
 """What ``as_practice`` reads, for ``SELECT``."""
 
@@ -49,6 +50,7 @@ def as_practice(row: Any) -> Practice:
         profile=_profile(row),
         consent=consent,
         version=row.version,
+        epoch=row.epoch,
     )
 
 
@@ -75,6 +77,7 @@ def as_row(this: Practice) -> dict[str, Any]:
         "consent_at": to_milliseconds(consent.at) if consent else None,
         "profile": to_document(this.profile),
         "version": this.version,
+        "epoch": this.epoch,
         "listed": is_listed(this),
     }
 

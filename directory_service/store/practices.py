@@ -16,13 +16,15 @@ from directory_service.rules.practice import (
     Consent,
     Practice,
     PracticeState,
+    after_withdrawal,
     check_profile_after,
+    epoch_after_joining,
     state_after_choice,
     state_after_joining,
 )
 from directory_service.rules.profile import Messenger, Profile
 from directory_service.store.practice_changes import Change, changing
-from directory_service.store.practice_rows import one_practice, practices_by_id
+from directory_service.store.practice_rows import COLUMNS, as_practice, one_practice, practices_by_id
 from directory_service.store.tables import practice, used_statement
 from messenger_core.database import insert_into
 
@@ -86,6 +88,13 @@ class PracticeStore:
         """Whether an account belongs to a practice, whatever its state."""
         return await self.find_by_account(user_id) is not None
 
+    async def find_with_keys(self, telematik_id: str) -> tuple[Practice, dict[str, Any]] | None:
+        """A practice with its public keys as a JWK set, of one moment; None if it is unknown or did not join yet."""
+        this = practice.c.telematik_id == telematik_id
+        async with self._engine.connect() as connection:
+            row = (await connection.execute(sa.select(*COLUMNS, practice.c.jwks).where(this))).one_or_none()
+        return None if row is None or row.jwks is None else (as_practice(row), dict(json.loads(row.jwks)))
+
     async def keys(self, telematik_id: str) -> dict[str, Any] | None:
         """The practice's public keys as a JWK set, or None if it is unknown or did not join yet."""
         query = sa.select(practice.c.jwks).where(practice.c.telematik_id == telematik_id)
@@ -139,8 +148,10 @@ class PracticeStore:
             if owner != (before if before and before.user_id else None):
                 raise AccountDiffers
             _check_unchanged(before, seen)
-            (joined,) = await change.write([Change(before, _joined(before, joining), "joined", joining.verifier)], now)
             this = practice.c.telematik_id == joining.telematik_id
+            known = (await change.connection.execute(sa.select(practice.c.jwks).where(this))).scalar_one_or_none()
+            after = _joined(before, joining, new_key=known is not None and json.loads(known) != joining.jwks)
+            (joined,) = await change.write([Change(before, after, "joined", joining.verifier)], now)
             await change.connection.execute(practice.update().where(this).values(jwks=json.dumps(joining.jwks)))
             return joined
 
@@ -203,7 +214,7 @@ class PracticeStore:
             _check_unchanged(before, seen)
             if before.state is PracticeState.WITHDRAWN:
                 return before
-            after = replace(before, state=PracticeState.WITHDRAWN, consent=None)
+            after = after_withdrawal(before)
             (withdrawn,) = await change.write([Change(before, after, after.state.value, telematik_id)], now)
             return withdrawn
 
@@ -217,7 +228,7 @@ class PracticeStore:
                 await change.write(changes, now)
 
 
-def _joined(before: Practice | None, joining: Joining) -> Practice:
+def _joined(before: Practice | None, joining: Joining, *, new_key: bool) -> Practice:
     """The practice after it joined; its account is one of its messenger addresses from the first time on."""
     if before is None:
         return Practice(
@@ -234,7 +245,13 @@ def _joined(before: Practice | None, joining: Joining) -> Practice:
         hidden = bool(others) and all(other.hide_from_insured for other in others)
         own = Messenger(joining.user_id, hide_from_insured=hidden)
         profile = replace(profile, messengers=(own, *others))
-    return replace(before, user_id=joining.user_id, state=state_after_joining(before.state), profile=profile)
+    return replace(
+        before,
+        user_id=joining.user_id,
+        state=state_after_joining(before.state),
+        profile=profile,
+        epoch=epoch_after_joining(before, new_key=new_key),
+    )
 
 
 def _check_unchanged(before: Practice | None, seen: int | None) -> None:

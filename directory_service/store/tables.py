@@ -25,6 +25,8 @@ practice = sa.Table(
     # JSON, as store/profile_document.py writes it.
     sa.Column("profile", sa.Text, nullable=False),
     sa.Column("version", sa.BigInteger, nullable=False, unique=True),
+    # What its sessions and tokens stand on.
+    sa.Column("epoch", sa.Integer, nullable=False, server_default="0"),
     # What rules/practice.py says of the row, for queries.
     sa.Column("listed", sa.Boolean, nullable=False),
     sa.Index("practice_listed", "listed", "version"),
@@ -159,4 +161,17 @@ sign_in_code = sa.Table(
     sa.Column("digest", sa.Text, primary_key=True),
     sa.Column("user_id", sa.Text, nullable=False, index=True),
     sa.Column("expires_at", sa.BigInteger, nullable=False),
+)
+
+# Who is signed in at the pages; each session by the digest of what its cookie holds.
+page_session = sa.Table(
+    "page_session",
+    metadata,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("role", sa.Text, nullable=False),
+    sa.Column("user_id", sa.Text, nullable=False, index=True),
+    # Of the practice when it began; 0 of insured people.
+    sa.Column("epoch", sa.Integer, nullable=False),
+    sa.Column("begun_at", sa.BigInteger, nullable=False, index=True),
+    sa.Column("used_at", sa.BigInteger, nullable=False),
 )

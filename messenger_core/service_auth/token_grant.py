@@ -30,19 +30,29 @@ _TOKEN_TYPE = "at+jwt"
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """A caller that may ask for tokens."""
+    """A caller that may ask for tokens.
+
+    Attributes:
+        epoch: its access tokens carry it; where it is another one later, they are to be refused.
+    """
 
     client_id: str
     keys: KeySet
     scopes: frozenset[str]
+    epoch: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who makes a call, and for what purpose, as its access token says."""
+    """Who makes a call, and for what purpose, as its access token says.
+
+    Attributes:
+        epoch: of the client when it got the token.
+    """
 
     client_id: str
     scope: str
+    epoch: int = 0
 
 
 class ClientRegistry(Protocol):
@@ -162,20 +172,21 @@ class TokenAuthority:
                 "invalid_client", "client_assertion: it was used before (jti)", 401, "assertion-replayed"
             )
         return {
-            "access_token": self._access_token(client_id, scope, now),
+            "access_token": self._access_token(client, scope, now),
             "token_type": "Bearer",
             "expires_in": int(ACCESS_TOKEN_LIFETIME.total_seconds()),
             "scope": scope,
         }
 
-    def _access_token(self, client_id: str, scope: str, now: datetime) -> str:
+    def _access_token(self, client: Client, scope: str, now: datetime) -> str:
         issued = int(now.timestamp())
         claims = {
             "iss": self.issuer,
             "aud": self.issuer,
-            "sub": client_id,
-            "client_id": client_id,
+            "sub": client.client_id,
+            "client_id": client.client_id,
             "scope": scope,
+            "epoch": client.epoch,
             "iat": issued,
             "exp": issued + int(ACCESS_TOKEN_LIFETIME.total_seconds()),
             "jti": secrets.token_urlsafe(16),
@@ -208,4 +219,5 @@ class TokenAuthority:
             raise AccessRefused("invalid_token", f"access token: {refusal}", 401, kind) from None
         if statement.claims.get("scope") != scope:
             raise AccessRefused("insufficient_scope", f"this call needs a token with the scope {scope}", 403)
-        return Caller(statement.subject, scope)
+        epoch = statement.claims.get("epoch", 0)
+        return Caller(statement.subject, scope, epoch if isinstance(epoch, int) else 0)

@@ -8,7 +8,7 @@ from urllib.parse import urlencode
 
 from aiohttp import web
 
-from directory_service.adapters.account_locks import AccountLocks
+from directory_service.adapters.account_standings import AccountStandings
 from directory_service.adapters.openid_userinfo import HomeserverSilent
 from directory_service.adapters.pages.frame import (
     SEARCH_PATH,
@@ -21,7 +21,7 @@ from directory_service.adapters.pages.frame import (
 )
 from directory_service.adapters.pages.homeserver_sign_in import HomeserverSignIn, SignInNotConfirmed
 from directory_service.adapters.pages.sessions import CSRF_FIELD, Sessions, set_private_cookie
-from directory_service.store.practices import PracticeStore
+from directory_service.rules.standing import Door, Standing
 
 SIGN_IN_PATH = f"{SEARCH_PATH}/anmelden"
 RETURN_PATH = f"{SEARCH_PATH}/angemeldet"
@@ -29,6 +29,12 @@ SIGN_OUT_PATH = f"{SEARCH_PATH}/abmelden"
 # Binds the way back to the browser that began, so that nobody can sign somebody else in as himself.
 _STATE_COOKIE = "__Host-hek-sign-in"
 _STATE_LIFETIME_S = 15 * 60
+_STANDINGS = {
+    Standing.UNDECIDED: (503, "page-homeserver-silent"),
+    Standing.LOCKED: (403, "page-locked"),
+    Standing.OF_THE_HOUSE: (403, "page-insured-only"),
+    Standing.IS_PRACTICE: (403, "page-insured-only"),
+}
 
 
 class PatientSignIn:
@@ -40,16 +46,14 @@ class PatientSignIn:
         frame: Frame,
         sessions: Sessions,
         homeserver: HomeserverSignIn,
-        practices: PracticeStore,
-        locks: AccountLocks,
+        standings: AccountStandings,
         directory: str,
     ) -> None:
         """``directory`` is the directory's own address, to which the homeserver sends browsers back."""
         self._frame = frame
         self._sessions = sessions
         self._homeserver = homeserver
-        self._practices = practices
-        self._locks = locks
+        self._standings = standings
         self._directory = directory
 
     def add_to(self, app: web.Application) -> None:
@@ -65,20 +69,17 @@ class PatientSignIn:
             PageFault: if she is locked, nobody can tell, or a form does not come from a page of hers.
         """
         form = await read_form(request)
-        session = self._sessions.read(request, "insured")
+        session = await self._sessions.read(request, "insured")
         if session is not None:
-            self._check_account(session.user_id)
+            await self._check_account(session.user_id)
             if request.method == "POST" and not session.sent_this(form.get(CSRF_FIELD, "")):
                 raise PageFault(403, "page-form-old")
         return Visit("insured", SEARCH_PATH, language_of(request, form), form, session)
 
-    def _check_account(self, user_id: str) -> None:
-        if not self._locks.known:
-            raise PageFault(503, "page-homeserver-silent")
-        if self._locks.is_locked(user_id):
-            raise PageFault(403, "page-locked")
-        if self._locks.is_of_the_house(user_id):
-            raise PageFault(403, "page-insured-only")
+    async def _check_account(self, user_id: str) -> None:
+        found, _ = await self._standings.at(Door.PATIENT_PAGE, user_id)
+        if found is not Standing.ALLOWED:
+            raise PageFault(*_STANDINGS[found])
 
     async def _start(self, _request: web.Request) -> web.Response:
         state = secrets.token_urlsafe(24)
@@ -96,11 +97,9 @@ class PatientSignIn:
             raise PageFault(403, "page-sign-in-lost") from None
         except HomeserverSilent:
             raise PageFault(503, "page-homeserver-silent") from None
-        self._check_account(user_id)
-        if await self._practices.is_practice(user_id):
-            raise PageFault(403, "page-insured-only")
+        await self._check_account(user_id)
         answer = redirect(SEARCH_PATH)
-        self._sessions.begin(answer, "insured", user_id)
+        await self._sessions.begin(answer, "insured", user_id)
         answer.del_cookie(_STATE_COOKIE, path="/", secure=True, httponly=True, samesite="Lax")
         return answer
 
@@ -108,5 +107,5 @@ class PatientSignIn:
         visit = await self.visit(request)
         signed_out = Visit(visit.role, visit.path, visit.language, visit.form)
         answer = self._frame.notice(signed_out, "page-signed-out", status=200, action="sign-in")
-        self._sessions.end(answer, "insured")
+        await self._sessions.end(request, answer, "insured")
         return answer

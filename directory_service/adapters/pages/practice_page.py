@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from aiohttp import web
 
@@ -130,7 +130,7 @@ class PracticePage:
             await self._owner.withdraw(practice.telematik_id, _precondition(visit))
         except Problem as problem:
             return self._page(visit, practice, faults=_faults(problem, {}))
-        return redirect(PRACTICE_PATH)
+        return self._frame.notice(replace(visit, session=None), "practice-page-left", status=200, action="")
 
     def _page(
         self,
@@ -153,14 +153,13 @@ class PracticePage:
             status=faults.status if faults else 200,
             practice=practice,
             state=_state(practice),
-            withdrawn=practice.state is PracticeState.WITHDRAWN,
             visible=practice.state is PracticeState.OPTED_IN,
             can_be_shown=practice.profile.address is not None and bool(practice.profile.specialties),
             consent=consent,
             consent_day=wording.day(consent.at.astimezone(BERLIN).date()) if consent else "",
             consent_text=CONSENT_TEXT,
             # After a fault the version that was read stays: what somebody else wrote since is not overwritten.
-            kept_form=None if practice.state is PracticeState.WITHDRAWN else KeptForm("profile", LANGUAGE_PATH),
+            kept_form=KeptForm("profile", LANGUAGE_PATH),
             etag=visit.form.get("etag") or etag(practice),
             faults=faults or Faults(),
             done=done,

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 
 from aiohttp import web
 
-from directory_service.adapters.account_locks import AccountLocks
+from directory_service.adapters.account_standings import AccountStandings
 from directory_service.adapters.pages.frame import (
     PRACTICE_PATH,
     Frame,
@@ -20,11 +20,16 @@ from directory_service.adapters.pages.frame import (
 from directory_service.adapters.pages.sessions import CSRF_FIELD, Sessions
 from directory_service.rules.practice import Practice
 from directory_service.rules.sign_in_codes import digest
-from directory_service.store.practices import PracticeStore
+from directory_service.rules.standing import Door, Standing
 from directory_service.store.sign_in_codes import SignInCodes
 
 SIGN_IN_PATH = f"{PRACTICE_PATH}/anmelden"
 SIGN_OUT_PATH = f"{PRACTICE_PATH}/abmelden"
+_STANDINGS = {
+    Standing.UNDECIDED: (503, "page-homeserver-silent"),
+    Standing.WITHDRAWN: (403, "practice-page-left"),
+    Standing.ENDED: (403, "page-form-old"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +48,13 @@ class PracticeSignIn:
         *,
         frame: Frame,
         sessions: Sessions,
-        practices: PracticeStore,
+        standings: AccountStandings,
         codes: SignInCodes,
-        locks: AccountLocks,
     ) -> None:
         self._frame = frame
         self._sessions = sessions
-        self._practices = practices
+        self._standings = standings
         self._codes = codes
-        self._locks = locks
 
     def add_to(self, app: web.Application) -> None:
         """Adds the routes."""
@@ -65,21 +68,19 @@ class PracticeSignIn:
             PageFault: if its account is locked, nobody can tell, or a form does not come from a page of its own.
         """
         form = await read_form(request)
-        session = self._sessions.read(request, "practice")
+        session = await self._sessions.read(request, "practice")
         visit = Visit("practice", PRACTICE_PATH, language_of(request, form), form, session)
         if session is None:
             return PracticeVisit(visit, None)
-        practice = await self._practice(session.user_id)
+        practice = await self._practice(Door.PRACTICE_PAGE, session.user_id, session.epoch)
         if request.method == "POST" and not session.sent_this(form.get(CSRF_FIELD, "")):
             raise PageFault(403, "page-form-old")
         return PracticeVisit(visit, practice)
 
-    async def _practice(self, user_id: str) -> Practice:
-        if not self._locks.known:
-            raise PageFault(503, "page-homeserver-silent")
-        practice = await self._practices.find_by_account(user_id)
-        if practice is None or self._locks.is_locked(user_id):
-            raise PageFault(403, "practice-page-locked")
+    async def _practice(self, door: Door, user_id: str, epoch: int | None = None) -> Practice:
+        found, practice = await self._standings.at(door, user_id, epoch)
+        if found is not Standing.ALLOWED or practice is None:
+            raise PageFault(*_STANDINGS.get(found, (403, "practice-page-locked")))
         return practice
 
     def welcome(self, visit: Visit, *, status: int = 200, fault: str = "") -> web.Response:
@@ -102,14 +103,14 @@ class PracticeSignIn:
         user_id = await self._codes.use(digest(form.get("code", "")[:100]), datetime.now(UTC))
         if user_id is None:
             return self.welcome(visit, status=422, fault="practice-page-code-wrong")
-        await self._practice(user_id)
+        practice = await self._practice(Door.SIGN_IN_CODE, user_id)
         answer = redirect(PRACTICE_PATH)
-        self._sessions.begin(answer, "practice", user_id)
+        await self._sessions.begin(answer, "practice", user_id, practice.epoch)
         return answer
 
     async def _sign_out(self, request: web.Request) -> web.Response:
         visit = (await self.visit(request)).visit
         signed_out = Visit(visit.role, visit.path, visit.language, visit.form)
         answer = self._frame.notice(signed_out, "page-signed-out", status=200, action="sign-in")
-        self._sessions.end(answer, "practice")
+        await self._sessions.end(request, answer, "practice")
         return answer

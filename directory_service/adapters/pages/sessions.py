@@ -1,6 +1,7 @@
-"""Who is signed in at the pages: a signed token in a cookie that scripts cannot read and other sites cannot send.
+"""Who is signed in at the pages: a secret in a cookie that scripts cannot read and other sites cannot send.
 
-Nothing is stored; whoever is locked is out at once, since every request asks.
+The session itself lies in the database, by the secret's digest, and ends there: at sign-out, when the account is
+locked, when a practice has a new key or leaves, and when it is not used.
 """
 
 from __future__ import annotations
@@ -9,20 +10,17 @@ import hashlib
 import hmac
 import secrets
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Literal
 
 from aiohttp import web
-from joserfc.jwk import ECKey, KeySet
 
-from messenger_core.service_auth.assertions import StatementRefused, sign_statement, verify_statement
+from directory_service.store.page_sessions import PageSession, PageSessions
+from messenger_core.clock import Clock
 
 Role = Literal["insured", "practice"]
-LIFETIME = timedelta(hours=8)
-# The key signs other tokens too; each kind is known by its type, so that none passes for another.
-_TOKEN_TYPE = "page-session+jwt"
 COOKIES: dict[Role, str] = {"insured": "__Host-hek-search", "practice": "__Host-hek-practice"}
 CSRF_FIELD = "csrf"
+_LONGEST_SECRET = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +29,12 @@ class Session:
 
     Attributes:
         user_id: the Matrix account.
+        epoch: of the practice when the session began; 0 of insured people.
         csrf: what every form of this session has to send back.
     """
 
     user_id: str
+    epoch: int
     csrf: str
 
     def sent_this(self, csrf: str) -> bool:
@@ -43,51 +43,38 @@ class Session:
 
 
 class Sessions:
-    """Issues and reads the cookies of both pages."""
+    """Begins, reads and ends the sessions of both pages."""
 
-    def __init__(self, directory: str, key: ECKey) -> None:
-        """Takes the directory's own address and its signing key."""
-        self._directory = directory
-        self._key = key
+    def __init__(self, store: PageSessions, clock: Clock) -> None:
+        self._store = store
+        self._clock = clock
 
-    def _audience(self, role: Role) -> str:
-        return f"{self._directory}/pages/{role}"
+    async def begin(self, answer: web.StreamResponse, role: Role, user_id: str, epoch: int = 0) -> None:
+        """Signs somebody in; the cookie ends with the browser, the session after eight hours at the latest."""
+        secret = secrets.token_urlsafe(32)
+        await self._store.add(_digest(secret), PageSession(role, user_id, epoch), self._clock())
+        set_private_cookie(answer, COOKIES[role], secret)
 
-    def begin(self, answer: web.StreamResponse, role: Role, user_id: str) -> None:
-        """Signs somebody in; the cookie ends with the browser, its token after eight hours."""
-        issued = int(datetime.now(UTC).timestamp())
-        claims = {
-            "iss": self._directory,
-            "aud": self._audience(role),
-            "sub": user_id,
-            "iat": issued,
-            "exp": issued + int(LIFETIME.total_seconds()),
-            "jti": secrets.token_urlsafe(16),
-        }
-        set_private_cookie(answer, COOKIES[role], sign_statement(self._key, claims, token_type=_TOKEN_TYPE))
-
-    def read(self, request: web.Request, role: Role) -> Session | None:
+    async def read(self, request: web.Request, role: Role) -> Session | None:
         """Who sends a request; None if nobody is signed in for this page."""
-        token = request.cookies.get(COOKIES[role], "")
-        try:
-            statement = verify_statement(
-                token,
-                KeySet([self._key]),
-                issuer=self._directory,
-                audience=self._audience(role),
-                now=datetime.now(UTC),
-                max_lifetime=LIFETIME,
-                token_type=_TOKEN_TYPE,
-            )
-        except StatementRefused:
+        secret = request.cookies.get(COOKIES[role], "")
+        if not 0 < len(secret) <= _LONGEST_SECRET:
+            return None
+        known = await self._store.use(_digest(secret), role, self._clock())
+        if known is None:
             return None
         # Only who can read the cookie, or a page that it opened, knows its hash.
-        return Session(statement.subject, hashlib.sha256(f"csrf {token}".encode()).hexdigest())
+        csrf = hashlib.sha256(b"csrf " + secret.encode("utf-8", "replace")).hexdigest()
+        return Session(known.user_id, known.epoch, csrf)
 
-    @staticmethod
-    def end(answer: web.StreamResponse, role: Role) -> None:
-        """Signs somebody out."""
+    async def end(self, request: web.Request, answer: web.StreamResponse, role: Role) -> None:
+        """Signs somebody out: a copy of the cookie is of no use any more either."""
+        await self._store.end(_digest(request.cookies.get(COOKIES[role], "")[:_LONGEST_SECRET]))
         answer.del_cookie(COOKIES[role], path="/", secure=True, httponly=True, samesite="Lax")
+
+
+def _digest(secret: str) -> str:
+    return hashlib.sha256(secret.encode("utf-8", "replace")).hexdigest()
 
 
 def set_private_cookie(answer: web.StreamResponse, name: str, value: str, *, max_age_s: int | None = None) -> None:

@@ -1,12 +1,12 @@
-"""The practices that are shown, as one process holds them, and who sees which; and which have left."""
+"""The practices that are shown, as one process holds them, and who sees which."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from directory_service.rules.practice import Practice, PracticeState, is_listed, is_open_to_insured
+from directory_service.rules.practice import Practice, is_listed, is_open_to_insured
 
 Audience = Literal["insured", "practices"]
 
@@ -45,16 +45,10 @@ class Listing:
         self._practices: dict[str, Practice] = {}
         self._seen: dict[Audience, dict[str, Shown]] = {"insured": {}, "practices": {}}
         self._telematik_ids: dict[str, str] = {}
-        self._left: set[str] = set()
 
     def put(self, practice: Practice) -> None:
         """Takes a practice as it is now; one that is no longer listed is dropped."""
         self.drop(practice.resource_id)
-        if practice.user_id is not None:
-            if practice.state is PracticeState.WITHDRAWN:
-                self._left.add(practice.user_id)
-            else:
-                self._left.discard(practice.user_id)
         if is_listed(practice):
             self._practices[practice.resource_id] = practice
             self._telematik_ids[practice.telematik_id] = practice.resource_id
@@ -73,14 +67,6 @@ class Listing:
             del self._telematik_ids[known.telematik_id]
             for practices in self._seen.values():
                 practices.pop(resource_id, None)
-
-    def note_left(self, accounts: Iterable[str]) -> None:
-        """Takes the accounts of practices that have withdrawn."""
-        self._left.update(accounts)
-
-    def has_left(self, user_id: str) -> bool:
-        """Whether an account's practice has withdrawn; then it does not search either."""
-        return user_id in self._left
 
     def __len__(self) -> int:
         return len(self._practices)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
 
 import pytest
@@ -19,6 +18,10 @@ LOCKED: Mapping[str, Any] = {
     "changes": [{"user_id": "@erika:messenger.example", "kind": "insured", "what": "locked"}],
     "next": 1,
 }
+
+
+async def no_sessions(_user_ids: Sequence[str]) -> None:
+    """Nobody is signed in."""
 
 
 class _Ended(BaseException):
@@ -51,9 +54,9 @@ async def followed(*answers: CallFailed | Mapping[str, Any]) -> tuple[AccountLoc
         pauses.append(seconds)
 
     homeserver = _Homeserver(iter(answers))
-    locks = AccountLocks(cast("ServiceClient", homeserver), pause)
+    locks = AccountLocks(cast("ServiceClient", homeserver), pause, end_sessions=no_sessions)
     with pytest.raises(_Ended):
-        await locks._follow()
+        await locks.follow()
     return locks, homeserver, pauses
 
 
@@ -89,18 +92,19 @@ async def test_failures_before_an_answer_do_not_count_after_it() -> None:
     assert not locks.known
 
 
-async def test_following_ends_with_the_context() -> None:
-    began, ended = asyncio.Event(), asyncio.Event()
+async def test_the_sessions_of_who_is_locked_end_before_it_is_taken_as_done() -> None:
+    """What could not be ended is ended at the next try, since the same changes are asked for again."""
+    tries: list[list[str]] = []
 
-    class _Waiting:
-        async def call(self, *_arguments: object, **_named: object) -> None:
-            began.set()
-            try:
-                await asyncio.Event().wait()
-            finally:
-                ended.set()
+    async def end_sessions(user_ids: Sequence[str]) -> None:
+        tries.append(list(user_ids))
+        if len(tries) == 1:
+            raise OSError("no database")
 
-    async with AccountLocks(cast("ServiceClient", _Waiting())).following():
-        await asyncio.wait_for(began.wait(), 10)
-        assert not ended.is_set()
-    assert ended.is_set()
+    locks = AccountLocks(cast("ServiceClient", _Homeserver(iter([LOCKED, LOCKED]))), end_sessions=end_sessions)
+    with pytest.raises(OSError, match="no database"):
+        await locks.follow_once(0)
+    assert not locks.is_locked("@erika:messenger.example")
+    await locks.follow_once(0)
+    assert tries == [["@erika:messenger.example"]] * 2
+    assert locks.is_locked("@erika:messenger.example")

@@ -135,7 +135,8 @@ async def test_a_practice_that_withdraws_searches_no_more_with_the_token_it_has(
             await asyncio.sleep(0.02)
         assert answer.status == 401
     await directory.practice_joins()
-    assert await status_of(directory, path, token) == 200
+    assert await status_of(directory, path, token) == 401, "what was given out before is over for good"
+    assert await status_of(directory, path, await directory.search_token(ACCOUNT)) == 200
 
 
 async def test_a_silent_homeserver_is_no_refusal(directory: Directory) -> None:

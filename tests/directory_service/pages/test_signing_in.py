@@ -6,11 +6,15 @@ import asyncio
 
 import pytest
 
+from directory_service.store.tables import page_session
+from messenger_core.database import make_engine
+from messenger_core.service_auth.keys import generate_private_key
 from tests.directory_service.bench import ERIKA, PROFILE, SERVER_NAME, SOMMER, Directory
 from tests.directory_service.pages.scene import code_for
 from tests.directory_service.pages.visitor import Visitor, patient
 
 PRACTICE = f"@practice-{SOMMER[2:]}:{SERVER_NAME}"
+OTHER_KEY = generate_private_key()
 AGENT = f"@agent.berg:{SERVER_NAME}"
 
 
@@ -59,11 +63,15 @@ async def test_a_device_is_ended_also_if_the_sign_in_fails(directory: Directory)
 async def test_a_locked_person_is_out_at_once_and_does_not_get_in(directory: Directory) -> None:
     visitor = await patient(directory)
     await followed(directory, ERIKA, "locked")
-    for path in ("/praxissuche", "/praxissuche/anmelden"):
-        status, text = await visitor.open("GET", path)
-        assert (status, "Ihr Konto ist gesperrt" in text) == (403, True)
+    status, text = await visitor.open("GET", "/praxissuche")
+    assert (status, "Abmelden" in text) == (200, False)
+    status, text = await visitor.open("GET", "/praxissuche/anmelden")
+    assert (status, "Ihr Konto ist gesperrt" in text) == (403, True)
     await followed(directory, ERIKA, "undone")
-    assert (await visitor.open("GET", "/praxissuche"))[0] == 200
+    status, text = await visitor.open("GET", "/praxissuche")
+    assert (status, "Abmelden" in text) == (200, False), "the lock ended the session for good"
+    status, text = await visitor.open("GET", "/praxissuche/anmelden")
+    assert (status, "Abmelden" in text) == (200, True)
 
 
 async def test_practices_and_agents_are_no_patients(directory: Directory) -> None:
@@ -137,7 +145,7 @@ async def test_a_practice_that_left_gets_no_code_and_cannot_write(directory: Dir
         )
         assert status == 404
     status, text = await visitor.open("POST", "/praxis/sichtbarkeit", hidden | {"visible": "no"})
-    assert (status, "hat das Verzeichnis verlassen" in text) == (412, True)
+    assert (status, "Angaben speichern" in text) == (403, False), "what it stands on is gone, so the session is"
 
 
 async def test_without_the_homeserver_nothing_is_saved(directory: Directory) -> None:
@@ -168,3 +176,65 @@ async def test_files_of_the_pages_may_be_kept_for_ever(directory: Directory) -> 
     for address in addresses:
         async with directory.http.get(f"{directory.url}/pages/{address}") as answer:
             assert (answer.status, "immutable" in answer.headers["Cache-Control"]) == (200, True)
+
+
+async def test_sign_out_ends_the_session_for_every_copy_of_the_cookie(directory: Directory) -> None:
+    for visitor, path in ((await patient(directory), "/praxissuche"), (await practice(directory), "/praxis")):
+        thief = Visitor(directory)
+        thief.cookies = dict(visitor.cookies)
+        assert "Abmelden" in (await thief.open("GET", path))[1], "a copy is as good as the cookie, while it lasts"
+        assert (await visitor.open("POST", f"{path}/abmelden", visitor.hidden))[0] == 200
+        status, text = await thief.open("GET", path)
+        assert (status, "Abmelden" in text) == (200, False)
+
+
+async def test_a_session_that_is_not_used_ends(directory: Directory) -> None:
+    visitor = await patient(directory)
+    engine = make_engine(directory.settings.database)
+    idle_ms = directory.settings.pages.idle_minutes * 60_000
+    for earlier_ms, is_in in ((idle_ms - 60_000, True), (idle_ms, False)):
+        async with engine.begin() as connection:
+            await connection.execute(page_session.update().values(used_at=page_session.c.used_at - earlier_ms))
+        assert ("Abmelden" in (await visitor.open("GET", "/praxissuche"))[1]) is is_in, earlier_ms
+    await engine.dispose()
+
+
+async def test_a_new_key_and_leaving_end_whatever_stands_on_the_key_before(directory: Directory) -> None:
+    """Page session, search token, access token and a code that was not used yet; a new sign-in is not hindered."""
+    for end in ("key", "leaving"):
+        visitor = await practice(directory)
+        key, code = await directory.practice_joins(), await code_for(directory)
+        await visitor.open("POST", "/praxis/anmelden", {"code": await code_for(directory)})
+        token = await directory.search_token(PRACTICE)
+        async with directory.client(SOMMER, key) as software:
+            assert (await software.answer("GET", "/owner/practice", scope="practice:write"))[0] == 200
+            assert await may_search(directory, token)
+            assert "Abmelden" in (await visitor.open("GET", "/praxis"))[1]
+            if end == "key":
+                assert (await directory.register(directory.statement(SOMMER, OTHER_KEY), OTHER_KEY))[0] == 201
+            else:
+                assert (await directory.as_practice(key, "POST", "/owner/withdraw", {}))[0] == 200
+            assert (await software.answer("GET", "/owner/practice", scope="practice:write"))[0] == 401
+        assert not await may_search(directory, token)
+        assert "Abmelden" not in (await visitor.open("GET", "/praxis"))[1]
+        assert (await Visitor(directory).open("POST", "/praxis/anmelden", {"code": code}))[0] == 422
+        if end == "key":
+            assert await may_search(directory, await directory.search_token(PRACTICE))
+            assert (await visitor.open("POST", "/praxis/anmelden", {"code": await code_for(directory)}))[0] == 200
+
+
+async def test_joining_again_with_the_same_key_ends_nothing(directory: Directory) -> None:
+    visitor = await practice(directory)
+    key = generate_private_key()
+    assert (await directory.register(directory.statement(SOMMER, key), key))[0] == 201
+    await visitor.open("POST", "/praxis/anmelden", {"code": await code_for(directory)})
+    assert (await directory.register(directory.statement(SOMMER, key), key))[0] == 201
+    assert "Abmelden" in (await visitor.open("GET", "/praxis"))[1]
+
+
+async def may_search(directory: Directory, token: str) -> bool:
+    """Whether a practice's search token is good."""
+    asked = f"{directory.url}/search/Organization"
+    async with directory.http.get(asked, headers={"Authorization": f"Bearer {token}"}) as answer:
+        assert answer.status in {200, 401}
+        return answer.status == 200

@@ -44,7 +44,8 @@ def test_each_case() -> None:
         after = after_restore(restored, entries)
         assert after.state is state, entries
         assert (after.consent is None) == (state is PracticeState.WITHDRAWN)
-        assert replace(after, state=restored.state, consent=restored.consent) == restored
+        assert after.epoch == restored.epoch + (after.state is not restored.state and after.consent is None)
+        assert replace(after, state=restored.state, consent=restored.consent, epoch=restored.epoch) == restored
 
 
 @given(

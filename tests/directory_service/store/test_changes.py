@@ -30,7 +30,7 @@ class Memory:
         self.position = await self._feed.position()
         async for batch in self._feed.listed():
             self.listed |= {found.telematik_id: found for found in batch}
-        self.left = set(await self._feed.withdrawn_accounts())
+        self.left = {user_id for user_id, right in (await self._feed.rights()).items() if right.withdrawn}
 
     async def follow(self, limit: int) -> None:
         more = True

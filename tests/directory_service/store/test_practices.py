@@ -45,7 +45,9 @@ async def test_joining_again_replaces_name_and_keys_and_keeps_the_rest(store: Pr
     before = await opted_in(store, "1-2001")
     again = joining("1-2001", name="Praxis Neu")
     after = await store.join(again, NOW)
-    assert after == replace(before, profile=replace(before.profile, name="Praxis Neu"), version=before.version + 1)
+    assert after == replace(
+        before, profile=replace(before.profile, name="Praxis Neu"), version=before.version + 1, epoch=1
+    )
     assert await store.keys("1-2001") == again.jwks
 
 
