@@ -25,6 +25,7 @@ from messenger_core.http_connections import (
 from messenger_core.http_limits import LARGE_BODY_BYTES, LONGEST_ADDRESS, SMALL_BODY_BYTES, Handler, body_limit, bounded
 from messenger_core.log import fault_without_text
 from messenger_core.problem import Problem
+from messenger_core.rate_limits import TRUSTED_PROXIES
 from messenger_core.service_auth.token_grant import (
     AccessRefused,
     Caller,
@@ -156,6 +157,7 @@ def new_application(
     tasks: BackgroundTasks | None = None,
     *,
     internal_listen: ListenAddress | None = None,
+    trusted_proxies: Sequence[Network] = LOOPBACK,
 ) -> web.Application:
     """An application with problems as errors, bounded requests and ``GET /health``.
 
@@ -163,10 +165,14 @@ def new_application(
         check: says whether the component can work; False or an exception makes ``/health`` answer 503.
         tasks: the component's background tasks; ``/health`` answers 503 while one of them is down.
         internal_listen: where ``internal_of`` is served; without it, that is the application itself.
+        trusted_proxies: those whose word on the address of a client counts.
     """
     app = _application(check, tasks, detailed=False)
+    app[TRUSTED_PROXIES] = tuple(trusted_proxies)
     if internal_listen is not None:
-        app[_INTERNAL] = (_application(check, tasks, detailed=True), internal_listen)
+        internal = _application(check, tasks, detailed=True)
+        internal[TRUSTED_PROXIES] = internal_listen.trusted_proxies
+        app[_INTERNAL] = (internal, internal_listen)
     return app
 
 
