@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from datetime import datetime
+from typing import Any
 
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -35,12 +36,12 @@ from bridge_bot.store.support_rooms import SupportRooms
 from bridge_bot.store.tables import USED_STATEMENT
 from bridge_bot.store.team_rooms import TeamRooms
 from bridge_bot.store.tickets import Tickets
+from messenger_core.background import BackgroundTasks
 from messenger_core.catalogue import Catalogue
 from messenger_core.clock import present
 from messenger_core.database import UsedStatements, answers, open_database
 from messenger_core.homeserver_interface import HOMESERVER_TOKEN_PATH
 from messenger_core.http_service import TOKEN_PATH, GuardedRoutes, new_application, serve_until_stopped
-from messenger_core.log import fault_without_text
 from messenger_core.matrix import MatrixSession, MediaLedger
 from messenger_core.matrix.metrics import add_metrics
 from messenger_core.service_auth.client import ServiceClient
@@ -69,13 +70,15 @@ class KnownClients:
         return self._clients.get(client_id)
 
 
-def http_application(settings: BotSettings, engine: AsyncEngine) -> web.Application:
-    """The HTTP interface.
+def http_application(
+    settings: BotSettings, engine: AsyncEngine, tasks: BackgroundTasks | None = None
+) -> web.Application:
+    """The HTTP interface; ``/health`` answers 503 while one of ``tasks`` is down.
 
     Raises:
         SettingsError: if a key file does not hold a key.
     """
-    app = new_application(lambda: answers(engine))
+    app = new_application(lambda: answers(engine), tasks)
     authority = TokenAuthority(
         issuer=settings.public_url,
         token_endpoint=settings.public_url + TOKEN_PATH,
@@ -154,6 +157,15 @@ class Messenger:
             clock=clock,
         )
 
+    @property
+    def work(self) -> Mapping[str, Callable[[], Awaitable[None]]]:
+        """The tasks that run beside the session, by their names; each may be begun again after a fault."""
+        return {
+            "messenger: sending what is queued": self.courier.run,
+            "messenger: following accounts": self.changes.run,
+            "messenger: keeping rooms": self.keep_house,
+        }
+
     def _wake(self) -> None:
         self._invitations.set()
         self.courier.wake()
@@ -201,38 +213,28 @@ async def run(settings: BotSettings) -> None:
         base_url=machine.url,
         token_endpoint=machine.url + HOMESERVER_TOKEN_PATH,
     )
-    app = http_application(settings, engine)
     try:
-        async with client, MatrixSession(settings.session, engine) as session:
-            messenger = Messenger(settings, engine, session, Homeserver(client), lambda: datetime.now(UTC))
-            await _together(
-                serve(app, settings.listen),
-                session.run(messenger.inbound),
-                messenger.courier.run(),
-                messenger.changes.run(),
-                messenger.keep_house(),
-            )
+        async with client, MatrixSession(settings.session, engine) as session, BackgroundTasks() as tasks:
+            messenger = Messenger(settings, engine, session, Homeserver(client), present)
+            for name, work in messenger.work.items():
+                tasks.start(name, work)
+            app = http_application(settings, engine, tasks)
+            await _until_one_ends(serve(app, settings.listen), session.run(messenger.inbound, tasks))
     finally:
         await engine.dispose()
 
 
-async def _together(*parts: Awaitable[None]) -> None:
-    """Runs all parts until the first one ends; a part that fails stops the process, so that it is started anew."""
-    tasks = [asyncio.ensure_future(part) for part in parts]
+async def _until_one_ends(*parts: Coroutine[Any, Any, None]) -> None:
+    """Runs both until the first ends or fails, and says how it did."""
+    running = [asyncio.ensure_future(part) for part in parts]
     try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        ended, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
     finally:
-        for task in tasks:
+        for task in running:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        fault = task.exception()
-        if isinstance(fault, SettingsError):
-            # The command line says it in one line.
-            raise fault
-        if fault is not None:
-            logger.error("the messenger stops: %s", fault_without_text(fault))
-            raise fault
+        await asyncio.gather(*running, return_exceptions=True)
 
 
 async def report(settings: BotSettings, as_of: datetime, report_format: str, write: Callable[[str], object]) -> None:

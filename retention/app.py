@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -13,7 +13,9 @@ from typing import Any, Literal
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from messenger_core.background import BackgroundTasks
 from messenger_core.catalogue import Catalogue
+from messenger_core.clock import Clock, present
 from messenger_core.database import answers, open_database
 from messenger_core.homeserver_interface import HOMESERVER_TOKEN_PATH
 from messenger_core.http_service import TOKEN_PATH, new_application, serve_until_stopped
@@ -31,6 +33,7 @@ from retention.adapters.desk import Desk
 from retention.adapters.erasures_job import Allowance, DueErasure
 from retention.adapters.homeserver import Homeserver
 from retention.adapters.membership_notices import MembershipNotices
+from retention.adapters.notice_work import NoticeWork
 from retention.adapters.offers_job import Progress, make_offers
 from retention.adapters.wording import Wording
 from retention.rules.moments import erase_before, next_night
@@ -134,25 +137,44 @@ async def check_proof(settings: RetentionSettings) -> tuple[list[str], Verdict]:
     return lines, check_chain(rows)
 
 
-async def _nightly(settings: RetentionSettings) -> None:
+class NightlyJobs:
     """Runs both jobs at 03:00 with the present moment; what could not be done is tried again the same night."""
-    due = next_night(datetime.now(UTC))
-    while True:
-        while (wait_s := (due - datetime.now(UTC)).total_seconds()) > 0:  # noqa: ASYNC110 - waits for the wall clock
-            await asyncio.sleep(min(wait_s, _LONGEST_SLEEP_S))
-        due = next_night(datetime.now(UTC))
-        while not await _one_night(settings):
-            logger.error("the nightly jobs left something undone; they run again in %d minutes", _AGAIN_AFTER_S // 60)
-            await asyncio.sleep(_AGAIN_AFTER_S)
+
+    def __init__(self, settings: RetentionSettings, clock: Clock) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._due = next_night(clock())
+
+    async def run(self) -> None:
+        """Works until it is cancelled; begun again after a fault, a night that was not finished is done at once."""
+        while True:
+            while (wait_s := (self._due - self._clock()).total_seconds()) > 0:  # noqa: ASYNC110 - the wall clock
+                await asyncio.sleep(min(wait_s, _LONGEST_SLEEP_S))
+            while not await self._one_night():
+                minutes = _AGAIN_AFTER_S // 60
+                logger.error("the nightly jobs left something undone; they run again in %d minutes", minutes)
+                await asyncio.sleep(_AGAIN_AFTER_S)
+            self._due = next_night(self._clock())
+
+    async def _one_night(self) -> bool:
+        now = self._clock().replace(microsecond=0)
+        try:
+            return bool((await run_jobs(self._settings, now, BOTH_JOBS, logger.info))["done"])
+        except Exception as fault:  # noqa: BLE001 - the daemon goes on answering, and the job is tried again
+            logger.error("the nightly jobs failed: %s", fault_without_text(fault))  # noqa: TRY400 - no traceback
+            return False
 
 
-async def _one_night(settings: RetentionSettings) -> bool:
-    now = datetime.now(UTC).replace(microsecond=0)
-    try:
-        return bool((await run_jobs(settings, now, BOTH_JOBS, logger.info))["done"])
-    except Exception as fault:  # noqa: BLE001 - the daemon goes on answering, and the job is tried again
-        logger.error("the nightly jobs failed: %s", fault_without_text(fault))  # noqa: TRY400 - no traceback
-        return False
+def background_work(
+    desk: Desk, notices: Sequence[NoticeWork], changes: AccountChanges, nightly: NightlyJobs
+) -> Mapping[str, Callable[[], Awaitable[None]]]:
+    """The tasks that run beside the session, by their names; each may be begun again after a fault."""
+    return {
+        "service account: answering and offering": desk.run,
+        **{f"service account: {work.name}": work.run for work in notices},
+        "service account: following accounts": changes.run,
+        "nightly jobs": nightly.run,
+    }
 
 
 async def run(settings: RetentionSettings) -> None:
@@ -168,13 +190,9 @@ async def run(settings: RetentionSettings) -> None:
     ):
         offers, rooms, wishes, ends = Offers(engine), ServiceRooms(engine), PeriodWishes(engine), MembershipEnds(engine)
         wording, homeserver = Wording(Catalogue.of("retention")), Homeserver(homeserver_client)
-        notices = MembershipNotices(
-            session, homeserver, ends=ends, rooms=rooms, wording=wording, clock=lambda: datetime.now(UTC)
-        )
+        notices = MembershipNotices(session, homeserver, ends=ends, rooms=rooms, wording=wording, clock=present)
         chats = ChatNotices(engine)
-        chat_notices = ChatNoticesWork(
-            session, homeserver, notices=chats, rooms=rooms, wording=wording, clock=lambda: datetime.now(UTC)
-        )
+        chat_notices = ChatNoticesWork(session, homeserver, notices=chats, rooms=rooms, wording=wording, clock=present)
 
         def wake() -> None:
             notices.wake.set()
@@ -191,20 +209,19 @@ async def run(settings: RetentionSettings) -> None:
             require_signed_devices=settings.require_signed_devices,
             notices=(notices, chat_notices),
         )
-        await _until_one_ends(
+        async with BackgroundTasks() as tasks:
+            nightly = NightlyJobs(settings, present)
+            for name, work in background_work(desk, (notices, chat_notices), changes, nightly).items():
+                tasks.start(name, work)
             # Served only now: before the session is up, nobody is answered.
-            _serve(settings.listen, engine),
-            session.run(conversation),
-            desk.run(),
-            notices.run(),
-            chat_notices.run(),
-            changes.run(),
-            _nightly(settings),
-        )
+            await _until_one_ends(
+                _serve(settings.listen, engine, tasks),
+                session.run(conversation, tasks),
+            )
 
 
-async def _serve(listen: ListenAddress, engine: AsyncEngine) -> None:
-    app = new_application(lambda: answers(engine))
+async def _serve(listen: ListenAddress, engine: AsyncEngine, tasks: BackgroundTasks | None = None) -> None:
+    app = new_application(lambda: answers(engine), tasks)
     add_metrics(app, engine)
     try:
         await serve_until_stopped(app, listen)
@@ -215,7 +232,7 @@ async def _serve(listen: ListenAddress, engine: AsyncEngine) -> None:
 
 
 async def _until_one_ends(*parts: Awaitable[None]) -> None:
-    """Runs the parts of the daemon side by side; the first that ends or fails ends them all."""
+    """Runs both until the first ends or fails, and says how it did."""
     tasks = [asyncio.ensure_future(part) for part in parts]
     try:
         ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)

@@ -8,13 +8,14 @@ import logging
 from bridge_bot.adapters.deliveries import Deliveries, NotYet
 from bridge_bot.adapters.matrix_account import reason_of
 from bridge_bot.store.outbox import Outbox
+from messenger_core.backoff import Backoff
 from messenger_core.waking import woken
 
 logger = logging.getLogger(__name__)
 
 _LANES_AT_ONCE = 4
 _LOOK_AGAIN_S = 10.0
-_LONGEST_PAUSE_S = 60.0
+_BACKOFF = Backoff(first_s=1.0, most_s=60.0)
 
 
 class Courier:
@@ -43,7 +44,7 @@ class Courier:
                 await woken(self._news, _LOOK_AGAIN_S)
 
     async def _work_off(self, lane: str) -> None:
-        pause = 1.0
+        failures = 0
         try:
             while True:
                 async with self._places:
@@ -51,12 +52,12 @@ class Courier:
                 if sent is None:
                     return
                 if sent:
-                    pause = 1.0
+                    failures = 0
                     # An answer that was delivered is told in another lane.
                     self._news.set()
                 else:
-                    await asyncio.sleep(pause)
-                    pause = min(pause * 2, _LONGEST_PAUSE_S)
+                    failures += 1
+                    await asyncio.sleep(_BACKOFF.wait_s(failures))
         finally:
             self._busy.discard(lane)
             self._news.set()

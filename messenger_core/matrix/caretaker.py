@@ -7,14 +7,12 @@ import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
-from messenger_core.log import fault_without_text
 from messenger_core.matrix.encryption.device import Device
 from messenger_core.matrix.faults import SendFailed, StoreUnwritable
 from messenger_core.matrix.receiving.catching_up import CatchingUp
 from messenger_core.matrix.receiving.sync_answer import SyncAnswer
 from messenger_core.matrix.store.journal import Journal
 from messenger_core.matrix.store.outbox import Outbox
-from messenger_core.settings import SettingsError
 from messenger_core.waking import woken
 
 logger = logging.getLogger(__name__)
@@ -55,7 +53,12 @@ class Caretaker:
         self._news.set()
 
     async def run(self) -> None:
-        """Works until it is cancelled."""
+        """Works until it is cancelled; what the homeserver or the disk does not take is done later.
+
+        Raises:
+            SettingsError: if somebody uses a copy of the device.
+            Exception: what nobody thought of; to be begun again.
+        """
         # Before that nobody knows whether a copy of this device has sent; its keys are not used.
         await self._catching_up.once()
         # At once: a kill may have come between the arrival of a key and the turn of the events that waited for it, and
@@ -74,12 +77,8 @@ class Caretaker:
                     try_parked = now + _TRY_PARKED_EVERY
                     self._wake(await self._journal.release_parked())
                     await self._outbox.forget_sent(now)
-            except SettingsError:
-                raise
             except (SendFailed, StoreUnwritable) as fault:
                 logger.warning("the account's keys are looked after later: %s", fault)
-            except Exception as fault:  # noqa: BLE001 - whatever goes wrong, receiving and sending go on
-                logger.error("the account's keys are looked after later: %s", fault_without_text(fault))  # noqa: TRY400
 
     async def _maintain(self) -> None:
         await self._device.maintain(one_time_keys=self._one_time_keys, fallback_unused=self._fallback_unused)

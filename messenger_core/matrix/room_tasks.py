@@ -6,13 +6,15 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
 
+from messenger_core.backoff import Backoff
 from messenger_core.log import fault_without_text
 from messenger_core.matrix.faults import SendFailed, StoreUnwritable
-from messenger_core.matrix.patience import Patience
+from messenger_core.matrix.retries import Retries
 
 logger = logging.getLogger(__name__)
 
 _ROOMS_AT_ONCE = 16
+_BACKOFF = Backoff(first_s=1.0, most_s=60.0)
 
 
 class TryAgain(Exception):  # noqa: N818 - reads as what is to be done
@@ -41,18 +43,19 @@ class RoomTasks:
         self._news.set()
 
     async def run(self, begin: Callable[[], Awaitable[Iterable[str]]]) -> None:
-        """Works until it is cancelled.
+        """Works until it is cancelled; may be begun again after a fault.
 
         Args:
             begin: names the rooms in which an earlier run left something to do.
         """
-        patience = Patience()
+        self._busy.clear()
+        retries = Retries(_BACKOFF)
         while True:
             try:
                 self.wake(await begin())
             except Exception as fault:  # noqa: BLE001 - a database that is away or full is waited out
                 logger.error("%s cannot begin: %s", self._name, fault_without_text(fault))  # noqa: TRY400
-                await patience.wait()
+                await retries.wait()
             else:
                 break
         async with asyncio.TaskGroup() as tasks:
@@ -66,7 +69,7 @@ class RoomTasks:
                     tasks.create_task(self._work_off(room_id))
 
     async def _work_off(self, room_id: str) -> None:
-        patience = Patience()
+        retries = Retries(_BACKOFF)
         while True:
             try:
                 async with self._places:
@@ -76,13 +79,13 @@ class RoomTasks:
                 continue
             except (SendFailed, StoreUnwritable) as fault:
                 logger.warning("%s: a room waits: %s", self._name, fault)
-                await patience.wait()
+                await retries.wait()
                 continue
             except Exception as fault:  # noqa: BLE001 - whatever goes wrong in one room must not stop the others
                 logger.error("%s: a room waits: %s", self._name, fault_without_text(fault))  # noqa: TRY400
-                await patience.wait()
+                await retries.wait()
                 continue
-            patience.reset()
+            retries.succeeded()
             if not more and room_id not in self._woken:
                 self._busy.discard(room_id)
                 return

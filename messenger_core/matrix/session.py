@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from messenger_core.background import BackgroundTasks, OnFault
+from messenger_core.backoff import Backoff
 from messenger_core.matrix.account_lock import account_lock, locked_file, watch
 from messenger_core.matrix.caretaker import Caretaker
 from messenger_core.matrix.clock import present
@@ -30,7 +33,6 @@ from messenger_core.matrix.fingerprints import write_fingerprints
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.matrix.media.incoming_file import IncomingFile
 from messenger_core.matrix.media.transfer import MediaTransfer
-from messenger_core.matrix.patience import Patience
 from messenger_core.matrix.receiving.catching_up import CatchingUp
 from messenger_core.matrix.receiving.following import Following, OwnEventsNotice
 from messenger_core.matrix.receiving.gaps import Gaps
@@ -38,6 +40,7 @@ from messenger_core.matrix.receiving.handler import EventHandler
 from messenger_core.matrix.receiving.reader import Reader
 from messenger_core.matrix.receiving.receiver import Receiver
 from messenger_core.matrix.receiving.room_workers import RoomWorkers, WorkedOn
+from messenger_core.matrix.retries import Retries
 from messenger_core.matrix.rooms import Room, Rooms
 from messenger_core.matrix.sending.acknowledgements import Acknowledgements
 from messenger_core.matrix.sending.lanes import Lanes, SentWith
@@ -161,12 +164,38 @@ class MatrixSession:
             raise RuntimeError("use the session as an asynchronous context manager")
         return self._parts
 
-    async def run(self, handler: EventHandler) -> None:
+    async def run(self, handler: EventHandler, tasks: BackgroundTasks | None = None) -> None:
         """Receives and sends until it is cancelled; an outage of the homeserver is waited out.
 
+        Args:
+            handler: what the service does with what comes.
+            tasks: runs the session's tasks, which go on until it is closed; of the session's own if left out.
+
         Raises:
-            SettingsError: if the database let go of the account, so that another process may run it.
+            SettingsError: if somebody uses a copy of the device, or the database let go of the account, so that
+                another process may run it.
+            BackgroundTaskFailed: if a task failed without which the process must not go on.
         """
+        async with AsyncExitStack() as until_stopped:
+            if tasks is None:
+                tasks = await until_stopped.enter_async_context(BackgroundTasks())
+            refused: asyncio.Future[SettingsError] = asyncio.get_running_loop().create_future()
+            for name, work in self._work(handler).items():
+                tasks.start(name, partial(_or_refused, work, refused))
+            if self._lock is not None:
+                # Without the lock another process may run the account, and two lose keys.
+                watching = partial(_or_refused, partial(watch, self._lock), refused)
+                tasks.start("session: holding the account", watching, on_fault=OnFault.END_PROCESS)
+            ended = asyncio.ensure_future(tasks.ended.wait())
+            until_stopped.callback(ended.cancel)
+            either: set[asyncio.Future[Any]] = {refused, ended}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if refused.done():
+                raise refused.result()
+            tasks.raise_fault()
+
+    def _work(self, handler: EventHandler) -> dict[str, Callable[[], Awaitable[None]]]:
+        """The session's tasks by their names; all that they do is in the database, so each may be begun again."""
         parts = self._opened
         worked_on = WorkedOn(
             journal=self._journal,
@@ -188,17 +217,12 @@ class MatrixSession:
             catching_up=parts.catching_up,
             clock=present,
         )
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(receiver.run())
-                tasks.create_task(workers.run())
-                tasks.create_task(parts.lanes.run())
-                tasks.create_task(caretaker.run())
-                if self._lock is not None:
-                    tasks.create_task(watch(self._lock))
-        except ExceptionGroup as faults:
-            # The first one ended the others; whoever runs the service wants to read it alone.
-            raise faults.exceptions[0] from None
+        return {
+            "session: receiving": receiver.run,
+            "session: handing events over": workers.run,
+            "session: sending": parts.lanes.run,
+            "session: looking after keys": caretaker.run,
+        }
 
     async def send(self, room_id: str, content: Mapping[str, Any], *, key: str) -> SentMessage:
         """Sends an encrypted ``m.room.message`` and waits until the homeserver named its event.
@@ -287,9 +311,18 @@ class MatrixSession:
         return await session_figures(self._engine, self.user_id, present())
 
 
+async def _or_refused(work: Callable[[], Awaitable[None]], refused: asyncio.Future[SettingsError]) -> None:
+    """Works; what only an operator can mend ends the whole session with its sentence, and is not tried again."""
+    try:
+        await work()
+    except SettingsError as fault:
+        if not refused.done():
+            refused.set_result(fault)
+
+
 async def _opened_device(calls: HomeserverCalls, engine: AsyncEngine, store: Path, store_key: str) -> Device:
     """The account's device; a homeserver that is away, or a full disk, is waited out."""
-    patience = Patience(longest_s=30.0)
+    retries = Retries(Backoff(first_s=1.0, most_s=30.0))
     while True:
         try:
             return await Device.open(calls, engine, store, store_key)
@@ -297,7 +330,7 @@ async def _opened_device(calls: HomeserverCalls, engine: AsyncEngine, store: Pat
             if isinstance(fault, SendFailed) and not fault.outage:
                 raise
             logger.warning("the account's device is not ready: %s", fault)
-        await patience.wait()
+        await retries.wait()
 
 
 def _private_folder(folder: Path) -> Path:

@@ -8,8 +8,9 @@ from typing import Any
 
 import aiohttp
 
+from messenger_core.backoff import Backoff
 from messenger_core.homeserver_interface import KEY_LOGIN_TYPE, LOGIN_PATH
-from messenger_core.matrix.patience import Patience
+from messenger_core.matrix.retries import Retries
 from messenger_core.matrix.settings import SessionSettings
 from messenger_core.service_auth.assertions import make_assertion
 from messenger_core.service_auth.keys import read_private_key
@@ -43,7 +44,7 @@ async def sign_in(settings: SessionSettings, device_id: str) -> str:
         SettingsError: if the homeserver refuses the account or the key cannot be read.
     """
     address = settings.homeserver + LOGIN_PATH
-    patience = Patience(longest_s=30.0)
+    retries = Retries(Backoff(first_s=1.0, most_s=30.0))
     while True:
         body = {**key_proof(settings), "device_id": device_id, "initial_device_display_name": "HEK"}
         try:
@@ -60,4 +61,4 @@ async def sign_in(settings: SessionSettings, device_id: str) -> str:
                     )
         except (aiohttp.ClientError, TimeoutError, ValueError) as fault:
             logger.warning("the homeserver cannot be reached: %s", type(fault).__name__)
-        await patience.wait()
+        await retries.wait()

@@ -21,6 +21,8 @@ from retention.store.service_rooms import ServiceRooms
 class ChatNoticesWork(NoticeWork):
     """What became of chats, in the order in which the homeserver told it."""
 
+    name = "telling of chats"
+
     def __init__(
         self,
         account: ServiceAccount,

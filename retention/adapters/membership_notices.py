@@ -21,6 +21,8 @@ from retention.store.service_rooms import ServiceRooms
 class MembershipNotices(NoticeWork):
     """What is due by the day on which somebody's membership ends."""
 
+    name = "telling of memberships"
+
     def __init__(
         self,
         account: ServiceAccount,

@@ -7,6 +7,7 @@ import logging
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from messenger_core.log import fault_without_text
 from messenger_core.matrix import SendFailed
@@ -41,6 +42,9 @@ class DueNotice:
 
 class NoticeWork(ABC):
     """The loop that notices of every kind have in common; ``wake`` is set when there may be new ones."""
+
+    name: ClassVar[str]
+    """What the work is called in logs and figures."""
 
     def __init__(self, account: ServiceAccount, rooms: ServiceRooms) -> None:
         self._account = account

@@ -16,6 +16,7 @@ from typing import Any
 
 import aiohttp
 
+from messenger_core.backoff import Backoff
 from messenger_core.matrix.events import FileToSend
 from messenger_core.matrix.faults import FileAway, FileUnreadable, SendFailed
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
@@ -25,7 +26,7 @@ from messenger_core.matrix.media.file_content import FileDetails, encrypted_file
 from messenger_core.matrix.media.file_kind import LOOKED_AT_BYTES, kind_of
 from messenger_core.matrix.media.incoming_file import IncomingFile
 from messenger_core.matrix.media.spool import PIECE_BYTES, Spool, SpooledFile
-from messenger_core.matrix.patience import Patience
+from messenger_core.matrix.retries import Retries
 from messenger_core.matrix.store.media_ledger import MediaLedger
 
 _DOWNLOAD = "/_matrix/client/v1/media/download/{}/{}"
@@ -173,7 +174,7 @@ class MediaTransfer:
 
     async def _deliver(self, room_id: str, ciphertext: SpooledFile, used_at: datetime) -> str:
         """Uploads what is spooled, again and again until the homeserver took it or an outage lasts too long."""
-        patience, until = Patience(longest_s=10.0), time.monotonic() + self._outage_s
+        retries, until = Retries(Backoff(first_s=1.0, most_s=10.0)), time.monotonic() + self._outage_s
         while True:
             try:
                 await self._check_limit(ciphertext.size)
@@ -181,7 +182,7 @@ class MediaTransfer:
             except SendFailed as refusal:
                 if not (refusal.outage or refusal.status == 401) or time.monotonic() > until:
                     raise
-                await patience.wait()
+                await retries.wait()
             else:
                 if mxc is not None:
                     return mxc

@@ -7,15 +7,14 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from messenger_core.log import fault_without_text
+from messenger_core.backoff import Backoff
 from messenger_core.matrix.faults import SendFailed, StoreUnwritable
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
-from messenger_core.matrix.patience import Patience
 from messenger_core.matrix.receiving.catching_up import CatchingUp
 from messenger_core.matrix.receiving.following import Following, OwnEventsNotice
 from messenger_core.matrix.receiving.sync_answer import NoSyncAnswer, read_sync
+from messenger_core.matrix.retries import Retries
 from messenger_core.matrix.store.intake import Intake
-from messenger_core.settings import SettingsError
 
 logger = logging.getLogger(__name__)
 
@@ -55,25 +54,26 @@ class Receiver:
         self._clock = clock
 
     async def run(self) -> None:
-        """Receives until it is cancelled; outages, of the homeserver or of the disk, are waited out."""
-        patience = Patience(longest_s=30.0)
+        """Receives until it is cancelled; outages, of the homeserver or of the disk, are waited out.
+
+        Raises:
+            SettingsError: if somebody uses a copy of the device.
+            Exception: what nobody thought of, a database that is away among it; to be begun again.
+        """
+        retries = Retries(Backoff(first_s=1.0, most_s=30.0))
         wait_ms = 0
         while True:
             try:
                 await self._sync(wait_ms)
             except (SendFailed, NoSyncAnswer, StoreUnwritable) as fault:
                 logger.warning("sync failed: %s", fault)
-            except SettingsError:
-                raise
-            except Exception as fault:  # noqa: BLE001 - a database that is away or full is waited out, whatever it says
-                logger.error("what was received cannot be taken in: %s", fault_without_text(fault))  # noqa: TRY400
             else:
-                patience.reset()
+                retries.succeeded()
                 wait_ms = _WAIT_MS
                 continue
             # After an outage the first answer comes at once, so that who waits to have caught up need not wait on.
             wait_ms = 0
-            await patience.wait()
+            await retries.wait()
 
     async def _sync(self, wait_ms: int) -> None:
         since = await self._intake.position()
