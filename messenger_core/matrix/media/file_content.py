@@ -10,6 +10,7 @@ from typing import Any
 from messenger_core.matrix.media.attachment_cipher import EncryptedFile
 from messenger_core.matrix.media.file_kind import UNKNOWN_TYPE, FileKind
 from messenger_core.matrix.store.media_ledger import is_media_address
+from messenger_core.people_names import without_unshown
 
 FILE_MESSAGE_TYPES = frozenset({"m.file", "m.image", "m.audio", "m.video"})
 _UNNAMED = "file"
@@ -17,13 +18,6 @@ _MEDIA_TYPE = re.compile(r"[A-Za-z0-9][A-Za-z0-9.+_-]{0,63}/[A-Za-z0-9][A-Za-z0-
 _LARGEST_INTEGER = 2**53 - 1
 _LONGEST_NAME = 255
 _LONGEST_WAVEFORM = 1024
-# Control characters, ends of lines, and what Unicode calls default-ignorable (DerivedCoreProperties.txt); some of it
-# turns the direction of writing, with which "exe.pdf" can be shown for "fdp.exe". Emoji that are joined from several
-# come apart by it, which harms nobody.
-_UNSEEN = re.compile(
-    "[\x00-\x1f\x7f-\x9f\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u2028-\u202e\u2060-\u206f"
-    "\u2800\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
-)
 _VOICE = "org.matrix.msc3245.voice"
 _AUDIO = "org.matrix.msc1767.audio"
 
@@ -128,8 +122,12 @@ def _text(value: object) -> str | None:
 
 
 def _shown_name(name: str) -> str:
-    """A name without a path and without what cannot be seen; a long one keeps its end, which says the kind of file."""
-    return _UNSEEN.sub("", re.split(r"[/\\]", name)[-1]).strip()[-_LONGEST_NAME:]
+    """A name without a path and without what cannot be seen; a long one keeps its end, which says the kind of file.
+
+    What turns the direction of writing goes too: with it, "exe.pdf" can be shown for "fdp.exe". Emoji that are joined
+    from several come apart, which harms nobody.
+    """
+    return without_unshown(re.split(r"[/\\]", name)[-1]).strip()[-_LONGEST_NAME:]
 
 
 def _media_type(info: Mapping[str, Any]) -> str:
