@@ -2,7 +2,7 @@
 PYTHON ?= python3
 DATA ?= data
 
-.PHONY: run test soak lint lock setup
+.PHONY: run test test-quick test-clocks soak lint lock setup
 .SILENT:
 .ONESHELL:
 SHELL := /bin/sh
@@ -13,9 +13,8 @@ VENV := .venv/bin/python
 run: setup
 	exec $(VENV) -m sandbox up --dir "$(DATA)" --ready "$(DATA)/ready.json"
 
-# Two processes at a time, so that one computes while the other waits. One test alone: .venv/bin/python -m pytest FILE
 # Databases lie in memory where there is room: the tests kill processes, not machines, and waiting for disks is long.
-test: setup
+define databases_in_memory
 	if [ "$$(df --output=avail -k /dev/shm 2>/dev/null | tail -n 1)" -gt 4000000 ] 2>/dev/null; then
 		TMPDIR="$$(mktemp -d /dev/shm/hek-messenger-tests.XXXXXX)"
 		trap 'rm -rf "$$TMPDIR"' EXIT
@@ -23,7 +22,24 @@ test: setup
 		chmod 711 "$$TMPDIR" # PostgreSQL runs as a user of its own
 		export TMPDIR
 	fi
+endef
+
+# Two processes at a time, so that one computes while the other waits. One test alone: .venv/bin/python -m pytest FILE
+test: setup
+	$(databases_in_memory)
 	$(VENV) -m pytest -n 2
+
+# For the hand, in less than a minute: rules, and stores on SQLite.
+test-quick: setup
+	$(databases_in_memory)
+	$(VENV) -m pytest -n 2 --quick
+
+# Everything but the system tests, at each moment that has broken tests somewhere: docs/testing.md. Two of them, others
+# each day: make test-clocks CLOCKS=--today
+CLOCKS ?=
+test-clocks: setup
+	$(databases_in_memory)
+	$(VENV) -m tests.clocks $(CLOCKS)
 
 # The long proof that no message is lost: 5,000 messages, their answers, and 50 kills. Again: make soak SEED=…
 SEED ?=

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Mapping
@@ -17,6 +15,7 @@ from signedjson.key import generate_signing_key, write_signing_keys
 
 from messenger_core.service_auth.keys import generate_private_key, public_jwks, write_private_key
 from sandbox.ports import reserve_port
+from tests.synapse_process import HOMESERVER, SynapseProcess, start_synapse
 
 _START_TIMEOUT_S = 120
 SERVER_NAME = "session.localhost"
@@ -58,12 +57,7 @@ class Homeserver:
     key: ECKey
     key_file: Path
     folder: Path
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def command(self) -> list[str]:
-        """How it is started."""
-        return [sys.executable, "-m", "synapse.app.homeserver", "-c", str(self.folder / "homeserver.yaml")]
+    process: SynapseProcess | None = None
 
     @property
     def database(self) -> Path:
@@ -73,8 +67,7 @@ class Homeserver:
     def launch(self) -> None:
         """Starts it without waiting."""
         # Synapse runs in the folder itself, so that it finds the login module there.
-        with self._log.open("ab") as output:
-            self.process = subprocess.Popen(self.command, cwd=self.folder, stdout=output, stderr=output)
+        self.process = start_synapse(HOMESERVER, [self.folder / "homeserver.yaml"], folder=self.folder, log=self._log)
 
     def start(self) -> None:
         """Starts it and waits until it answers."""
@@ -156,7 +149,7 @@ def unlimited() -> dict[str, object]:
     }
 
 
-def _wait_for(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def _wait_for(address: str, process: SynapseProcess, log: Path) -> None:
     deadline = time.monotonic() + _START_TIMEOUT_S
     while True:
         try:

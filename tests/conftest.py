@@ -15,36 +15,23 @@ from typing import TYPE_CHECKING, NoReturn
 import asyncpg
 import hypothesis
 import pytest
-from xdist.scheduler import LoadScopeScheduling
 
 from sandbox.ports import reserve_port
+from tests.synapse_process import fork_from_now_on
 
 if TYPE_CHECKING:
-    from xdist.remote import Producer
-
     from tests.synapse_modules.certificate_authority import CertificateAuthority
     from tests.synapse_modules.federation import Federation
 
+pytest_plugins = ("tests.how_it_runs",)
 _START_TIMEOUT_S = 60
-_ROUTES_OF_ATTACK = "tests/system/test_attack_routes.py"
 
 # A made-up example that takes long on a busy machine is no fault.
 hypothesis.settings.register_profile("any-machine", deadline=None)
 hypothesis.settings.load_profile("any-machine")
 
 
-class _OneProcessForWhatIsShared(LoadScopeScheduling):  # type: ignore[misc]
-    """Shares the tests out by file, so that what a file sets up is set up once; largest first."""
-
-    def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        # The system tests share one sandbox and build on each other's order; the routes of attack have other servers.
-        return "tests/system" if file.startswith("tests/system/") and file != _ROUTES_OF_ATTACK else file
-
-
-def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> LoadScopeScheduling:
-    """How several processes (``pytest -n 2``) share the tests."""
-    return _OneProcessForWhatIsShared(config, log)
+fork_from_now_on()
 
 
 def lacking(what: str) -> NoReturn:

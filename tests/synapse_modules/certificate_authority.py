@@ -13,6 +13,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import NameOID
 
 _DAY = timedelta(days=1)
+# Long ago: OpenSSL asks the machine's clock, not the one that ``make test-clocks`` shifts.
+_VALID_FROM = datetime(2020, 1, 1, tzinfo=UTC)
 
 
 def _name(name: str) -> x509.Name:
@@ -43,7 +45,7 @@ class CertificateAuthority:
             .issuer_name(self._name)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - 2 * _DAY)
+            .not_valid_before(_VALID_FROM)
             .not_valid_after(until or now + 30 * _DAY)
             .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)

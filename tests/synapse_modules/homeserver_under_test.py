@@ -9,8 +9,6 @@ import os
 import secrets
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -35,6 +33,7 @@ from sandbox.own_addresses import from_own_address
 from sandbox.ports import reserve_port
 from tests.synapse_modules.browsing import Browser, Page
 from tests.synapse_modules.stand_ins import Directory, OpenIdProvider, serving
+from tests.synapse_process import HOMESERVER, SynapseProcess, start_synapse
 
 REPOSITORY = Path(__file__).parents[2]
 SERVER_NAME = "hek.test"
@@ -100,7 +99,7 @@ class Homeserver:
     provider: OpenIdProvider
     keys: dict[str, ECKey]
     server_name: str = SERVER_NAME
-    process: subprocess.Popen[bytes] | None = field(default=None)
+    process: SynapseProcess | None = field(default=None)
     calls_to: str = ""
     """Where clients' calls go if not to ``base``: a worker."""
 
@@ -294,13 +293,14 @@ class Homeserver:
 
     # -- the process -------------------------------------------------------------------------------------------------
 
-    def command(self) -> list[str]:
-        return [sys.executable, "-m", "synapse.app.homeserver", "-c", str(self.folder / "homeserver.yaml")]
+    def settings_files(self) -> list[Path]:
+        """What the process is started with, in this order."""
+        return [self.folder / "homeserver.yaml"]
 
     def launch(self) -> None:
         """Starts it without waiting until it answers."""
-        log = (self.folder / "homeserver.log").open("ab")
-        self.process = subprocess.Popen(self.command(), stdout=log, stderr=log, cwd=REPOSITORY)
+        log = self.folder / "homeserver.log"
+        self.process = start_synapse(HOMESERVER, self.settings_files(), folder=REPOSITORY, log=log)
 
     def start(self) -> None:
         self.launch()
@@ -313,7 +313,7 @@ class Homeserver:
         self.process.wait(60)
 
 
-def wait_until_it_answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_until_it_answers(url: str, process: SynapseProcess, log: Path) -> None:
     """Returns when a process of Synapse's answers at an address; fails with its last words if it ends before."""
     deadline = time.monotonic() + 60
     while True:

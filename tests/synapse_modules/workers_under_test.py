@@ -6,7 +6,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -25,6 +24,7 @@ from tests.synapse_modules.homeserver_under_test import (
     wait_until_it_answers,
 )
 from tests.synapse_modules.postgresql_under_test import HomeserverOnPostgresql, connection_settings, new_database
+from tests.synapse_process import WORKER, SynapseProcess, start_synapse
 
 _WORKERS = ("worker1", "worker2")
 _START_TIMEOUT_S = 60
@@ -55,7 +55,7 @@ class HomeserverWithWorkers(HomeserverOnPostgresql):
 
     worker_urls: tuple[str, ...] = ()
     redis: subprocess.Popen[bytes] | None = None
-    worker_processes: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    worker_processes: list[SynapseProcess] = field(default_factory=list)
 
     @property
     def views(self) -> dict[str, Homeserver]:
@@ -65,18 +65,20 @@ class HomeserverWithWorkers(HomeserverOnPostgresql):
 
     # -- the processes ------------------------------------------------------------------------------------------------
 
-    def command(self) -> list[str]:
-        return [*super().command(), "-c", str(self.folder / "workers.yaml")]
+    def settings_files(self) -> list[Path]:
+        return [*super().settings_files(), self.folder / "workers.yaml"]
 
     def start(self) -> None:
         super().start()
         for name in _WORKERS:
-            files = ("homeserver.yaml", "workers.yaml", f"{name}.yaml")
-            command = [sys.executable, "-m", "synapse.app.generic_worker"]
-            for file in files:
-                command += ["-c", str(self.folder / file)]
-            with (self.folder / f"{name}.log").open("ab") as log:
-                self.worker_processes.append(subprocess.Popen(command, stdout=log, stderr=log, cwd=REPOSITORY))
+            self.worker_processes.append(
+                start_synapse(
+                    WORKER,
+                    [*self.settings_files(), self.folder / f"{name}.yaml"],
+                    folder=REPOSITORY,
+                    log=self.folder / f"{name}.log",
+                )
+            )
         try:
             for name, url, process in zip(_WORKERS, self.worker_urls, self.worker_processes, strict=True):
                 wait_until_it_answers(url, process, self.folder / f"{name}.log")
