@@ -36,6 +36,7 @@ from directory_service.store.reachable_set import ReachableSet
 from directory_service.store.tables import directory_version, practice
 from messenger_core.background import BackgroundTasks
 from messenger_core.database import make_engine, open_database
+from messenger_core.people_names import reserved_names
 
 STORED = 5_000
 """Of so many practices those that are written are taken; there must be as many."""
@@ -105,7 +106,9 @@ async def stored(held: Held, known: Known, database: str) -> AsyncIterator[Write
             await connection.execute(directory_version.update().values(practices=newest))
         changes = ChangeFeed(engine)
         watches = FollowedWatches(practices=changes.version, reachable=ReachableSet(engine).version)
-        watches.feed = feed = ListingFeed(changes, held, PracticeRights(), ProfileRules(read_specialties()))
+        watches.feed = feed = ListingFeed(
+            changes, held, PracticeRights(), ProfileRules(read_specialties(), reserved_names([]))
+        )
         await feed.catch_up()
         async with BackgroundTasks() as tasks:
             tasks.start("following", partial(feed.follow, watches))

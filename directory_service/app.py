@@ -74,6 +74,7 @@ from messenger_core.catalogue import Catalogue
 from messenger_core.clock import present
 from messenger_core.database import UsedStatements, answers, open_database
 from messenger_core.http_service import TOKEN_PATH, GuardedRoutes, new_application, serve_until_stopped
+from messenger_core.people_names import reserved_names
 from messenger_core.service_auth.client import ServiceClient
 from messenger_core.service_auth.keys import public_jwks, read_jwks, read_private_key
 from messenger_core.service_auth.token_grant import Client, TokenAuthority
@@ -113,7 +114,7 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
         async with homeserver, OpenIdUserinfo(settings.server_names) as userinfo:
             if not settings.opt_out_model:
                 await _end_opt_out(engine, settings)
-            practices, profiles = PracticeStore(engine), ProfileRules(specialties)
+            practices, profiles = PracticeStore(engine), _profile_rules(settings)
             accounts, changes, reachable = PracticeAccounts(homeserver), ChangeFeed(engine), ReachableSet(engine)
             watches = FollowedWatches(practices=changes.version, reachable=reachable.version)
             feed = ReachabilityFeed(reachable, watches.reachable)
@@ -132,11 +133,12 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
                 watches=watches,
                 verifiers=verifiers,
                 audience=settings.public_url,
+                profiles=profiles,
             ).add_to(app)
             owner = PracticeOwner(
                 practices=practices,
                 accounts=accounts,
-                specialties=specialties,
+                profiles=profiles,
                 watches=watches,
                 insured_servers=settings.server_names,
             )
@@ -170,7 +172,7 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
             _add_search_page(app, pages, homeserver_sign_in, held, settings.public_url)
             _add_practice_page(app, pages, codes, owner)
             _add_keys(app, key)
-            await _load(listing_feed, practices)
+            await _load(listing_feed, practices, profiles.mark)
             async with tasks, fhir.preparing():
                 _start(tasks, locks, listing_feed, watches, stored_sessions)
                 yield app
@@ -251,12 +253,21 @@ async def _forget_sessions(sessions: PageSessions) -> None:
         await asyncio.sleep(_FORGET_EVERY_S)
 
 
-async def _load(feed: ListingFeed, practices: PracticeStore) -> None:
-    """Takes the practices into memory; what must not be shown as it is, is paused for everybody."""
-    left_out = await feed.load()
+async def _load(feed: ListingFeed, practices: PracticeStore, rules: str) -> None:
+    """Takes the practices into memory; what must not be shown as it is, is paused for everybody.
+
+    Args:
+        feed: what takes them.
+        practices: where they are paused.
+        rules: the mark of the rules that they keep to.
+    """
+    checked = await practices.checked_by() == rules
+    left_out = await feed.load(checked=checked)
     if left_out:
         logger.error("%d practices are paused, since their entries must not be shown", len(left_out))
-        await practices.withhold([practice.telematik_id for practice in left_out], datetime.now(UTC))
+        await practices.withhold([practice.telematik_id for practice in left_out], present())
+    if not checked:
+        await practices.note_checked(rules)
 
 
 def _held(specialties: SpecialtyTable) -> Held:
@@ -300,7 +311,12 @@ def _with_room(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None
 
 def _import_rules(settings: DirectorySettings) -> ImportRules:
     words = _absence_words(Catalogue.of(_PACKAGE))
-    return ImportRules(ProfileRules(read_specialties()), words, settings.server_names, settings.opt_out_model)
+    return ImportRules(_profile_rules(settings), words, settings.server_names, settings.opt_out_model)
+
+
+def _profile_rules(settings: DirectorySettings) -> ProfileRules:
+    reserved = reserved_names(settings.reserved_names, settings.allowed_names)
+    return ProfileRules(read_specialties(), reserved)
 
 
 def _absence_words(texts: Catalogue) -> AbsenceWords:

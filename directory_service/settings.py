@@ -57,6 +57,10 @@ def _distinct_issuers(verifiers: list[VerifierSettings]) -> list[VerifierSetting
     return verifiers
 
 
+_Name = Annotated[str, Field(min_length=1, max_length=120)]
+HOUSE_NAMES = ("HEK", "Hanseatische Krankenkasse")
+
+
 class DirectorySettings(Settings):
     """Everything an operator decides about the directory."""
 
@@ -70,3 +74,5 @@ class DirectorySettings(Settings):
     server_names: dict[str, BaseUrl] = Field(min_length=1)
     pages: PagesSettings
     opt_out_model: bool = False
+    reserved_names: list[_Name] = Field(default=list(HOUSE_NAMES))
+    allowed_names: list[_Name] = Field(default=[])

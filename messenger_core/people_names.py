@@ -95,6 +95,7 @@ def _without_marks(text: str) -> str:
     return "".join(letter for letter in unicodedata.normalize("NFKD", text) if not unicodedata.combining(letter))
 
 
+@lru_cache(maxsize=8_192)
 def skeletons(text: str) -> frozenset[str]:
     """The forms by which texts that look alike are equal, whatever their case.
 

@@ -41,8 +41,11 @@ class ListingFeed:
         self._position: Position | None = None
         self._turn = asyncio.Lock()
 
-    async def load(self) -> list[Practice]:
+    async def load(self, *, checked: bool) -> list[Practice]:
         """Takes all practices that are listed; to be awaited before anybody searches.
+
+        Args:
+            checked: whether all were looked at under these rules before; it takes as long as the rest.
 
         Returns:
             Those that must not be shown as they are; they are left out.
@@ -54,7 +57,7 @@ class ListingFeed:
             for practice in batch:
                 if not is_listed(practice):
                     continue  # its profile cannot be read, which is alarmed where that was tried
-                if self._may_be_shown(practice):
+                if checked or self._may_be_shown(practice):
                     practices[practice.resource_id] = practice
                 else:
                     left_out.append(practice)

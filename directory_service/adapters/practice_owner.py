@@ -18,7 +18,7 @@ from directory_service.adapters.profile_wire import ProfileWire
 from directory_service.adapters.version_watch import VersionWatches
 from directory_service.rules.practice import ChangeRefused, Practice
 from directory_service.rules.profile import Profile
-from directory_service.rules.specialties import SpecialtyTable
+from directory_service.rules.profile_check import ProfileRules
 from directory_service.store.practices import ChangedMeanwhile, PracticeStore, UnknownPractice
 from messenger_core.problem import Problem
 from messenger_core.service_auth.client import CallFailed
@@ -40,14 +40,14 @@ class PracticeOwner:
         *,
         practices: PracticeStore,
         accounts: PracticeAccounts,
-        specialties: SpecialtyTable,
+        profiles: ProfileRules,
         watches: VersionWatches,
         insured_servers: Collection[str],
     ) -> None:
         """``insured_servers`` are the server names of homeservers where insured people have their accounts."""
         self._practices = practices
         self._accounts = accounts
-        self._specialties = specialties
+        self._profiles = profiles
         self._watches = watches
         self._insured_servers = insured_servers
 
@@ -90,6 +90,11 @@ class PracticeOwner:
         """
         practice = await self.read(telematik_id)
         allowed.check(practice)
+        faults = self._profiles.faults(practice.profile) if visible else []
+        if faults:
+            errors = [{"field": fault.place, "detail": fault.text} for fault in faults]
+            detail = "The profile must not be shown as it is; see errors. Change it (PUT /owner/practice), then opt in."
+            raise Problem(409, "profile-refused", detail, errors)
         return await self._changed(
             self._practices.choose_visibility(
                 telematik_id,
@@ -160,11 +165,8 @@ class PracticeOwner:
 
     def _check(self, asked: ProfileWire, practice: Practice) -> None:
         """What only the directory can know about a profile: which codes exist, and whose accounts are named."""
-        allowed = f"unknown code; allowed are {', '.join(self._specialties.codes())}"
-        errors = [
-            {"field": f"specialties.{place}", "detail": allowed}
-            for place in self._specialties.unknown(asked.specialties)
-        ]
+        faults = self._profiles.faults(asked.profile(practice.user_id))
+        errors = [{"field": fault.place, "detail": fault.text} for fault in faults]
         own = f"on this homeserver only the practice's own account is allowed ({practice.user_id})"
         errors += [
             {"field": f"messengers.{place}.user_id", "detail": own}

@@ -13,6 +13,7 @@ from joserfc.jwk import KeySet
 from directory_service.adapters.practice_accounts import TRIES, PracticeAccounts, account_differs, changed_too_often
 from directory_service.adapters.version_watch import VersionWatches
 from directory_service.rules.practice import Practice
+from directory_service.rules.profile_check import ProfileRules
 from directory_service.rules.profile_types import PracticeName
 from directory_service.store.practices import (
     AccountDiffers,
@@ -50,8 +51,10 @@ class RegistrationApi:
         watches: VersionWatches,
         verifiers: Mapping[str, KeySet],
         audience: str,
+        profiles: ProfileRules,
     ) -> None:
         """``verifiers`` are the keys of each trusted issuer; ``audience`` is the directory's own address."""
+        self._profiles = profiles
         self._practices = practices
         self._accounts = accounts
         self._watches = watches
@@ -64,6 +67,9 @@ class RegistrationApi:
 
     async def _register(self, request: web.Request) -> web.Response:
         asked = parse_body(_Registration, await request.read())
+        if faults := self._profiles.name_faults(asked.client_name):
+            errors = [{"field": "client_name", "detail": fault.text} for fault in faults]
+            raise Problem(400, "invalid-body", "The request's body is not as described; see errors.", errors)
         keys = _one_key(asked.jwks)
         now = datetime.now(UTC)
         statement = self._verified(asked.software_statement, keys, now)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import unicodedata
+from messenger_core.people_names import letter_fault
 
 
 def one_line(text: str) -> str:
@@ -12,8 +12,8 @@ def one_line(text: str) -> str:
         ValueError: if it begins or ends with a space, has no letter or digit, or holds invisible characters, which
             could make one practice look like another.
     """
-    if any(unicodedata.category(letter) in {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"} for letter in text):
-        raise ValueError("only visible characters on one line are allowed")
+    if text.strip() and (fault := letter_fault(text)) is not None:
+        raise ValueError(f"only visible characters on one line are allowed ({fault.value})")
     if text != text.strip():
         raise ValueError("it must not begin or end with a space")
     if not any(letter.isalnum() for letter in text):

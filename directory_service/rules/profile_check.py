@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from directory_service.rules.profile import Profile
+from directory_service.rules.profile_types import BOUNDS
 from directory_service.rules.specialties import SpecialtyTable
+from messenger_core.people_names import ReservedNames
 
 
 class _Checked(BaseModel):
@@ -30,19 +33,41 @@ class ProfileFault:
     text: str
 
 
+POSING = "it has a name of the insurer in it, or looks as if it had; give the practice's own"
+
+
 @dataclass(frozen=True, slots=True)
 class ProfileRules:
     """What every profile keeps to, whoever wrote it.
 
     Attributes:
         specialties: the codes that the directory knows.
+        reserved: the names of the house, which no practice may bear or look as if it bore.
     """
 
     specialties: SpecialtyTable
+    reserved: ReservedNames
+
+    @property
+    def mark(self) -> str:
+        """A digest that is another one when the rules are others."""
+        said = (BOUNDS, self.specialties.codes(), sorted(self.reserved.names), sorted(self.reserved.allowed))
+        return hashlib.sha256(repr(said).encode()).hexdigest()[:32]
 
     def faults(self, profile: Profile) -> list[ProfileFault]:
         """What of a profile must not be kept or shown; empty if all of it may."""
-        return [*_out_of_bounds(profile), *self._unknown_codes(profile)]
+        return [*_out_of_bounds(profile), *self._unknown_codes(profile), *self._posing(profile)]
+
+    def name_faults(self, name: str) -> list[ProfileFault]:
+        """Why a name cannot be a practice's; empty if it can."""
+        return self.faults(Profile(name))
+
+    def _posing(self, profile: Profile) -> Iterator[ProfileFault]:
+        """Name and city stand together in what messengers show of a practice."""
+        shown = {"name": profile.name} | ({"address.city": profile.address.city} if profile.address else {})
+        for place, text in shown.items():
+            if self.reserved.are_in(text):
+                yield ProfileFault(place, POSING)
 
     def _unknown_codes(self, profile: Profile) -> Iterator[ProfileFault]:
         for place in self.specialties.unknown(profile.specialties):

@@ -14,6 +14,8 @@ from pydantic import AfterValidator, Field
 
 from directory_service.rules.plain_text import one_line
 
+BOUNDS = 1
+"""Counted up whenever one of the bounds below, or of what they are made of, becomes narrower."""
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2199, 12, 31)
 """Days that a practice may name; a day's end, in any zone, is a moment that can be written down."""
 MOST_SPECIALTIES, MOST_LANGUAGES, MOST_MESSENGERS = 10, 20, 10

@@ -182,7 +182,7 @@ class Changing:
 @asynccontextmanager
 async def changing(engine: AsyncEngine) -> AsyncIterator[Changing]:
     """Opens a transaction that changes practices; it is committed at the end, and undone by any exception."""
-    columns = [column for column in directory_version.c if column.name != "id"]
+    columns = [column for column in directory_version.c if column.name not in {"id", "checked_by"}]
     holding = directory_version.update().values(id=directory_version.c.id).returning(*columns)
     async with engine.begin() as connection:
         yield Changing(engine, connection, (await connection.execute(holding)).one())

@@ -25,7 +25,7 @@ from directory_service.rules.practice import (
 from directory_service.rules.profile import Messenger, Profile
 from directory_service.store.practice_changes import Change, changing
 from directory_service.store.practice_rows import COLUMNS, as_practice, one_practice, practices_by_id
-from directory_service.store.tables import practice, used_statement
+from directory_service.store.tables import directory_version, practice, used_statement
 from messenger_core.database import insert_into
 
 DIRECTORY = "directory"
@@ -217,6 +217,16 @@ class PracticeStore:
             after = after_withdrawal(before)
             (withdrawn,) = await change.write([Change(before, after, after.state.value, telematik_id)], now)
             return withdrawn
+
+    async def checked_by(self) -> str:
+        """Under which rules every profile was looked at, by their mark."""
+        async with self._engine.connect() as connection:
+            return str((await connection.execute(sa.select(directory_version.c.checked_by))).scalar_one())
+
+    async def note_checked(self, mark: str) -> None:
+        """Notes that every profile was looked at under some rules; whoever writes one looks at it as well."""
+        async with self._engine.begin() as connection:
+            await connection.execute(directory_version.update().values(checked_by=mark))
 
     async def withhold(self, telematik_ids: Sequence[str], now: datetime) -> None:
         """Pauses practices that must not be shown as they are; each can change its entry and opt in again."""

@@ -61,6 +61,8 @@ directory_version = sa.Table(
     sa.Column("reachable", sa.BigInteger, nullable=False),
     sa.Column("audit_entries", sa.BigInteger, nullable=False),
     sa.Column("audit_head", sa.Text, nullable=False),
+    # Under which rules every profile was looked at (ProfileRules.mark); empty if under none.
+    sa.Column("checked_by", sa.Text, nullable=False, server_default=""),
 )
 
 # Append-only: what happened to a practice, when, by whom, and with which version of the text that it agreed to; each

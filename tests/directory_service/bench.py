@@ -271,6 +271,8 @@ def settings_for(folder: Path, *, url: str, homeserver: str, database: str) -> d
         "server_names": {SERVER_NAME: homeserver},
         "pages": {"sign_in_provider": "oidc-gesundheitsid"},
         "opt_out_model": False,
+        "reserved_names": ["HEK", "Hanseatische Krankenkasse"],
+        "allowed_names": [],
     }
 
 

@@ -23,8 +23,11 @@ from directory_service.rules.profile import (
     Position,
     Profile,
 )
+from directory_service.rules.profile_check import ProfileRules
+from messenger_core.people_names import reserved_names
 
 SPECIALTIES = read_specialties()
+PROFILES = ProfileRules(SPECIALTIES, reserved_names(["HEK", "Hanseatische Krankenkasse"]))
 WORDING = Wording(SPECIALTIES, closed="Geschlossen", absent="Abwesend", substitute="Abwesend, Vertretung: {who}")
 HAMBURG = Position(53.5569, 10.0143)
 

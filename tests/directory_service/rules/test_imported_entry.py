@@ -27,13 +27,12 @@ from directory_service.rules.practice import (
     reachable_addresses,
 )
 from directory_service.rules.profile import Accessibility, Address, Feature, Grade, Messenger, Position, Profile
-from directory_service.rules.profile_check import ProfileRules
 from directory_service.rules.reading.element import Fault
-from tests.directory_service.fhir_samples import SPECIALTIES
+from tests.directory_service.fhir_samples import PROFILES
 from tests.directory_service.rules.reading.test_times import WORDS
 from tests.directory_service.vzd_samples import endpoint, entry, example, hiding, hiding_organization, telematik_id
 
-RULES = ImportRules(ProfileRules(SPECIALTIES), WORDS, {"messenger.example"}, opt_out=False)
+RULES = ImportRules(PROFILES, WORDS, {"messenger.example"}, opt_out=False)
 TODAY = date(2026, 11, 25)
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 ID = telematik_id(1)

@@ -13,7 +13,6 @@ from directory_service.adapters.import_command import ImportCommand, ImportReque
 from directory_service.rules.imported_entry import OPT_OUT, ImportRules
 from directory_service.rules.practice import Practice, PracticeState
 from directory_service.rules.profile import Messenger
-from directory_service.rules.profile_check import ProfileRules
 from directory_service.store.audit_log import AuditLog
 from directory_service.store.changes import ChangeFeed
 from directory_service.store.entry_import import EntryImport
@@ -21,7 +20,7 @@ from directory_service.store.import_runs import ImportRuns, TakenOver
 from directory_service.store.national_directory import NationalDirectory
 from directory_service.store.practices import PracticeStore
 from directory_service.store.reachable_set import ReachableSet
-from tests.directory_service.fhir_samples import SPECIALTIES
+from tests.directory_service.fhir_samples import PROFILES
 from tests.directory_service.rules.reading.test_times import WORDS
 from tests.directory_service.store.made_up import NOW, joining
 from tests.directory_service.vzd_samples import (
@@ -58,7 +57,7 @@ class Bench:
 
     async def run(self, request: ImportRequest, *, opt_out: bool = False) -> None:
         """Imports what an operator asks for."""
-        rules = ImportRules(ProfileRules(SPECIALTIES), WORDS, {"messenger.example"}, opt_out)
+        rules = ImportRules(PROFILES, WORDS, {"messenger.example"}, opt_out)
         entries = EntryImport(self.engine, rules)
         await ImportCommand(self.runs, NationalDirectory(self.engine, self.runs), entries).run(request, opt_out=opt_out)
 
@@ -304,7 +303,7 @@ async def test_of_two_processes_at_one_import_the_earlier_stops(bench: Bench) ->
     files: list[Any] = []
     first = await bench.runs.begin(files, full=False, opt_out=False, restart=False)
     second = await bench.runs.begin(files, full=False, opt_out=False, restart=False)
-    entries = EntryImport(bench.engine, ImportRules(ProfileRules(SPECIALTIES), WORDS, set(), opt_out=False))
+    entries = EntryImport(bench.engine, ImportRules(PROFILES, WORDS, set(), opt_out=False))
     with pytest.raises(TakenOver):
         await entries.apply_some(first, NOW)
     assert (first.number, await entries.apply_some(second, NOW)) == (second.number, 0)
