@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from messenger_core.catalogue import Catalogue
+from messenger_core.client_address import client_address
 from messenger_core.homeserver_interface import KEY_LOGIN_TYPE
 from synapse_modules.adapters.request_heads import RequestHeads
 from synapse_modules.adapters.synapse_private import SynapsePrivate
 from synapse_modules.rules.pages import WITHOUT_SCRIPTS, policy_of
 from synapse_modules.rules.return_addresses import is_return_address
-from synapse_modules.rules.senders import client_address, failed_proof_key, is_in, network_of
+from synapse_modules.rules.senders import failed_proof_key, sender_of
 from synapse_modules.settings import ModuleSettings
 
 
@@ -21,7 +22,7 @@ def guard_front(settings: ModuleSettings, synapse: SynapsePrivate) -> None:
     synapse.connections.limit(
         most=settings.max_connections,
         most_by_sender=settings.max_connections_per_address,
-        sender_of=lambda address: None if is_in(address, proxies) else network_of(address),
+        sender_of=lambda address: sender_of(address, proxies),
     )
     synapse.pages.show_with(policy_of, WITHOUT_SCRIPTS)
     synapse.pages.return_only_to(is_return_address, texts.line("return-address-refused"))

@@ -91,22 +91,23 @@ class PrivateRequestHeads:
         protocol.allHeadersReceived = read_head
         of_request.requestReceived, of_request.handleContentChunk = take_apart, keep
 
-    def believe(self, client_address: Callable[[str, str], str | None]) -> None:
+    def believe(self, client_address: Callable[[str, str], object | None]) -> None:
         """Believes proxies alone about where a request came from; Synapse believes whoever says so first.
 
         Args:
-            client_address: the client's by the peer's and what ``X-Forwarded-For`` says; None if it is the peer's.
+            client_address: the client's by the peer's and what ``X-Forwarded-For`` says; None if nothing says it.
         """
         process = XForwardedForRequest._process_forwarded_headers
 
         def process_what_is_believed(request: XForwardedForRequest) -> None:
             said = b",".join(request.requestHeaders.getRawHeaders(b"x-forwarded-for", []))
             if said:
-                address = client_address(_peer(request), said.decode("ascii", errors="replace"))
-                if address is None:
+                peer = _peer(request)
+                address = client_address(peer, said.decode("ascii", errors="replace"))
+                if address is None or str(address) == peer:
                     request.requestHeaders.removeHeader(b"x-forwarded-for")
                 else:
-                    request.requestHeaders.setRawHeaders(b"x-forwarded-for", [address.encode()])
+                    request.requestHeaders.setRawHeaders(b"x-forwarded-for", [str(address).encode()])
             process(request)
 
         request_class: Any = XForwardedForRequest
