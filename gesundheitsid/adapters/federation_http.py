@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,6 +10,8 @@ from types import TracebackType
 from typing import Any
 
 import aiohttp
+
+from messenger_core.service_auth.bounded_json import read_object
 
 _LARGEST = 1024 * 1024
 _MOST_CONNECTIONS = 50
@@ -31,10 +32,9 @@ class Answer:
     def json(self) -> Mapping[str, Any]:
         """The body as an object; an empty one if it is something else."""
         try:
-            content = json.loads(self.text)
-        except (ValueError, RecursionError):
+            return read_object(self.text)
+        except ValueError:
             return {}
-        return content if isinstance(content, dict) else {}
 
 
 class FederationHttp:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
@@ -12,6 +11,8 @@ from typing import Any, cast
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
+
+from messenger_core.service_auth.bounded_json import read_object
 
 ALGORITHM = "ES256"
 _CURVE = "P-256"
@@ -98,19 +99,11 @@ class Token:
     claims: Mapping[str, Any]
 
 
-def _no_number(_constant: str) -> None:
-    # Python reads NaN and Infinity, which JSON does not have; a moment that is no number would never be over.
-    raise ValueError
-
-
 def _json(part: str) -> Mapping[str, Any]:
     try:
-        content = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)), parse_constant=_no_number)
-    except (ValueError, RecursionError):
+        return read_object(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except ValueError:
         raise NotVerified(Fault.UNREADABLE) from None
-    if not isinstance(content, dict):
-        raise NotVerified(Fault.UNREADABLE)
-    return content
 
 
 def header_of(token: str) -> Mapping[str, Any]:

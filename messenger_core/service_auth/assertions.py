@@ -6,7 +6,6 @@ Sources: RFC 7519 (claims), RFC 7523 section 3 (client assertions).
 from __future__ import annotations
 
 import base64
-import json
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet
 
+from messenger_core.service_auth.bounded_json import BoundedDecoder, read_object
 from messenger_core.service_auth.keys import ALGORITHM
 
 ASSERTION_LIFETIME = timedelta(seconds=60)
@@ -77,9 +77,9 @@ def unverified_issuer(statement: str) -> str:
     """
     try:
         payload = statement.split(".")[1]
-        claims = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        claims = read_object(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
         issuer = claims["iss"]
-    except (IndexError, ValueError, KeyError, TypeError, RecursionError):
+    except (IndexError, ValueError, KeyError):
         raise StatementRefused("the statement is not a readable JWT with an issuer") from None
     if not isinstance(issuer, str):
         raise StatementRefused("the statement's issuer is not a string")
@@ -111,9 +111,11 @@ def verify_statement(
         StatementRefused: with the reason.
     """
     try:
-        token = jwt.decode(statement, keys, algorithms=[ALGORITHM])
+        token = jwt.decode(statement, keys, algorithms=[ALGORITHM], decoder_cls=BoundedDecoder)
     except (JoseError, ValueError, TypeError, KeyError, RecursionError):
-        raise StatementRefused("the signature cannot be verified with the issuer's keys and ES256") from None
+        raise StatementRefused(
+            "the signature cannot be verified with the issuer's keys and ES256, or its numbers are beyond 2**53"
+        ) from None
     if token_type is not None and token.header.get("typ") != token_type:
         raise StatementRefused(f"its type (typ) must be {token_type}")
     claims = token.claims
@@ -123,7 +125,7 @@ def verify_statement(
         raise StatementRefused("the issuer (iss) is not the expected one")
     if claims.get("aud") not in (audience, [audience]):
         raise StatementRefused(f"the audience (aud) must be {audience}")
-    if not isinstance(issued, int) or not isinstance(expires, int) or isinstance(issued, bool):
+    if type(issued) is not int or type(expires) is not int:
         raise StatementRefused("iat and exp must be whole seconds")
     if expires + _CLOCK_LEEWAY_S <= present:
         raise StatementRefused("it has expired (exp)", expired=True)

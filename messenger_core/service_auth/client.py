@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
 from joserfc.jwk import ECKey
 
+from messenger_core.clock import Clock, present
 from messenger_core.service_auth.assertions import make_assertion
 from messenger_core.service_auth.token_grant import ASSERTION_TYPE, GRANT_TYPE
 
 _RENEW_BEFORE_EXPIRY = timedelta(seconds=30)
+_LONGEST_LIFETIME_S = 24 * 60 * 60
 
 
 class CallFailed(Exception):  # noqa: N818 - reads as what happened
@@ -43,7 +45,10 @@ class ServiceClient:
     Use it as an asynchronous context manager.
     """
 
-    def __init__(self, *, client_id: str, key: ECKey, base_url: str, token_endpoint: str) -> None:
+    def __init__(
+        self, *, client_id: str, key: ECKey, base_url: str, token_endpoint: str, clock: Clock = present
+    ) -> None:
+        self._clock = clock
         self._client_id = client_id
         self._key = key
         self._base_url = base_url.rstrip("/")
@@ -65,7 +70,7 @@ class ServiceClient:
         return self._http
 
     async def _token(self, scope: str) -> str:
-        now = datetime.now(UTC)
+        now = self._clock()
         known = self._tokens.get(scope)
         if known is not None and now < known.usable_until:
             return known.value
@@ -85,7 +90,10 @@ class ServiceClient:
                     raise CallFailed(f"token for {scope}", answer.status, error)
         except (aiohttp.ClientError, TimeoutError, ValueError) as fault:
             raise CallFailed(f"token for {scope} ({type(fault).__name__})") from None
-        token = _Token(body["access_token"], now + timedelta(seconds=body["expires_in"]) - _RENEW_BEFORE_EXPIRY)
+        lifetime_s = body.get("expires_in")
+        if type(lifetime_s) is not int or not 0 < lifetime_s <= _LONGEST_LIFETIME_S:
+            raise CallFailed(f"token for {scope} (its lifetime)", 200)
+        token = _Token(body["access_token"], now + timedelta(seconds=lifetime_s) - _RENEW_BEFORE_EXPIRY)
         self._tokens[scope] = token
         return token.value
 

@@ -16,6 +16,7 @@ from synapse.module_api import ModuleApi
 
 from messenger_core.problem import WireModel
 from messenger_core.service_auth.assertions import make_assertion
+from messenger_core.service_auth.bounded_json import BoundedDecoder
 from messenger_core.service_auth.keys import ALGORITHM
 from messenger_core.service_auth.token_grant import ASSERTION_TYPE, GRANT_TYPE
 from synapse_modules.adapters.present import now
@@ -97,7 +98,7 @@ class DirectoryClient:
         query = {"since": str(since.version), "mark": since.mark, "wait": str(_WAIT_S), "limit": str(_PAGE)}
         answer = await self._get("/reachable", query, "reachability:read")
         try:
-            claims = jwt.decode(answer["delta"], self._jwks, algorithms=[ALGORITHM]).claims
+            claims = jwt.decode(answer["delta"], self._jwks, algorithms=[ALGORITHM], decoder_cls=BoundedDecoder).claims
             delta = _DeltaClaims.model_validate(claims)
         except (JoseError, ValidationError, ValueError, TypeError, KeyError):
             raise DirectoryFault("the delta is not signed as agreed, or not readable") from None

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -18,6 +16,8 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from OpenSSL import crypto
+
+from messenger_core.service_auth.bounded_json import read_object
 
 # The signature algorithms of the provider interface (I_VZD_TIM_Provider_Services 1.4.0, sigAlg), both with SHA-256.
 _CURVES: Mapping[str, type[ec.EllipticCurve]] = {"ES256": ec.SECP256R1, "BP256R1": ec.BrainpoolP256R1}
@@ -84,7 +84,7 @@ def read_federation_list(signed: str, roots: Sequence[x509.Certificate], now: da
     """
     try:
         encoded_header, encoded_payload, encoded_signature = signed.strip().split(".")
-        header = _object(_base64url(encoded_header))
+        header = read_object(_base64url(encoded_header))
         payload, signature = _base64url(encoded_payload), _base64url(encoded_signature)
         chain = [x509.load_der_x509_certificate(base64.b64decode(one, validate=True)) for one in header["x5c"]]
     except (ValueError, KeyError, TypeError, RecursionError):
@@ -102,13 +102,6 @@ def _base64url(text: str) -> bytes:
         return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
     except binascii.Error as fault:
         raise ValueError from fault
-
-
-def _object(content: bytes) -> dict[str, Any]:
-    found = json.loads(content)
-    if not isinstance(found, dict):
-        raise ValueError  # noqa: TRY004 - what is not readable is one fault
-    return found
 
 
 def _check_chain(chain: Sequence[x509.Certificate], roots: Sequence[x509.Certificate], now: datetime) -> None:
@@ -145,7 +138,7 @@ def _check_signature(
 
 def _read(payload: bytes) -> FederationList:
     try:
-        content = _object(payload)
+        content = read_object(payload)
         version, entries = content["version"], content["domainList"]
     except (ValueError, KeyError, RecursionError):
         raise ListRefused(ListFault.NOT_READABLE) from None
