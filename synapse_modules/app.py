@@ -1,9 +1,10 @@
-"""Wiring: what ``homeserver.yaml`` names, put together from rules, store and adapters."""
+"""Wiring: what ``homeserver.yaml`` names, put together from rules, store and adapters.
+
+Where which rule is enforced stands in ``synapse_modules.hooks``.
+"""
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -11,66 +12,63 @@ from synapse.config import ConfigError
 from synapse.module_api import ModuleApi
 
 from messenger_core.catalogue import Catalogue
-from messenger_core.log import fault_without_text
 from messenger_core.settings import SettingsError
-from synapse_modules.adapters.administrators import Administrators
+from synapse_modules.adapters.administrator_gate import AdministratorGate
+from synapse_modules.adapters.background import BackgroundTasks
 from synapse_modules.adapters.deactivations import DeactivationWork
 from synapse_modules.adapters.device_gate import DeviceGate
 from synapse_modules.adapters.directory_client import DirectoryClient
 from synapse_modules.adapters.ended_requests import EndedRequestsWork
 from synapse_modules.adapters.event_gate import EventGate
-from synapse_modules.adapters.half_made_rooms import ROUND_MS as HALF_MADE_ROUND_MS
+from synapse_modules.adapters.file_gate import FileGate
 from synapse_modules.adapters.half_made_rooms import HalfMadeRooms
 from synapse_modules.adapters.insured_only_rooms import InsuredOnlyRoomsWork
 from synapse_modules.adapters.key_sign_in import KeySignIn
-from synapse_modules.adapters.lock_watch import LockWatch
-from synapse_modules.adapters.locks import Locks
+from synapse_modules.adapters.lock_gate import LockGate
+from synapse_modules.adapters.locks import locks_of
 from synapse_modules.adapters.membership_gate import MembershipGate
+from synapse_modules.adapters.membership_judge import MembershipJudge
 from synapse_modules.adapters.own_accounts import OwnAccounts
 from synapse_modules.adapters.parties import Parties
-from synapse_modules.adapters.people_search import InsuredSearch
+from synapse_modules.adapters.people_search_gate import PeopleSearchGate
 from synapse_modules.adapters.permissions import Permissions
-from synapse_modules.adapters.practice_page_code import PracticePageCode
+from synapse_modules.adapters.practice_page_code_gate import PracticePageCodeGate
 from synapse_modules.adapters.reachability_age import ReachabilityAge
 from synapse_modules.adapters.reachability_watch import ReachabilityWatch
 from synapse_modules.adapters.refusals import Refusals
-from synapse_modules.adapters.registration import RegistrationGate
-from synapse_modules.adapters.request_bodies import RequestBodies
-from synapse_modules.adapters.room_making import RoomMaking
+from synapse_modules.adapters.registration_gate import RegistrationGate
+from synapse_modules.adapters.request_body_gate import RequestBodyGate
+from synapse_modules.adapters.room_gate import RoomGate
 from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.adapters.sign_in import GesundheitsIdSignIn, StaffSignIn
+from synapse_modules.adapters.sign_in_gate import SignInGate
 from synapse_modules.adapters.stages import Stages
-from synapse_modules.adapters.support_contact import SupportContact
+from synapse_modules.adapters.support_contact import SupportContact, WellKnownGate
 from synapse_modules.adapters.synapse_database import SynapseDatabase
 from synapse_modules.adapters.synapse_private import SynapsePrivate
 from synapse_modules.adapters.synapse_private.features import end_start
-from synapse_modules.adapters.unreachable_marks import MarkBringer
-from synapse_modules.adapters.ways_in import WaysIn
-from synapse_modules.federation_wiring import open_federation
+from synapse_modules.adapters.synapse_private.hooks import check_hooks
+from synapse_modules.federation_wiring import make_federation, open_federation
 from synapse_modules.front_wiring import guard_front
+from synapse_modules.hooks import FEDERATION, HOOKS, WELL_KNOWN, install_gates
 from synapse_modules.machine_wiring import open_machine_api
-from synapse_modules.rules.reach import Refusal
-from synapse_modules.rules.unreachable_mark import marked
-from synapse_modules.settings import Configuration, ModuleSettings, load_configuration
+from synapse_modules.settings import Configuration, load_configuration
 from synapse_modules.start_checks import fits_the_database, fits_the_homeserver, holds_the_rules
 from synapse_modules.store.accounts import Accounts
 from synapse_modules.store.common_rooms import CommonRooms
 from synapse_modules.store.deactivations import Deactivations
-from synapse_modules.store.delayed_events import DelayedEvents
 from synapse_modules.store.ended_requests import EndedRequests
 from synapse_modules.store.insured_only_rooms import InsuredOnlyRooms
+from synapse_modules.store.locks import DelayedEvents
 from synapse_modules.store.memberships import Memberships
 from synapse_modules.store.reachability import Reachability
 from synapse_modules.store.rooms import Rooms
 from synapse_modules.store.rooms_in_making import RoomsInMaking
 from synapse_modules.store.statements import UsedStatements
-from synapse_modules.store.unreachable_marks import UnreachableMarks
 
-logger = logging.getLogger(__name__)
-
-_TRY_AGAIN_S = 2.0
-_MARK_ROUND_MS = 30_000
-_LOCK_WATCH_MS = 5_000
+_MARK_ROUND_S = 30.0
+_CATCH_UP_EVERY_S = 5.0
+_HALF_MADE_ROUND_S = 60.0
 
 
 def parse_config(config: object) -> Configuration:
@@ -88,6 +86,7 @@ def parse_config(config: object) -> Configuration:
 def _open_synapse(config: Configuration, api: ModuleApi) -> SynapsePrivate:
     """Synapse past its public API, once everything fits; a fault ends the start."""
     try:
+        check_hooks(row.hook for row in (*HOOKS, *FEDERATION, *WELL_KNOWN))
         synapse = SynapsePrivate.of(api)
         fits_the_homeserver(config.settings, api.public_baseurl, synapse.sign_in_providers)
         holds_the_rules(synapse.settings.ways_in(), synapse.settings.needed())
@@ -107,176 +106,156 @@ class HekMessenger:
     parse_config = staticmethod(parse_config)
 
     def __init__(self, config: Configuration, api: ModuleApi) -> None:
-        settings = config.settings
+        self._config = config
         self._api = api
-        synapse = _open_synapse(config, api)
-        guard_front(settings, synapse)
-        house = settings.house(api.server_name)
+        self._synapse = _open_synapse(config, api)
+        self._tasks = BackgroundTasks(api)
+        guard_front(config.settings, self._synapse)
 
-        database = SynapseDatabase(api)
-        accounts, rooms = Accounts(database), Rooms(database)
-        memberships = Memberships(database, timedelta(days=settings.grace_days))
-        reachability, statements = Reachability(database), UsedStatements(database)
-        parties = Parties(api, accounts, reachability)
-        register = RoomRegister(api, rooms, parties)
-        locks = Locks(accounts, synapse.accounts)
-        deactivations = DeactivationWork(api, Deactivations(database), synapse.deactivation)
-        directory = DirectoryClient(api, config)
+        self._database = database = SynapseDatabase(api)
+        self._accounts, self._rooms = Accounts(database), Rooms(database)
+        self._memberships = Memberships(database, timedelta(days=config.settings.grace_days))
+        self._reachability, self._statements = Reachability(database), UsedStatements(database)
+        self._making = RoomsInMaking(database)
+        self._parties = Parties(api, self._accounts, self._reachability)
+        self._register = RoomRegister(api, self._rooms, self._parties)
+        self._locks = locks_of(database, self._synapse.locks)
+        self._deactivations = DeactivationWork(Deactivations(database), self._synapse.deactivation)
+        self._directory = DirectoryClient(api, config)
 
-        refusals = Refusals(Catalogue.of("synapse_modules"))
-        self._close_what_synapse_leaves_open(synapse, database, parties, refusals)
-        self._close_what_locks_leave_open(synapse, accounts, database)
-
-        RegistrationGate(api, accounts)
-        WaysIn(api, accounts, settings.sign_in_providers)
-        synapse.ways_in.close_signing_in_as_somebody(
-            Catalogue.of("synapse_modules").line("nobody-signs-in-as-somebody")
+        self._install_gates()
+        open_machine_api(
+            api,
+            config,
+            self._synapse,
+            database,
+            accounts=self._accounts,
+            memberships=self._memberships,
+            locks=self._locks,
+            rooms=self._rooms,
+            register=self._register,
+            statements=self._statements,
         )
-        KeySignIn(api, config, accounts, statements)
+        self._follow_locks()
+        if api.should_run_background_tasks():
+            self._start_tasks()
+
+    def _install_gates(self) -> None:
+        """Makes every gate of the table, and installs them."""
+        settings, api, database, synapse = self._config.settings, self._api, self._database, self._synapse
+        texts = Catalogue.of("synapse_modules")
+        house, refusals = settings.house(api.server_name), Refusals(texts)
         permissions = Permissions(api, settings.permissions.defaults)
-        age = ReachabilityAge(parties, settings.directory.max_age_minutes)
-        RoomMaking(
+        age = ReachabilityAge(self._parties, settings.directory.max_age_minutes)
+        federation = make_federation(
             api,
+            self._config,
+            synapse,
+            database,
             house=house,
-            parties=parties,
+            register=self._register,
+            parties=self._parties,
             permissions=permissions,
-            age=age,
             refusals=refusals,
-            room_versions=settings.room_versions,
         )
-        making = RoomsInMaking(database)
-        members = MembershipGate(
-            api,
+        judge = MembershipJudge(
             house=house,
-            rooms=rooms,
-            making=making,
-            register=register,
-            parties=parties,
+            rooms=self._rooms,
+            making=self._making,
+            register=self._register,
+            parties=self._parties,
             permissions=permissions,
             age=age,
             refusals=refusals,
             second_insured_by_practice=settings.second_insured_by_practice,
         )
-        synapse.memberships.ask_first(members)
-        synapse.room_list.close(lambda: refusals.error(Refusal.NOT_LISTED))
-        events = EventGate(
-            api,
-            rooms=rooms,
-            register=register,
-            parties=parties,
-            refusals=refusals,
-            deletable_for=settings.deletable_for,
-        )
-        open_federation(
-            api,
-            config,
-            synapse,
-            database,
-            house=house,
-            register=register,
-            parties=parties,
-            permissions=permissions,
-            refusals=refusals,
-            events=events,
-        )
-        if settings.support is not None:
-            synapse.well_known.add("support", SupportContact(settings.support, synapse.clock))
-        search = InsuredSearch(
-            api,
-            client=directory,
-            accounts=accounts,
-            parties=parties,
-            house=house,
-            timeout_ms=settings.search_timeout_ms,
-        )
-        synapse.people_search.wrap(search.wrap)
-        synapse.people_search.wrap(PracticePageCode(api, directory, accounts).wrap)
-
-        open_machine_api(
-            api,
-            config,
-            synapse,
-            database,
-            accounts=accounts,
-            memberships=memberships,
-            locks=locks,
-            rooms=rooms,
-            register=register,
-            statements=statements,
-        )
-
-        if api.should_run_background_tasks():
-            own_accounts = OwnAccounts(api, settings, accounts)
-            watch = ReachabilityWatch(api, directory, reachability)
-            api.delayed_background_call(0, self._until_done, own_accounts.make, desc="hek_own_accounts")
-            stages = Stages(api, memberships=memberships, locks=locks, deactivations=deactivations)
-            api.delayed_background_call(0, stages.run, desc="hek_stages")
-            api.delayed_background_call(0, watch.follow, desc="hek_reachability")
-            half_made = HalfMadeRooms(api, making, rooms, synapse.memberships)
-            api.delayed_background_call(0, half_made.clear, desc="hek_half_made_rooms_at_start")
-            api.looping_background_call(half_made.clear, HALF_MADE_ROUND_MS, desc="hek_half_made_rooms")
-            self._empty_what_is_left_to_insured_people(settings, database, rooms, register, parties)
-            self._forget_ended_requests(settings, database, synapse)
-
-    def _forget_ended_requests(
-        self, settings: ModuleSettings, database: SynapseDatabase, synapse: SynapsePrivate
-    ) -> None:
-        given = settings.insured_only_rooms
-        requests = EndedRequestsWork(EndedRequests(database), synapse.memberships, kept_for=given.grace)
-        self._api.looping_background_call(requests.look, given.look_every_s * 1000, desc="hek_ended_requests")
-
-    def _empty_what_is_left_to_insured_people(
-        self,
-        settings: ModuleSettings,
-        database: SynapseDatabase,
-        rooms: Rooms,
-        register: RoomRegister,
-        parties: Parties,
-    ) -> None:
-        emptying = InsuredOnlyRoomsWork(
-            self._api,
-            InsuredOnlyRooms(database),
-            rooms=rooms,
-            register=register,
-            parties=parties,
-            grace=settings.insured_only_rooms.grace,
-        )
-        look_every_ms = settings.insured_only_rooms.look_every_s * 1000
-        self._api.looping_background_call(emptying.look, look_every_ms, desc="hek_insured_only_rooms")
-
-    def _close_what_synapse_leaves_open(
-        self, synapse: SynapsePrivate, database: SynapseDatabase, parties: Parties, refusals: Refusals
-    ) -> None:
         common_rooms = CommonRooms(database)
-        synapse.request_bodies.read_by(RequestBodies(refusals))
-        synapse.devices.close(DeviceGate(common_rooms, refusals))
-        synapse.files.close(common_rooms, lambda: refusals.error(Refusal.FILE_NOT_ENCRYPTED))
-        synapse.administrators.are_only(Administrators(parties, refusals))
+        gates: list[object] = [
+            RegistrationGate(api, self._accounts),
+            SignInGate(self._accounts, settings.sign_in_providers, texts),
+            KeySignIn(api, self._config, self._accounts, self._statements),
+            AdministratorGate(self._parties, refusals),
+            self._deactivations,
+            RequestBodyGate(refusals),
+            RoomGate(
+                house=house,
+                parties=self._parties,
+                permissions=permissions,
+                age=age,
+                refusals=refusals,
+                room_versions=settings.room_versions,
+            ),
+            MembershipGate(
+                judge,
+                parties=self._parties,
+                permissions=permissions,
+                refusals=refusals,
+                synapse=synapse.memberships,
+            ),
+            EventGate(
+                api,
+                rooms=self._rooms,
+                register=self._register,
+                parties=self._parties,
+                refusals=refusals,
+                deletable_for=settings.deletable_for,
+                from_elsewhere=None if federation is None else federation.events.verdict,
+            ),
+            LockGate(api, DelayedEvents(database), synapse.locks),
+            DeviceGate(common_rooms, refusals),
+            FileGate(common_rooms, refusals),
+            PracticePageCodeGate(api, self._directory, self._accounts),
+            PeopleSearchGate(
+                api,
+                client=self._directory,
+                accounts=self._accounts,
+                parties=self._parties,
+                house=house,
+                timeout_ms=settings.search_timeout_ms,
+            ),
+        ]
+        rows = HOOKS
+        if settings.support is not None:
+            rows = (*WELL_KNOWN, *rows)
+            gates.append(WellKnownGate(SupportContact(settings.support, synapse.clock)))
+        if federation is not None:
+            rows = (*FEDERATION, *rows)
+            gates.extend(federation.gates)
+        install_gates(api, rows, gates)
+        if federation is not None:
+            open_federation(api, self._config, synapse, federation, tasks=self._tasks, parties=self._parties)
 
-    def _close_what_locks_leave_open(
-        self, synapse: SynapsePrivate, accounts: Accounts, database: SynapseDatabase
-    ) -> None:
-        """Synapse's own lock refuses requests; what waits, goes out by itself or is asked by others, it leaves open."""
-        synapse.lock_sessions.close()
-        synapse.lock_pushers.close()
-        synapse.lock_profiles.close(marked)
-        synapse.delayed_events.close(DelayedEvents(database))
-        watch = LockWatch(accounts, synapse.accounts)
-        self._api.looping_background_call(watch.look, _LOCK_WATCH_MS, desc="hek_lock_watch", run_on_all_instances=True)
-        if self._api.should_run_background_tasks():
-            marks = MarkBringer(UnreachableMarks(database), synapse.lock_profiles)
-            synapse.accounts.follow_locks(marks.lock_changed)
-            self._api.delayed_background_call(0, self._until_done, marks.bring, desc="hek_marks_at_start")
-            self._api.looping_background_call(marks.bring, _MARK_ROUND_MS, desc="hek_marks")
+    def _follow_locks(self) -> None:
+        """Has this process hear of every lock; what it could not hear, it reads."""
+        is_main = self._api.should_run_background_tasks()
+        self._locks.follow(brings_marks=is_main)
+        self._tasks.repeat("hek_lock_watch", self._locks.catch_up, _CATCH_UP_EVERY_S)
+        if is_main:
+            self._tasks.repeat("hek_marks", self._locks.bring_marks, _MARK_ROUND_S)
 
-    async def _until_done(self, work: Callable[[], Awaitable[None]]) -> None:
-        """Tries again until it works: what is needed at start may not be there yet."""
-        while True:
-            try:
-                return await work()
-            except Exception as fault:  # noqa: BLE001 - whatever it was, it is tried again
-                logger.warning("not done at start yet, trying again: %s", fault_without_text(fault))
-                await self._api.sleep(_TRY_AGAIN_S)
+    def _start_tasks(self) -> None:
+        """Starts what one process alone does."""
+        api, database, tasks = self._api, self._database, self._tasks
+        own_accounts = OwnAccounts(api, self._config.settings, self._accounts)
+        tasks.once("hek_own_accounts", own_accounts.make)
+        stages = Stages(self._memberships, self._locks, self._deactivations)
+        tasks.repeat("hek_stages", stages.move_what_is_due, stages.pause_s)
+        watch = ReachabilityWatch(self._directory, self._reachability)
+        tasks.repeat("hek_reachability", watch.follow, watch.pause_s)
+        half_made = HalfMadeRooms(api, self._making, self._rooms, self._synapse.memberships)
+        tasks.repeat("hek_half_made_rooms", half_made.clear, _HALF_MADE_ROUND_S)
+        insured_only = self._config.settings.insured_only_rooms
+        emptying = InsuredOnlyRoomsWork(
+            api,
+            InsuredOnlyRooms(database),
+            rooms=self._rooms,
+            register=self._register,
+            parties=self._parties,
+            grace=insured_only.grace,
+        )
+        tasks.repeat("hek_insured_only_rooms", emptying.tell_and_empty, insured_only.look_every_s)
+        requests = EndedRequestsWork(EndedRequests(database), self._synapse.memberships, kept_for=insured_only.grace)
+        tasks.repeat("hek_ended_requests", requests.forget_ended, insured_only.look_every_s)
 
 
 class GesundheitsIDMapping(GesundheitsIdSignIn):

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from synapse.module_api import ModuleApi
 
-from synapse_modules.adapters.event_gate import EventGate
-from synapse_modules.adapters.federation_answers import FederationAnswers
-from synapse_modules.adapters.federation_forms import FederationForms
-from synapse_modules.adapters.federation_gate import FederationGate
-from synapse_modules.adapters.federation_requests import FederationRequests
-from synapse_modules.adapters.leaving_rooms import ROUND_MS, LeavingRooms
+from synapse_modules.adapters.background import BackgroundTasks
+from synapse_modules.adapters.federated_answer_gate import FederatedAnswerGate
+from synapse_modules.adapters.federated_event_gate import FederatedEventGate
+from synapse_modules.adapters.federated_form_gate import FederatedFormGate
+from synapse_modules.adapters.federated_member_gate import FederatedMemberGate
+from synapse_modules.adapters.federated_request_gate import FederatedRequestGate
+from synapse_modules.adapters.foreign_events import ForeignEvents
+from synapse_modules.adapters.leaving_rooms import LeavingRooms
 from synapse_modules.adapters.listed_servers import ListedServers
 from synapse_modules.adapters.parties import Parties
 from synapse_modules.adapters.permissions import Permissions
@@ -25,8 +29,25 @@ from synapse_modules.store.federation import FederationLists
 from synapse_modules.store.rooms import Rooms
 from synapse_modules.store.rooms_to_leave import RoomsToLeave
 
+_LEAVE_EVERY_S = 1.0
 
-def open_federation(
+
+@dataclass(frozen=True, slots=True)
+class Federation:
+    """What of this process has to do with other homeservers.
+
+    Attributes:
+        gates: those of ``hooks.FEDERATION``.
+        events: judges events of other servers.
+    """
+
+    servers: ListedServers
+    events: ForeignEvents
+    to_leave: RoomsToLeave
+    gates: tuple[object, ...]
+
+
+def make_federation(
     api: ModuleApi,
     config: Configuration,
     synapse: SynapsePrivate,
@@ -37,12 +58,11 @@ def open_federation(
     parties: Parties,
     permissions: Permissions,
     refusals: Refusals,
-    events: EventGate,
-) -> None:
-    """Admits the servers of the federation list, under the rules of ``FederationGate`` and ``FederationRequests``."""
+) -> Federation | None:
+    """Makes the gates under whose rules the servers of the federation list are admitted; None without settings."""
     settings = config.settings.federation
     if settings is None:
-        return
+        return None
     servers = ListedServers(
         api,
         settings=settings,
@@ -52,32 +72,54 @@ def open_federation(
         clock=synapse.clock,
     )
     rooms, to_leave = Rooms(database), RoomsToLeave(database)
-    gate = FederationGate(
+    events = ForeignEvents(
         api,
-        house=house,
         rooms=rooms,
         register=register,
         parties=parties,
         permissions=permissions,
         refusals=refusals,
         to_leave=to_leave,
+    )
+    members = FederatedMemberGate(
+        house=house,
+        rooms=rooms,
+        register=register,
+        parties=parties,
+        permissions=permissions,
+        refusals=refusals,
         second_insured_by_practice=config.settings.second_insured_by_practice,
     )
-    parties.ask_about_others(servers)
-    events.ask_about_others(gate.verdict)
-    forms = FederationForms(refusals)
-    synapse.federated_rooms.ask_first(gate, forms.is_plain)
-    synapse.federated_forms.read_by(forms)
-    synapse.federated_answers.read_by(FederationAnswers())
-    synapse.federated_requests.close(FederationRequests(CommonRooms(database)))
-    servers.start()
+    gates = (
+        servers,
+        FederatedFormGate(api, refusals),
+        FederatedEventGate(api, events, synapse.federated_rooms),
+        members,
+        FederatedRequestGate(CommonRooms(database)),
+        FederatedAnswerGate(),
+    )
+    return Federation(servers, events, to_leave, gates)
+
+
+def open_federation(
+    api: ModuleApi,
+    config: Configuration,
+    synapse: SynapsePrivate,
+    federation: Federation,
+    *,
+    tasks: BackgroundTasks,
+    parties: Parties,
+) -> None:
+    """Admits the servers of the list, once the gates stand."""
+    parties.ask_about_others(federation.servers)
+    federation.servers.start(tasks)
     if api.worker_name is None:
         # Synapse looks OpenID tokens up on its main process alone.
         api.register_web_resource(
             PATH,
             TimInformation(
                 api,
-                servers=servers,
+                servers=federation.servers,
                 parties=parties,
                 open_id=synapse.open_id,
                 insurer_ik=config.settings.insurer_ik,
@@ -85,5 +127,5 @@ def open_federation(
             ),
         )
     if api.should_run_background_tasks():
-        leaving = LeavingRooms(api, to_leave, parties)
-        api.looping_background_call(leaving.leave_what_is_noted, ROUND_MS, desc="hek_leaving_rooms")
+        leaving = LeavingRooms(api, federation.to_leave, parties)
+        tasks.repeat("hek_leaving_rooms", leaving.leave_what_is_noted, _LEAVE_EVERY_S)

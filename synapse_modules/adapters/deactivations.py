@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import logging
 
-from synapse.module_api import ModuleApi
-
-from messenger_core.log import fault_without_text
 from synapse_modules.adapters.present import now_ms
+from synapse_modules.adapters.rounds import for_each
 from synapse_modules.adapters.synapse_private.deactivation import PrivateDeactivation
 from synapse_modules.store.deactivations import Deactivations
 
@@ -17,12 +15,9 @@ logger = logging.getLogger(__name__)
 class DeactivationWork:
     """Runs on one process; safe to be killed at any point and run again."""
 
-    def __init__(self, api: ModuleApi, deactivations: Deactivations, synapse: PrivateDeactivation) -> None:
+    def __init__(self, deactivations: Deactivations, synapse: PrivateDeactivation) -> None:
         self._deactivations = deactivations
         self._synapse = synapse
-        api.register_third_party_rules_callbacks(
-            on_user_deactivation_status_changed=self.on_user_deactivation_status_changed
-        )
 
     async def on_user_deactivation_status_changed(self, user_id: str, deactivated: bool, _by_admin: bool) -> None:
         """Called when anybody deactivates an account past this module: its person herself, or an administrator."""
@@ -36,16 +31,10 @@ class DeactivationWork:
 
     async def carry_out(self) -> None:
         """Brings every deactivation as far as it comes; one that fails stops no other, and is tried again."""
-        for user_id in await self._deactivations.unfinished():
-            try:
-                left = await self._carry_out_one(user_id)
-            except Exception as fault:  # noqa: BLE001 - one account's trouble must not keep the others
-                logger.warning("an account could not be deactivated yet: %s", fault_without_text(fault))
-            else:
-                if left:
-                    logger.warning("an account is not wholly deactivated yet, left in: %s", ", ".join(left))
+        unfinished = await self._deactivations.unfinished()
+        await for_each(unfinished, self._carry_out_one, otherwise="an account could not be deactivated yet")
 
-    async def _carry_out_one(self, user_id: str) -> list[str]:
+    async def _carry_out_one(self, user_id: str) -> None:
         await self._synapse.cut_off_sign_in(user_id)
         for room in await self._deactivations.rooms(user_id):
             if room.present:
@@ -55,6 +44,7 @@ class DeactivationWork:
         await self._synapse.delete_profile(user_id)
         await self._deactivations.clear_leftovers(user_id)
         left = await self._deactivations.remaining(user_id)
-        if not left:
-            await self._deactivations.finish(user_id, at=now_ms())
-        return left
+        if left:
+            logger.warning("an account is not wholly deactivated yet, left in: %s", ", ".join(left))
+            return
+        await self._deactivations.finish(user_id, at=now_ms())

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 from datetime import timedelta
 
-from messenger_core.log import fault_without_text
 from synapse_modules.adapters.present import now_ms
+from synapse_modules.adapters.rounds import for_each
 from synapse_modules.adapters.synapse_private.memberships import PrivateMemberships
 from synapse_modules.store.ended_requests import EndedRequests
-
-logger = logging.getLogger(__name__)
 
 _AT_ONCE = 500
 
@@ -33,11 +30,11 @@ class EndedRequestsWork:
         self._synapse = synapse
         self._kept_for = kept_for
 
-    async def look(self) -> None:
-        """One round; what fails is tried again in the next one."""
+    async def forget_ended(self) -> None:
+        """One round."""
         left_before = now_ms() - self._kept_for // timedelta(milliseconds=1)
-        for room_id, user_id in await self._requests.remembered(left_before=left_before, limit=_AT_ONCE):
-            try:
-                await self._synapse.forget(user_id, room_id)
-            except Exception as fault:  # noqa: BLE001 - one room must not keep the others waiting
-                logger.warning("a request that has ended could not be forgotten yet: %s", fault_without_text(fault))
+        await for_each(
+            await self._requests.remembered(left_before=left_before, limit=_AT_ONCE),
+            lambda one: self._synapse.forget(user_id=one[1], room_id=one[0]),
+            otherwise="a request that has ended could not be forgotten yet",
+        )

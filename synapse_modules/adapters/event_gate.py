@@ -23,7 +23,7 @@ RemoteVerdict = Callable[[EventBase], Awaitable[Verdict]]
 
 
 class EventGate:
-    """Registers the one narrow callback; ``check_event_allowed`` is not among them (docs/decisions/0007).
+    """Stands at the one narrow callback, not at ``check_event_allowed`` (docs/decisions/0007).
 
     Who sends an event is live: Synapse answers every request of a locked account with 401. So what is asked here is
     what an account and a room are, which every process knows by heart after the first time, and for insured people
@@ -39,19 +39,16 @@ class EventGate:
         parties: Parties,
         refusals: Refusals,
         deletable_for: timedelta | None,
+        from_elsewhere: RemoteVerdict | None = None,
     ) -> None:
+        """Makes it; ``from_elsewhere`` judges events of other servers, the same rules do if there is none."""
         self._api = api
         self._rooms = rooms
         self._register = register
         self._parties = parties
         self._refusals = refusals
         self._deletable_for = deletable_for
-        self._from_elsewhere: RemoteVerdict | None = None
-        api.register_spam_checker_callbacks(check_event_for_spam=self.check_event_for_spam)
-
-    def ask_about_others(self, verdict: RemoteVerdict) -> None:
-        """Says who judges events from other servers; the same rules do if nobody else does."""
-        self._from_elsewhere = verdict
+        self._from_elsewhere = from_elsewhere
 
     async def check_event_for_spam(self, event: EventBase) -> Verdict:
         """Called for every event of a room that is made; decides on facts of our database only.

@@ -2,19 +2,14 @@
 
 from __future__ import annotations
 
-import logging
-
 from synapse.module_api import ModuleApi
 
-from messenger_core.log import fault_without_text
 from synapse_modules.adapters.present import now_ms
+from synapse_modules.adapters.rounds import for_each
 from synapse_modules.adapters.synapse_private.memberships import PrivateMemberships
 from synapse_modules.store.rooms import Rooms
 from synapse_modules.store.rooms_in_making import RoomInMaking, RoomsInMaking
 
-logger = logging.getLogger(__name__)
-
-ROUND_MS = 60_000
 # Longer than any invitation takes: another server is asked four times, each for a minute at most.
 _GRACE_MS = 600_000
 
@@ -33,12 +28,12 @@ class HalfMadeRooms:
         self._synapse = synapse
 
     async def clear(self) -> None:
-        """One round; what fails is tried again in the next one."""
-        for room in await self._making.begun_before(now_ms() - _GRACE_MS):
-            try:
-                await self._clear(room)
-            except Exception as fault:  # noqa: BLE001 - one room must not keep the others waiting
-                logger.warning("a half-made room could not be cleared yet: %s", fault_without_text(fault))
+        """One round."""
+        await for_each(
+            await self._making.begun_before(now_ms() - _GRACE_MS),
+            self._clear,
+            otherwise="a half-made room could not be cleared yet",
+        )
 
     async def _clear(self, room: RoomInMaking) -> None:
         if not room.is_made:

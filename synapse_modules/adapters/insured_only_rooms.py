@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Awaitable
 from datetime import timedelta
 
 from synapse.module_api import ModuleApi
 
 from messenger_core.calendar_periods import from_milliseconds
-from messenger_core.log import fault_without_text
 from synapse_modules.adapters.parties import Parties
 from synapse_modules.adapters.present import now_ms
 from synapse_modules.adapters.room_register import RoomRegister
+from synapse_modules.adapters.rounds import for_each
 from synapse_modules.rules.insured_only_rooms import is_left_to_insured_people, is_to_be_emptied
 from synapse_modules.rules.reach import CHAT_WITH_PRACTICE
 from synapse_modules.store.insured_only_rooms import InsuredOnlyRooms
 from synapse_modules.store.rooms import Rooms
 
-logger = logging.getLogger(__name__)
-
 _PAGE = 200
+_AGAIN = "a chat of insured people alone is looked at again later"
 
 
 class InsuredOnlyRoomsWork:
@@ -44,23 +41,15 @@ class InsuredOnlyRoomsWork:
         self._grace = grace
         self._seen_before: set[str] = set()
 
-    async def look(self) -> None:
+    async def tell_and_empty(self) -> None:
         """One round: goes on with the chats that are noted, then looks for new ones."""
-        for room_id, told_at in await self._insured_only.told():
-            await self._try(self._go_on(room_id, told_at))
+        await for_each(await self._insured_only.told(), lambda one: self._go_on(*one), otherwise=_AGAIN)
         seen: set[str] = set()
         page = [""]
         while page:
             page = await self._insured_only.candidates_after(page[-1], _PAGE)
-            for room_id in page:
-                await self._try(self._begin(room_id, seen))
+            await for_each(page, lambda room_id: self._begin(room_id, seen), otherwise=_AGAIN)
         self._seen_before = seen
-
-    async def _try(self, step: Awaitable[None]) -> None:
-        try:
-            await step
-        except Exception as fault:  # noqa: BLE001 - one chat must not keep the others waiting
-            logger.warning("a chat of insured people alone is looked at again later: %s", fault_without_text(fault))
 
     async def _begin(self, room_id: str, seen: set[str]) -> None:
         people = await self._people_left(room_id)

@@ -9,7 +9,6 @@ from typing import Any
 from synapse.module_api import ModuleApi
 
 from messenger_core.account_kinds import AccountKind
-from messenger_core.homeserver_interface import KEY_LOGIN_TYPE
 from messenger_core.service_auth.assertions import ASSERTION_LIFETIME, StatementRefused, verify_statement
 from messenger_core.service_auth.keys import parse_jwks
 from messenger_core.service_auth.token_grant import Client
@@ -36,7 +35,6 @@ class KeySignIn:
         self._accounts = accounts
         self._statements = statements
         self._client_of = {account.localpart: account.client_id for account in configuration.settings.accounts}
-        api.register_password_auth_provider_callbacks(auth_checkers={(KEY_LOGIN_TYPE, ("assertion",)): self.check})
 
     async def check(self, username: str, _login_type: str, login: dict[str, Any]) -> tuple[str, None] | None:
         """Called at a sign-in of this type; None refuses it."""

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-
 from synapse.module_api import ModuleApi
 
-from messenger_core.log import fault_without_text
 from synapse_modules.adapters.parties import Parties
 from synapse_modules.adapters.present import now_ms
+from synapse_modules.adapters.rounds import for_each
 from synapse_modules.store.rooms_to_leave import RoomsToLeave
-
-logger = logging.getLogger(__name__)
-
-ROUND_MS = 1_000
 
 
 class LeavingRooms:
@@ -25,12 +19,8 @@ class LeavingRooms:
         self._parties = parties
 
     async def leave_what_is_noted(self) -> None:
-        """One round; what fails is tried again in the next one."""
-        for room_id in await self._to_leave.all():
-            try:
-                await self._leave(room_id)
-            except Exception as fault:  # noqa: BLE001 - one room must not keep the others waiting
-                logger.warning("a room could not be left yet: %s", fault_without_text(fault))
+        """One round."""
+        await for_each(await self._to_leave.all(), self._leave, otherwise="a room could not be left yet")
 
     async def _leave(self, room_id: str) -> None:
         there = await self._to_leave.still_there(room_id)

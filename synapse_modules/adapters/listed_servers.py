@@ -5,18 +5,22 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from cryptography import x509
 from prometheus_client import Counter, Gauge
+from synapse.api.errors import FederationDeniedError
 from synapse.module_api import ModuleApi
 from synapse.util.async_helpers import Linearizer
 from synapse.util.clock import Clock
 
 from messenger_core.account_kinds import AccountKind
 from messenger_core.log import fault_without_text
+from synapse_modules.adapters.background import BackgroundTasks
 from synapse_modules.adapters.federation_list_client import FederationListClient
 from synapse_modules.adapters.present import now, now_ms
 from synapse_modules.adapters.synapse_private.federation import PrivateFederation
+from synapse_modules.adapters.synapse_private.wrapping import Call
 from synapse_modules.federation_settings import FederationSettings
 from synapse_modules.rules.federation_list import (
     ListedServer,
@@ -29,7 +33,7 @@ from synapse_modules.store.federation import FederationLists, ListStamp, OlderLi
 
 logger = logging.getLogger(__name__)
 
-_RELOAD_MS = 5_000
+_RELOAD_S = 5.0
 _CONFIRMED_AT = Gauge(
     "hek_federation_list_confirmed_timestamp_seconds",
     "When the publisher last said that the federation list is current",
@@ -63,21 +67,26 @@ class ListedServers:
         self._fetched_at = -float("inf")
         self._is_in_use = True
 
-    def start(self) -> None:
+    def start(self, tasks: BackgroundTasks) -> None:
         """Follows the stored list in every process, and the publisher's in the one that runs background tasks."""
-        self._synapse.ask_about_unlisted(self.is_listed)
         self._synapse.follow_list(self.reload)
-        self._api.looping_background_call(
-            self.reload, _RELOAD_MS, desc="hek_federation_reload", run_on_all_instances=True
-        )
-        self._api.delayed_background_call(0, self.reload, desc="hek_federation_reload_at_start")
+        self._synapse.listen()
+        tasks.repeat("hek_federation_reload", self.reload, _RELOAD_S)
         if self._api.should_run_background_tasks():
-            self._api.delayed_background_call(0, self.refresh, desc="hek_federation_list_at_start")
-            self._api.looping_background_call(self.refresh, self._settings.refresh_ms, desc="hek_federation_list")
+            tasks.repeat("hek_federation_list", self.refresh, self._settings.refresh_ms / 1000)
 
-    async def is_listed(self, domain: str) -> bool:
-        """Whether a server takes part; see ``find``."""
-        return await self.find(domain) is not None
+    async def authenticate(self, call: Call) -> Any:
+        """A request of another server: looks for a newer list before one is refused that is not admitted.
+
+        Raises:
+            FederationDeniedError: if the server takes no part.
+        """
+        try:
+            return await call.go_on()
+        except FederationDeniedError as refusal:
+            if refusal.destination is None or await self.find(refusal.destination) is None:
+                raise
+            return await call.go_on()
 
     async def find(self, domain: str) -> ListedServer | None:
         """A server that takes part; None if it does not, or if the list is too old to say so.

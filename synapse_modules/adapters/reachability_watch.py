@@ -4,48 +4,44 @@ from __future__ import annotations
 
 import logging
 
-from synapse.module_api import ModuleApi
-
-from messenger_core.log import fault_without_text
+from messenger_core.backoff import Backoff
 from synapse_modules.adapters.directory_client import DirectoryClient, DirectoryFault
 from synapse_modules.adapters.present import now_ms
 from synapse_modules.store.reachability import OutOfStep, Position, Reachability
 
 logger = logging.getLogger(__name__)
 
-_FIRST_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 30.0
+_OUTAGE = Backoff(first_s=0.5, most_s=30.0)
 # A directory that answers at once, always, must not keep this process busy.
 _BREATH_S = 0.05
 _NOTHING = Position(0, "")
 
 
 class ReachabilityWatch:
-    """Runs on the main process for as long as it lives."""
+    """Runs on the main process; a directory that is away is no fault of this process."""
 
-    def __init__(self, api: ModuleApi, client: DirectoryClient, reachability: Reachability) -> None:
-        self._api = api
+    def __init__(self, client: DirectoryClient, reachability: Reachability) -> None:
         self._client = client
         self._reachability = reachability
+        self._wants_whole_set = False
+        self._outages = 0
 
     async def follow(self) -> None:
-        """Asks again and again; an outage is logged once and waited out with growing pauses."""
-        pause, whole_set = _FIRST_PAUSE_S, False
-        while True:
-            try:
-                since = _NOTHING if whole_set else await self._reachability.position()
-                await self._reachability.apply(await self._client.reachable(since), at=now_ms())
-            except OutOfStep:
-                whole_set = True
-                await self._api.sleep(_BREATH_S)
-            except Exception as fault:  # noqa: BLE001 - the watch must outlive every fault
-                if pause == _FIRST_PAUSE_S:
-                    reason = str(fault) if isinstance(fault, DirectoryFault) else fault_without_text(fault)
-                    logger.warning("the directory cannot be followed, trying again: %s", reason)
-                await self._api.sleep(pause)
-                pause = min(pause * 2, _LONGEST_PAUSE_S)
-            else:
-                if pause != _FIRST_PAUSE_S:
-                    logger.info("the directory can be followed again")
-                pause, whole_set = _FIRST_PAUSE_S, False
-                await self._api.sleep(_BREATH_S)
+        """Waits for one page of changes and applies it; an outage is logged once."""
+        since = _NOTHING if self._wants_whole_set else await self._reachability.position()
+        try:
+            await self._reachability.apply(await self._client.reachable(since), at=now_ms())
+        except OutOfStep:
+            self._wants_whole_set = True
+        except DirectoryFault as fault:
+            if not self._outages:
+                logger.warning("the directory cannot be followed, trying again: %s", fault)
+            self._outages += 1
+        else:
+            if self._outages:
+                logger.info("the directory can be followed again")
+            self._wants_whole_set, self._outages = False, 0
+
+    def pause_s(self) -> float:
+        """The pause before the next page, in seconds; in an outage it grows."""
+        return _OUTAGE.wait_s(self._outages) or _BREATH_S

@@ -33,3 +33,8 @@ class Refusals:
             case _:
                 code = Codes.FORBIDDEN
         return SynapseError(400 if bad_request else 403, self._texts.line(f"room-{refusal.value}"), code)
+
+
+def no_common_room() -> SynapseError:
+    """What another server is told of somebody who is not there for it, for whatever reason."""
+    return SynapseError(403, "No common room", Codes.FORBIDDEN)

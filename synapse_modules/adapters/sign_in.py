@@ -14,7 +14,7 @@ from messenger_core.account_kinds import AccountKind
 from messenger_core.calendar_periods import berlin_day
 from messenger_core.catalogue import Catalogue
 from synapse_modules.adapters.account_maker import AccountMaker
-from synapse_modules.adapters.locks import Locks
+from synapse_modules.adapters.locks import locks_of
 from synapse_modules.adapters.present import now, now_ms
 from synapse_modules.adapters.synapse_database import SynapseDatabase
 from synapse_modules.adapters.synapse_private import SynapsePrivate
@@ -81,8 +81,9 @@ class GesundheitsIdSignIn(_Mapping):
         super().__init__(configuration, api, configuration.settings.gesundheitsid_idp_id)
         self._settings = configuration.settings
         self._vault = configuration.vault
-        self._memberships = Memberships(SynapseDatabase(api), timedelta(days=configuration.settings.grace_days))
-        self._locks = Locks(self._accounts, SynapsePrivate.of(api).accounts)
+        database = SynapseDatabase(api)
+        self._memberships = Memberships(database, timedelta(days=configuration.settings.grace_days))
+        self._locks = locks_of(database, SynapsePrivate.of(api).locks)
 
     def _kvnr_hash(self, userinfo: Claims) -> str | None:
         kvnr = claimed_kvnr(userinfo, admit_test_numbers=self._settings.admit_test_numbers)

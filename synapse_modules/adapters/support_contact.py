@@ -8,6 +8,7 @@ from synapse.http.site import SynapseRequest
 from synapse.module_api import DirectServeJsonResource
 from synapse.util.clock import Clock
 
+from synapse_modules.adapters.synapse_private.wrapping import Call
 from synapse_modules.federation_settings import SupportSettings
 
 
@@ -26,3 +27,19 @@ class SupportContact(DirectServeJsonResource):
 
     async def _async_render_GET(self, _request: SynapseRequest) -> tuple[int, dict[str, Any]]:  # noqa: N802
         return 200, self._content
+
+
+class WellKnownGate:
+    """Adds a page below ``/.well-known/matrix`` wherever Synapse serves its own, before it listens.
+
+    ``register_web_resource`` would take the place of Synapse's own pages there.
+    """
+
+    def __init__(self, contact: SupportContact) -> None:
+        self._contact = contact
+
+    def add_support(self, call: Call) -> Any:
+        """Synapse makes its pages."""
+        tree = call.go_on_at_once()
+        tree.children[b"matrix"].putChild(b"support", self._contact)
+        return tree

@@ -33,14 +33,6 @@ class Account:
     retention_months: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class LockToApply:
-    """An account whose lock in Synapse is not yet what our table says."""
-
-    user_id: str
-    locked: bool
-
-
 def _account(row: tuple[object, ...]) -> Account:
     user_id, kind, state, *rest = row
     return Account(str(user_id), AccountKind(str(kind)), AccountState(str(state)), *rest)  # type: ignore[arg-type]
@@ -186,45 +178,6 @@ class Accounts:
                 move(txn, account, wanted, at=to_milliseconds(at), actor=actor)
 
         await self._database.run("hek_set_closed", work)
-
-    async def locks_to_apply(self, user_ids: Sequence[str] | None = None) -> list[LockToApply]:
-        """The accounts whose lock in Synapse is not what the table says; Synapse's own row is compared.
-
-        A note of ours that a lock was applied could be overtaken by another process or an administrator.
-
-        Args:
-            user_ids: the only accounts to look at; None for all.
-        """
-
-        def work(txn: Transaction) -> list[LockToApply]:
-            among = "" if user_ids is None else f" AND a.user_id IN ({placeholders(user_ids)})"
-            txn.execute(
-                "SELECT a.user_id, NOT u.locked FROM hek_account a"  # noqa: S608 - our own words
-                f" JOIN users u ON u.name = a.user_id WHERE ((a.state IN (?, ?) AND NOT u.locked)"
-                f" OR (a.state = ? AND u.locked)){among} ORDER BY a.user_id",
-                (
-                    AccountState.LOCKED.value,
-                    AccountState.DEACTIVATING.value,
-                    AccountState.LIVE.value,
-                    *(user_ids or ()),
-                ),
-            )
-            return [LockToApply(user_id, bool(locked)) for user_id, locked in txn.fetchall()]
-
-        return await self._database.run("hek_locks_to_apply", work)
-
-    async def locked(self) -> set[str]:
-        """The accounts that are locked, here and in Synapse."""
-
-        def work(txn: Transaction) -> set[str]:
-            txn.execute(
-                "SELECT a.user_id FROM hek_account a JOIN users u ON u.name = a.user_id"
-                " WHERE a.state IN (?, ?) AND u.locked",
-                (AccountState.LOCKED.value, AccountState.DEACTIVATING.value),
-            )
-            return {str(user_id) for (user_id,) in txn.fetchall()}
-
-        return await self._database.run("hek_locked_accounts", work)
 
     async def find_by_external_id(self, provider: str, external_id: str) -> Account | None:
         """The account that Synapse signs somebody of a provider in to."""

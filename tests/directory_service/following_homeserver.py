@@ -44,10 +44,15 @@ async def following(directory: Directory, database: RealDatabase) -> AsyncIterat
     http = _Http(directory.http)
     configuration = Mock(spec=Configuration, directory_key=KEYS.homeserver, directory_jwks=KeySet([KEYS.signing]))
     configuration.settings.directory = Mock(url=directory.url, client_id="homeserver")
-    api = Mock(spec=ModuleApi, http_client=http, sleep=asyncio.sleep)
-    task = asyncio.create_task(
-        ReachabilityWatch(api, DirectoryClient(api, configuration), Reachability(database)).follow()
-    )
+    api = Mock(spec=ModuleApi, http_client=http)
+    watch = ReachabilityWatch(DirectoryClient(api, configuration), Reachability(database))
+
+    async def follow() -> None:
+        while True:
+            await watch.follow()
+            await asyncio.sleep(watch.pause_s())
+
+    task = asyncio.create_task(follow())
     try:
         yield http
     finally:

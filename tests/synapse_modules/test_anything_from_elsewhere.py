@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from synapse.api.room_versions import KNOWN_ROOM_VERSIONS
 from synapse.crypto.event_signing import add_hashes_and_signatures
 
-from synapse_modules.adapters.synapse_private.federated_requests import TAKEN_EDUS
+from synapse_modules.adapters.federated_request_gate import TAKEN_EDUS
 from tests.clients.hostile_server import HostileRoom, HostileServer, event_id_of
 from tests.synapse_modules.federation import Federation
 from tests.synapse_modules.homeserver_under_test import CIPHERTEXT, Homeserver, SignedIn

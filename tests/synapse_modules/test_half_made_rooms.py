@@ -16,12 +16,12 @@ from tests.synapse_modules.homeserver_under_test import SUPPORT, Homeserver, Sig
 from tests.synapse_modules.test_membership_killed import add_switch, died, restart
 
 _MAKING = "synapse_modules.store.rooms_in_making:RoomsInMaking"
-_GATE = "synapse_modules.adapters.membership_gate:MembershipGate"
+_JUDGE = "synapse_modules.adapters.membership_judge:MembershipJudge"
 # In the order in which Synapse comes by them: before the maker is in the room, before its state, before the invitation.
 _HALF_MADE = (
     f"{_MAKING}.begin after 1",
     "synapse.handlers.message:EventCreationHandler.handle_new_client_event before 3",
-    f"{_GATE}.judge before 2",
+    f"{_JUDGE}.judge before 2",
 )
 _MADE = f"{_MAKING}.end before 1"
 _ENDED = Catalogue.of("synapse_modules").line("room-request-ended")

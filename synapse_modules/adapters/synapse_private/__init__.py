@@ -16,70 +16,42 @@ from synapse.storage.database import make_conn
 from synapse.util.clock import Clock
 
 from synapse_modules.adapters.synapse_private import (
-    accounts,
-    administrators,
     bell,
     connections,
     deactivation,
-    delayed_events,
-    devices,
-    federated_answers,
-    federated_forms,
-    federated_requests,
     federated_rooms,
     federation,
     files,
     history,
     homeserver_settings,
-    lock_profiles,
-    lock_pushers,
-    lock_sessions,
+    locks,
     logout_tokens,
     memberships,
     openid,
     pages,
-    people_search,
-    request_bodies,
     request_heads,
-    room_list,
     sign_in_limits,
-    ways_in,
-    well_known,
 )
 from synapse_modules.adapters.synapse_private.features import check_features
 from synapse_modules.store.interaction import Transaction
 from synapse_modules.store.migrations import SCHEMA_VERSION, migrate, schema_version
 
 _SUBJECTS = (
-    accounts,
-    administrators,
     bell,
     connections,
     deactivation,
-    delayed_events,
-    devices,
-    federated_answers,
-    federated_forms,
-    federated_requests,
     federated_rooms,
     federation,
     files,
     history,
     homeserver_settings,
-    lock_profiles,
-    lock_pushers,
-    lock_sessions,
+    locks,
     logout_tokens,
     memberships,
     openid,
     pages,
-    people_search,
-    request_bodies,
     request_heads,
-    room_list,
     sign_in_limits,
-    ways_in,
-    well_known,
 )
 
 
@@ -92,34 +64,19 @@ class SynapsePrivate:
     def __init__(self, api: ModuleApi) -> None:
         check_features(feature for subject in _SUBJECTS for feature in subject.FEATURES)
         self._hs = api._hs
-        self.accounts = accounts.PrivateAccounts(self._hs)
-        self.administrators = administrators.PrivateAdministrators(self._hs)
         self.connections = connections.PrivateConnections(self._hs)
         self.deactivation = deactivation.PrivateDeactivation(self._hs)
-        self.delayed_events = delayed_events.LockedDelayedEvents(self._hs, self.accounts)
-        self.devices = devices.PrivateDevices(self._hs)
-        self.federated_answers = federated_answers.PrivateFederatedAnswers(self._hs)
-        self.federated_forms = federated_forms.PrivateFederatedForms(self._hs)
-        self.federated_requests = federated_requests.PrivateFederatedRequests(self._hs)
         self.federated_rooms = federated_rooms.PrivateFederatedRooms(self._hs)
         self.federation = federation.PrivateFederation(self._hs)
-        self.files = files.PrivateFiles(self._hs)
         self.history = history.PrivateHistory(self._hs)
-        self.lock_profiles = lock_profiles.LockedProfiles(self._hs, self.accounts)
-        self.lock_pushers = lock_pushers.LockedPushers(self._hs, self.accounts)
-        self.lock_sessions = lock_sessions.LockedSessions(self._hs, self.accounts)
+        self.locks = locks.PrivateLocks(self._hs)
         self.logout_tokens = logout_tokens.PrivateLogoutTokens(self._hs)
         self.memberships = memberships.PrivateMemberships(self._hs)
         self.open_id = openid.PrivateOpenId(self._hs)
         self.pages = pages.PrivatePages(self._hs)
-        self.people_search = people_search.PrivatePeopleSearch(self._hs)
-        self.request_bodies = request_bodies.PrivateRequestBodies(self._hs)
         self.request_heads = request_heads.PrivateRequestHeads()
-        self.room_list = room_list.PrivateRoomList(self._hs)
         self.settings = homeserver_settings.PrivateSettings(self._hs)
         self.sign_in_limits = sign_in_limits.PrivateSignInLimits(self._hs)
-        self.ways_in = ways_in.PrivateWaysIn(self._hs)
-        self.well_known = well_known.PrivateWellKnown()
 
     @classmethod
     def of(cls, api: ModuleApi) -> SynapsePrivate:

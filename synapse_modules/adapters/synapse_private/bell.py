@@ -26,7 +26,10 @@ class Bell:
         self.__name__ = name
         self._rung = rung
         self._store = hs.get_datastores().main
-        self._store.register_external_cached_function(name, cast("Any", self))
+
+    def listen(self) -> None:
+        """Has this process hear it; of two bells of one name, only the last one would be heard."""
+        self._store.register_external_cached_function(self.__name__, cast("Any", self))
 
     def ring_with(self, txn: LoggingTransaction, what: str) -> None:
         """Rings in every process when a transaction is done, and not at all if it fails."""

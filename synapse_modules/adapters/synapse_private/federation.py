@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any
 
-from synapse.api.errors import FederationDeniedError
 from synapse.config import ConfigError
 from synapse.config.federation import FederationConfig
-from synapse.federation.transport.server._base import Authenticator
 from synapse.federation.transport.server.federation import FederationVersionServlet
 from synapse.server import HomeServer
 
 from synapse_modules.adapters.synapse_private.bell import Bell
 from synapse_modules.adapters.synapse_private.features import Feature
-from synapse_modules.adapters.synapse_private.wrapping import Call, put_in_front
 
 FEATURES = (
-    Feature(Authenticator, "authenticate_request", ("request", "content")),
     Feature(FederationConfig, "is_domain_allowed_according_to_federation_whitelist", ("domain",)),
     Feature(FederationVersionServlet, "on_GET", ("origin",)),
 )
@@ -39,7 +34,13 @@ class PrivateFederation:
         self._admitted = whitelist
         self._followers: list[Callable[[], Awaitable[None]]] = []
         self._bell = Bell(hs, "hek_federation_list_changed", self._changed)
-        # gemSpec_TI-M_Basis, A_26331: nobody is told the version who does not say who he is.
+
+    def listen(self) -> None:
+        """Has this process hear of every new list, and asks everybody who wants to know the version who he is.
+
+        The latter is gemSpec_TI-M_Basis, A_26331.
+        """
+        self._bell.listen()
         FederationVersionServlet.REQUIRE_AUTH = True
 
     def admit(self, domains: Iterable[str]) -> None:
@@ -60,20 +61,3 @@ class PrivateFederation:
     def _changed(self, _what: str) -> None:
         for follower in self._followers:
             self._hs.run_as_background_process("hek_federation_list_changed", follower)
-
-    def ask_about_unlisted(self, is_listed: Callable[[str], Awaitable[bool]]) -> None:
-        """Asks again before a request is refused whose server is not admitted.
-
-        Args:
-            is_listed: whether a server takes part after all; whoever answers yes has admitted it.
-        """
-
-        async def authenticate(call: Call) -> Any:
-            try:
-                return await call.go_on()
-            except FederationDeniedError as refusal:
-                if refusal.destination is None or not await is_listed(refusal.destination):
-                    raise
-                return await call.go_on()
-
-        put_in_front(Authenticator, "authenticate_request", authenticate)

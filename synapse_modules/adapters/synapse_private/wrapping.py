@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import Any
 
 
@@ -52,9 +52,13 @@ class Call:
         """Carries it out; more than once if other arguments are to be tried first."""
         return await self._form.call(self._method, {**self.arguments, **changed})
 
+    def go_on_at_once(self, **changed: Any) -> Any:
+        """The same for a method that is not asynchronous."""
+        return self._form.call(self._method, {**self.arguments, **changed})
 
-def put_in_front(owner: object, name: str, outer: Callable[[Call], Awaitable[Any]]) -> None:
-    """Calls ``outer`` whenever the asynchronous method of an object is called.
+
+def put_in_front(owner: object, name: str, outer: Callable[[Call], Any]) -> None:
+    """Calls ``outer`` whenever a method of an object is called; it is asynchronous exactly if the method is.
 
     What another subject put there before is called by ``Call.go_on``, so that the last one put is asked first.
 
@@ -68,4 +72,8 @@ def put_in_front(owner: object, name: str, outer: Callable[[Call], Awaitable[Any
     async def in_front(*args: Any, **kwargs: Any) -> Any:
         return await outer(Call(method, form, form.read(args, kwargs)))
 
-    setattr(owner, name, in_front)
+    @functools.wraps(method)
+    def in_front_at_once(*args: Any, **kwargs: Any) -> Any:
+        return outer(Call(method, form, form.read(args, kwargs)))
+
+    setattr(owner, name, in_front if inspect.iscoroutinefunction(outer) else in_front_at_once)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from synapse.api.constants import EduTypes
 
-from synapse_modules.adapters.synapse_private.federated_requests import TAKEN_EDUS
+from synapse_modules.adapters.federated_request_gate import TAKEN_EDUS
 from synapse_modules.rules.room_state import STATE, WITHOUT_WORDS, Handling
 
 _PAGE = Path(__file__).parents[3] / "docs/what-stands-in-clear.md"

@@ -13,6 +13,7 @@ from synapse_modules.rules.membership import AccountState, LockReason, Stage, St
 from synapse_modules.store.accounts import Account, Accounts
 from synapse_modules.store.changes import Changes
 from synapse_modules.store.deactivations import Deactivations
+from synapse_modules.store.locks import AppliedLocks
 from synapse_modules.store.memberships import Heard, Memberships
 from synapse_modules.store.migrations import MIGRATIONS, migrate, schema_version
 
@@ -61,17 +62,17 @@ async def tick(database: Any, at: datetime) -> list[str]:
 
 
 async def test_a_membership_ends_and_does_not_end_after_all(database: Any) -> None:
-    accounts = await insured(database)
+    await insured(database)
     for _ in range(2):
         await say(database, TODAY)
-    [lock] = await accounts.locks_to_apply([ERIKA])
+    [lock] = await AppliedLocks(database).to_apply([ERIKA])
     assert (lock.user_id, lock.locked) == (ERIKA, True)
-    assert await accounts.locks_to_apply(["@other:t"]) == []
+    assert await AppliedLocks(database).to_apply(["@other:t"]) == []
     await database.execute(f"UPDATE users SET locked = TRUE WHERE name = '{ERIKA}'")
-    assert await accounts.locks_to_apply() == []
+    assert await AppliedLocks(database).to_apply() == []
     for _ in range(2):
         await say(database, None, at=NOW + timedelta(hours=1))
-    [lock] = await accounts.locks_to_apply()
+    [lock] = await AppliedLocks(database).to_apply()
     assert (lock.user_id, lock.locked) == (ERIKA, False)
     assert await whats(database) == ["account-made", "locked", "undone"]
     assert await audited(database) == [

@@ -16,6 +16,7 @@ from synapse_modules.store.audit import AuditEntry, AuditLog
 from synapse_modules.store.changes import Changes
 from synapse_modules.store.common_rooms import CommonRooms
 from synapse_modules.store.erasable_events import ErasableEvents
+from synapse_modules.store.locks import AppliedLocks
 from synapse_modules.store.migrations import SCHEMA_VERSION, migrate, schema_version
 from synapse_modules.store.reachability import Delta, OutOfStep, Position, Reachability
 from synapse_modules.store.rooms import Rooms
@@ -357,13 +358,13 @@ async def test_a_period_is_written_for_insured_people_alone(database: Any) -> No
 async def test_locks_follow_synapses_own_row_and_pending_accounts_are_left_alone(database: Any) -> None:
     accounts = await insured(database)
     await database.execute("UPDATE users SET locked = TRUE")
-    assert [(lock.user_id, lock.locked) for lock in await accounts.locks_to_apply()] == [(ERIKA, False)]
+    assert [(lock.user_id, lock.locked) for lock in await AppliedLocks(database).to_apply()] == [(ERIKA, False)]
     await accounts.set_closed(ERIKA, closed=True, at=NOW, actor="directory")
-    assert await accounts.locks_to_apply() == []
+    assert await AppliedLocks(database).to_apply() == []
     await database.execute("UPDATE users SET locked = FALSE")
-    assert [(lock.user_id, lock.locked) for lock in await accounts.locks_to_apply()] == [(ERIKA, True)]
+    assert [(lock.user_id, lock.locked) for lock in await AppliedLocks(database).to_apply()] == [(ERIKA, True)]
     await database.execute("UPDATE hek_account SET state = 'pending'", "UPDATE users SET locked = TRUE")
-    assert await accounts.locks_to_apply() == []
+    assert await AppliedLocks(database).to_apply() == []
 
 
 async def test_an_account_is_found_by_what_its_provider_calls_it(database: Any) -> None:

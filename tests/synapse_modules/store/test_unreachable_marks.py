@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from synapse_modules.adapters.unreachable_marks import MarkBringer
+from synapse_modules.adapters.locks import Locks, locks_of
+from synapse_modules.adapters.synapse_private.locks import PrivateLocks
 from synapse_modules.rules.unreachable_mark import marked
-from synapse_modules.store.delayed_events import DelayedEvents
-from synapse_modules.store.unreachable_marks import MarkToBring, UnreachableMarks
+from synapse_modules.store.locks import DelayedEvents, MarkToBring, UnreachableMarks
 
 ERIKA = "@erika:t"
 ROOMS = ("!a:t", "!b:t", "!c:t")
@@ -68,20 +68,24 @@ class _Rooms:
         self.written.append(room_id)
 
 
+def _locks(database: Any, rooms: _Rooms) -> Locks:
+    return locks_of(database, cast("PrivateLocks", rooms))
+
+
 async def test_every_room_is_marked_once_and_restored_once(database: Any) -> None:
     await _settle(database)
     rooms = _Rooms(database)
-    bringer = MarkBringer(UnreachableMarks(database), rooms)
-    await bringer.bring()
+    locks = _locks(database, rooms)
+    await locks.bring_marks()
     assert rooms.written == []
     await _lock(database, locked=True)
     for _ in range(2):
-        await bringer.bring()
+        await locks.bring_marks()
     assert rooms.written == list(ROOMS)
     assert await _names(database) == {marked("Erika")}
     await _lock(database, locked=False)
     for _ in range(2):
-        await bringer.bring()
+        await locks.bring_marks()
     assert rooms.written == [*ROOMS, *ROOMS]
     assert await _names(database) == {"Erika"}
     assert await database.rows("SELECT * FROM hek_unreachable_mark") == []
@@ -95,11 +99,11 @@ async def test_an_interruption_at_any_room_is_made_good(database: Any, room: str
     rooms = _Rooms(database)
     rooms.dies_at = room
     with pytest.raises(_Interrupted):
-        await MarkBringer(UnreachableMarks(database), rooms).bring()
+        await _locks(database, rooms).bring_marks()
     rooms.dies_at = None
     if undone_meanwhile:
         await _lock(database, locked=False)
-    await MarkBringer(UnreachableMarks(database), rooms).bring()
+    await _locks(database, rooms).bring_marks()
     assert await _names(database) == ({"Erika"} if undone_meanwhile else {marked("Erika")})
     assert await UnreachableMarks(database).due() == []
 
@@ -109,12 +113,12 @@ async def test_a_room_that_refuses_is_tried_again_and_keeps_no_other_from_being_
     await _lock(database, locked=True)
     rooms = _Rooms(database)
     rooms.refuses = "!a:t"
-    bringer = MarkBringer(UnreachableMarks(database), rooms)
-    await bringer.bring()
+    locks = _locks(database, rooms)
+    await locks.bring_marks()
     assert rooms.written == ["!b:t", "!c:t"]
     assert await UnreachableMarks(database).due() == [MarkToBring(ERIKA, locked=True)]
     rooms.refuses = None
-    await bringer.bring()
+    await locks.bring_marks()
     assert rooms.written == ["!b:t", "!c:t", "!a:t"]
 
 

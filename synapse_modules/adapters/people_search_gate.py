@@ -15,7 +15,7 @@ from messenger_core.account_kinds import AccountKind
 from messenger_core.catalogue import Catalogue
 from synapse_modules.adapters.directory_client import DirectoryClient, DirectoryFault, SearchAnswer
 from synapse_modules.adapters.parties import Parties
-from synapse_modules.adapters.synapse_private.people_search import PeopleSearch
+from synapse_modules.adapters.synapse_private.wrapping import Call
 from synapse_modules.rules.membership import AccountState
 from synapse_modules.rules.reach import House, is_hidden_from
 from synapse_modules.store.accounts import Accounts
@@ -26,7 +26,7 @@ _LONGEST_TERM = 200
 _Result = TypeVar("_Result")
 
 
-class InsuredSearch:
+class PeopleSearchGate:
     """Answers insured people; everybody else gets Synapse's own search, filtered."""
 
     def __init__(
@@ -47,23 +47,22 @@ class InsuredSearch:
         self._timeout_s = timeout_ms / 1000
         self._preparing: ObservableDeferred[None] | None = None
         self._texts = Catalogue.of("synapse_modules")
-        api.register_spam_checker_callbacks(check_username_for_spam=self.check_username_for_spam)
 
-    def wrap(self, search: PeopleSearch) -> PeopleSearch:
-        """Puts this search in front of Synapse's."""
+    async def search(self, call: Call) -> Any:
+        """Somebody types into the search box; Synapse takes whatever a client wrote, and fails on it.
 
-        async def wrapped(user_id: str, search_term: str, limit: int) -> Any:
-            # Synapse takes whatever a client wrote, and fails on it.
-            if not isinstance(search_term, str):
-                raise SynapseError(400, self._texts.line("search-not-readable"), Codes.BAD_JSON)
-            account = await self._accounts.find(user_id)
-            if account is None or account.state is not AccountState.LIVE:
-                return {"limited": False, "results": []}
-            if account.kind is AccountKind.INSURED:
-                return await self._search(search_term, limit)
-            return await search(user_id, search_term, limit)
-
-        return wrapped
+        Raises:
+            SynapseError: if that is no text.
+        """
+        term, limit = call.arguments["search_term"], call.arguments["limit"]
+        if not isinstance(term, str):
+            raise SynapseError(400, self._texts.line("search-not-readable"), Codes.BAD_JSON)
+        account = await self._accounts.find(call.arguments["user_id"])
+        if account is None or account.state is not AccountState.LIVE:
+            return {"limited": False, "results": []}
+        if account.kind is AccountKind.INSURED:
+            return await self._search(term, limit)
+        return await call.go_on()
 
     async def check_username_for_spam(self, profile: UserProfile, requester_id: str) -> bool:
         """Called for every account that Synapse's own search finds; True hides it."""
@@ -86,10 +85,10 @@ class InsuredSearch:
 
     async def _ask(self, term: str, limit: int) -> SearchAnswer:
         if not self._client.may_search:
-            await self._prepared()
+            await self._wait_for_token()
         return await self._client.people_search(term, limit)
 
-    async def _prepared(self) -> None:
+    async def _wait_for_token(self) -> None:
         """Waits for an access token, which is fetched once for all who wait.
 
         Whoever waits no longer does not end the fetching, so that a later search finds the token.
@@ -97,7 +96,7 @@ class InsuredSearch:
         if self._preparing is None:
             fetching = self._api.run_as_background_process("hek_search_token", self._prepare)
             self._preparing = ObservableDeferred(fetching)
-            fetching.addBoth(self._is_prepared)
+            fetching.addBoth(self._reset_preparing)
         await make_deferred_yieldable(self._preparing.observe())
 
     async def _prepare(self) -> None:
@@ -105,7 +104,7 @@ class InsuredSearch:
         with suppress(DirectoryFault, defer.TimeoutError):
             await _within(_TOKEN_TIMEOUT_S, self._client.prepare_search)
 
-    def _is_prepared(self, _outcome: object) -> None:
+    def _reset_preparing(self, _outcome: object) -> None:
         self._preparing = None
 
     async def _own_accounts(self, term: str) -> list[dict[str, str]]:

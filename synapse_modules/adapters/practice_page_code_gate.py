@@ -14,7 +14,7 @@ from messenger_core.account_kinds import AccountKind
 from messenger_core.calendar_periods import BERLIN
 from messenger_core.catalogue import Catalogue
 from synapse_modules.adapters.directory_client import DirectoryClient, DirectoryFault
-from synapse_modules.adapters.synapse_private.people_search import PeopleSearch
+from synapse_modules.adapters.synapse_private.wrapping import Call
 from synapse_modules.rules.membership import AccountState
 from synapse_modules.store.accounts import Accounts
 
@@ -23,7 +23,7 @@ TERMS = frozenset({"anmeldecode", "sign-in code"})
 _LOCALPART = "anmeldecode"
 
 
-class PracticePageCode:
+class PracticePageCodeGate:
     """Answers live accounts of practices that search for ``anmeldecode``; everything else goes on."""
 
     def __init__(self, api: ModuleApi, client: DirectoryClient, accounts: Accounts) -> None:
@@ -32,17 +32,14 @@ class PracticePageCode:
         self._accounts = accounts
         self._texts = Catalogue.of("synapse_modules")
 
-    def wrap(self, search: PeopleSearch) -> PeopleSearch:
-        """Puts this in front of another search."""
-
-        async def wrapped(user_id: str, search_term: str, limit: int) -> Any:
-            if isinstance(search_term, str) and search_term.strip().casefold() in TERMS:
-                account = await self._accounts.find(user_id)
-                if account and account.kind is AccountKind.PRACTICE and account.state is AccountState.LIVE:
-                    return await self._code(user_id)
-            return await search(user_id, search_term, limit)
-
-        return wrapped
+    async def search(self, call: Call) -> Any:
+        """Somebody types into the search box."""
+        term = call.arguments["search_term"]
+        if isinstance(term, str) and term.strip().casefold() in TERMS:
+            account = await self._accounts.find(call.arguments["user_id"])
+            if account and account.kind is AccountKind.PRACTICE and account.state is AccountState.LIVE:
+                return await self._code(account.user_id)
+        return await call.go_on()
 
     async def _code(self, user_id: str) -> dict[str, Any]:
         try:

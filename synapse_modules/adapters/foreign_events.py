@@ -1,56 +1,48 @@
-"""Judges what comes from other servers: invitations, joins, events, and the rooms there that our people enter."""
+"""Judges events of other servers, and rooms there that our people enter, on facts of our database only."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from http import HTTPStatus
 from typing import Any, Literal
 
-from synapse.api.errors import Codes, SynapseError
+from synapse.api.errors import Codes
 from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
 
-from messenger_core.account_kinds import AccountKind, RoomKind
+from messenger_core.account_kinds import AccountKind
 from synapse_modules.adapters.parties import Parties
 from synapse_modules.adapters.permissions import Permissions
 from synapse_modules.adapters.present import now_ms
 from synapse_modules.adapters.refusals import Refusals
 from synapse_modules.adapters.room_register import RoomRegister
-from synapse_modules.rules import reach, rooms_elsewhere
+from synapse_modules.rules import rooms_elsewhere
 from synapse_modules.rules.messages import DELETION, Sent
-from synapse_modules.rules.reach import CHAT_WITH_PRACTICE, House, Party, Refusal, Room
+from synapse_modules.rules.reach import CHAT_WITH_PRACTICE, Party, Refusal, Room
 from synapse_modules.rules.rooms_elsewhere import MEMBER, ForeignEvent, ForeignState, Verdict
 from synapse_modules.store.rooms import Rooms
 from synapse_modules.store.rooms_to_leave import RoomsToLeave
 
 
-class FederationGate:
-    """The rules that stand in front of Synapse (``synapse_private.federated_rooms.RoomRules``), and one callback."""
+class ForeignEvents:
+    """What the rules say of them; what is refused is refused for good: a second look must come to the same end."""
 
     def __init__(
         self,
         api: ModuleApi,
         *,
-        house: House,
         rooms: Rooms,
         register: RoomRegister,
         parties: Parties,
         permissions: Permissions,
         refusals: Refusals,
         to_leave: RoomsToLeave,
-        second_insured_by_practice: bool,
     ) -> None:
         self._api = api
-        self._house = house
         self._rooms = rooms
         self._register = register
         self._parties = parties
         self._permissions = permissions
         self._refusals = refusals
         self._to_leave = to_leave
-        self._second_insured = second_insured_by_practice
-        api.register_spam_checker_callbacks(federated_user_may_invite=self.federated_user_may_invite)
-
-    # -- Events -------------------------------------------------------------------------------------------------------
 
     async def verdict(self, event: EventBase) -> Literal["NOT_SPAM"] | Codes:
         """Called for every event of another server; decides on facts of our database only.
@@ -139,77 +131,25 @@ class FederationGate:
         shown = rooms_elsewhere.shown_membership(content, await self._rooms.name(event.room_id, target))
         return None if shown == content else shown
 
-    async def was_refused(self, event: EventBase) -> None:
-        """Notes a room that our people have to leave."""
+    async def note_broken_room(self, event: EventBase) -> None:
+        """Notes the room of a new event that is refused, if our people have to leave it because of that.
+
+        Called for what would count by Matrix's own rules, before it is stored as refused.
+        """
         if not event.is_state():
             return
         room = await self._register.find(event.room_id)
         if rooms_elsewhere.has_broken_room(await self._foreign(event, room), room, now=now_ms()):
             await self._to_leave.add(event.room_id, at=now_ms())
 
-    # -- Invitations and joins ----------------------------------------------------------------------------------------
-
-    async def federated_user_may_invite(self, event: EventBase) -> Literal["NOT_SPAM"]:
-        """Called when another server invites somebody of ours; a room that is new here is written down.
-
-        Raises:
-            SynapseError: if it is refused; it does not tell whether there is such a person.
-        """
-        inviter_id, invitee_id = event.sender, event.get_state_key() or ""
-        parties = await self._parties.of([inviter_id, invitee_id])
-        inviter, invitee = parties[inviter_id], parties[invitee_id]
-        room = await self._register.find(event.room_id)
-        refusal = reach.check_invitation_from_elsewhere(
-            inviter, invitee, admitted=await self._permissions.admits(inviter, invitee)
-        )
-        if refusal is None and not self._fits(event, room, invitee_id):
-            refusal = Refusal.NOT_REACHABLE
-        if refusal is not None:
-            raise self._refusals.error(refusal)
-        if room is None:
-            new = Room(event.room_id, RoomKind.REQUEST, invitee_id)
-            await self._rooms.add(new, created_at=now_ms())
-        return NOT_SPAM
-
-    def _fits(self, event: EventBase, room: Room | None, invitee: str) -> bool:
-        if not rooms_elsewhere.is_plain_invitation(dict(event.content)):
-            return False
-        if room is not None:
-            return room.kind in CHAT_WITH_PRACTICE and room.insured_user_id == invitee
-        shown = event.unsigned.get("invite_room_state")
-        return rooms_elsewhere.may_be_entered(event.room_version.identifier, _stripped(shown))
-
-    async def check_join(self, room_id: str, user_id: str) -> None:
-        """Called before somebody of another server is told how to join a room.
-
-        Raises:
-            SynapseError: if she may not.
-        """
-        members = await self._rooms.members(room_id)
-        refusal = reach.check_join(
-            (await self._parties.of([user_id]))[user_id],
-            await self._register.find(room_id),
-            self._house,
-            is_invited=user_id in members,
-            second_insured=self._second_insured,
-        )
-        if refusal is not None:
-            raise self._refusals.error(refusal)
-
-    def refused_knock(self) -> SynapseError:
-        """Nobody knocks, and nobody is invited by an address."""
-        return self._refusals.error(Refusal.NOT_INVITED)
-
-    def not_invited(self, answered: int | None) -> SynapseError:
-        """The invited side's server decides as ours does (AF_10061); what it wrote is not passed on."""
-        return self._refusals.error(Refusal.NOT_REACHABLE if _has_refused(answered) else Refusal.NO_ANSWER_FROM_THERE)
-
-    def not_joined(self, answered: int | None) -> SynapseError:
-        """What the room's server wrote is not passed on either."""
-        return self._refusals.error(Refusal.NOT_INVITED if _has_refused(answered) else Refusal.NO_ANSWER_FROM_THERE)
-
-    async def enter(self, room_id: str, version: str, user_id: str, state: Sequence[EventBase]) -> set[str]:
+    async def take_room(self, room_id: str, version: str, user_id: str, state: Sequence[EventBase]) -> set[str]:
         """Which state of a room of another server is taken, by event id, before somebody of ours is in it.
+
+        Args:
+            room_id: the room.
+            version: of the room.
+            user_id: who wants to be in it.
+            state: all that its server says, also what cannot be verified here since its sender is not admitted.
 
         Raises:
             SynapseError: if it is no chat of one insured person with a practice; she then leaves it on its server too.
@@ -241,23 +181,3 @@ class FederationGate:
             await self._to_leave.add(room_id, at=now_ms())
             raise self._refusals.error(Refusal.NOT_A_CHAT)
         return taken
-
-
-def _has_refused(status: int | None) -> bool:
-    """Whether a server has said no, rather than nothing or that it cannot answer now."""
-    return status is not None and 400 <= status < 500 and status != HTTPStatus.TOO_MANY_REQUESTS
-
-
-def _stripped(shown: object) -> list[ForeignState]:
-    """What can be read of the state that an invitation shows."""
-    events = shown if isinstance(shown, Sequence) else ()
-    return [
-        ForeignState(event["type"], event["state_key"], _object(event.get("content")), event["sender"])
-        for event in events
-        if isinstance(event, Mapping)
-        and all(isinstance(event.get(key), str) for key in ("type", "state_key", "sender"))
-    ]
-
-
-def _object(value: object) -> Mapping[str, Any]:
-    return dict(value) if isinstance(value, Mapping) else {}

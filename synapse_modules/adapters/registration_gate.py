@@ -18,8 +18,6 @@ class RegistrationGate:
     def __init__(self, api: ModuleApi, accounts: Accounts) -> None:
         self._api = api
         self._accounts = accounts
-        api.register_spam_checker_callbacks(check_registration_for_spam=self.check_registration_for_spam)
-        api.register_account_validity_callbacks(on_user_registration=self.on_user_registration)
 
     async def check_registration_for_spam(
         self,

@@ -6,27 +6,27 @@ from collections.abc import Sequence
 from typing import Any, Literal, NoReturn
 
 from synapse.api.errors import SynapseError
-from synapse.module_api import NOT_SPAM, ModuleApi, Requester, RoomAlias
+from synapse.module_api import NOT_SPAM, Requester, RoomAlias
 
 from synapse_modules.adapters.parties import Parties
 from synapse_modules.adapters.permissions import Permissions
 from synapse_modules.adapters.reachability_age import ReachabilityAge
 from synapse_modules.adapters.refusals import Refusals
+from synapse_modules.adapters.synapse_private.wrapping import Call
 from synapse_modules.rules import reach
 from synapse_modules.rules.reach import Circumstances, House, Refusal, RoomPlan
 from synapse_modules.rules.room_form import FormRefused, read_wish
 from synapse_modules.rules.room_request import MARKER, room_request
 
 
-class RoomMaking:
-    """Registers the callbacks about new rooms and their names.
+class RoomGate:
+    """New rooms, their names, and the list of rooms.
 
     Everything about a request is decided before Synapse makes anything, so that a refusal leaves no half-made room.
     """
 
     def __init__(
         self,
-        api: ModuleApi,
         *,
         house: House,
         parties: Parties,
@@ -41,12 +41,6 @@ class RoomMaking:
         self._age = age
         self._refusals = refusals
         self._room_versions = room_versions
-        api.register_third_party_rules_callbacks(on_create_room=self.on_create_room)
-        api.register_spam_checker_callbacks(
-            user_may_create_room=self.user_may_create_room,
-            user_may_create_room_alias=self.user_may_create_room_alias,
-            user_may_publish_room=self.user_may_publish_room,
-        )
 
     async def on_create_room(self, requester: Requester, config: dict[str, Any], _is_admin: bool) -> None:
         """Called before a room is made, whoever makes it: refuses it, or rewrites what is asked for.
@@ -95,6 +89,14 @@ class RoomMaking:
 
     async def user_may_publish_room(self, _user_id: str, _room_id: str) -> Literal["NOT_SPAM"]:
         """No room is ever listed.
+
+        Raises:
+            SynapseError: always.
+        """
+        self._refuse(Refusal.NOT_LISTED)
+
+    async def refuse_list(self, _call: Call) -> NoReturn:
+        """No list of public rooms; Synapse answers with an empty one, gematik's network wants 403 (A_28587, A_28590).
 
         Raises:
             SynapseError: always.
