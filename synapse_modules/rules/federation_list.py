@@ -142,7 +142,7 @@ def _read(payload: bytes) -> FederationList:
         version, entries = content["version"], content["domainList"]
     except (ValueError, KeyError, RecursionError):
         raise ListRefused(ListFault.NOT_READABLE) from None
-    if type(version) is not int or not 0 <= version < 2**63 or not isinstance(entries, list):
+    if type(version) is not int or version < 0 or not isinstance(entries, list):
         raise ListRefused(ListFault.NOT_READABLE)
     servers: dict[str, ListedServer] = {}
     left_out = 0

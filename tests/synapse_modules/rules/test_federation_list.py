@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from messenger_core.service_auth.bounded_json import LARGEST
 from synapse_modules.rules.federation_list import (
     ListedServer,
     ListFault,
@@ -189,7 +190,7 @@ def test_a_list_counts_until_its_age_is_passed() -> None:
 
 
 _JSON: st.SearchStrategy[Any] = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20),
+    st.none() | st.booleans() | st.integers(-LARGEST, LARGEST) | st.floats(-LARGEST, LARGEST) | st.text(max_size=20),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=12), inner, max_size=4),
     max_leaves=8,
 )
@@ -214,7 +215,7 @@ def test_whatever_is_signed_it_is_read_or_refused(payload: dict[str, Any]) -> No
     """And who is read is only who stands there, insured as soon as one entry says so."""
     version = payload["version"]
     signed = SIGNER.sign(payload)
-    if type(version) is not int or not 0 <= version < 2**63 or not isinstance(payload["domainList"], list):
+    if type(version) is not int or not 0 <= version <= LARGEST or not isinstance(payload["domainList"], list):
         assert refused(signed) is ListFault.NOT_READABLE
         return
     found = read_federation_list(signed, ROOTS, NOW)
