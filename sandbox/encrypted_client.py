@@ -202,10 +202,19 @@ class EncryptedClient:
         content: dict[str, Any] = {"msgtype": "m.text", "body": text}
         if thread is not None:
             content["m.relates_to"] = {"rel_type": "m.thread", "event_id": thread}
-        return await self._send(room_id, content)
+        return await self.send(room_id, content)
 
-    async def send_file(self, room_id: str, data: bytes, name: str, media_type: str) -> str:
-        """Encrypts, uploads and sends a file; the event id."""
+    async def send_file(
+        self,
+        room_id: str,
+        data: bytes,
+        name: str,
+        media_type: str,
+        *,
+        caption: str | None = None,
+        thread: str | None = None,
+    ) -> str:
+        """Encrypts, uploads and sends a file, with a caption and into a thread if they are named; the event id."""
         ciphertext, keys = encrypt_attachment(data)
         headers = {
             "Authorization": f"Bearer {self.signed_in.access_token}",
@@ -217,15 +226,19 @@ class EncryptedClient:
         ):
             answer.raise_for_status()
             mxc = (await answer.json())["content_uri"]
-        content = {
+        content: dict[str, Any] = {
             "msgtype": "m.image" if media_type.startswith("image/") else "m.file",
-            "body": name,
+            "body": caption or name,
+            "filename": name,
             "info": {"mimetype": media_type, "size": len(data)},
             "file": {**keys, "url": mxc},
         }
-        return await self._send(room_id, content)
+        if thread is not None:
+            content["m.relates_to"] = {"rel_type": "m.thread", "event_id": thread}
+        return await self.send(room_id, content)
 
-    async def _send(self, room_id: str, content: dict[str, Any]) -> str:
+    async def send(self, room_id: str, content: dict[str, Any]) -> str:
+        """Encrypts and sends any content of a message; the event id."""
         answer = await self._nio.room_send(room_id, "m.room.message", content, ignore_unverified_devices=True)
         if not isinstance(answer, nio.RoomSendResponse):
             raise WaitedInVain(f"a message was refused: {answer.status_code}")

@@ -11,7 +11,7 @@ from sandbox.story.expectations import eventually, expect
 from sandbox.story.stage import Stage
 
 
-def _a_day_after(*, months: int) -> str:
+def a_day_after(*, months: int) -> str:
     """The day after the one that lies ``months`` calendar months ahead, in Germany."""
     today = berlin_day(datetime.now(UTC))
     year, month = divmod(today.year * 12 + today.month - 1 + months, 12)
@@ -23,7 +23,7 @@ async def old_chat_is_left(stage: Stage) -> str:
     """Step 8: she is offered to leave and accepts; gone for her, kept by the practice."""
     erika, practice, room = stage.phone, stage.sommer_client, stage.care_room
     before = len(await stage.messages(practice, room))
-    await stage.run_component("retention", "--future", "--as-of", _a_day_after(months=6))
+    await stage.run_component("retention", "--future", "--as-of", a_day_after(months=6))
     service_room = await erika.wait_for_invitation(stage.ready.service_user)
     await erika.join(service_room)
     offer = await erika.wait_for(lambda seen: seen.room_id == service_room and "VERLASSEN" in seen.body, "the offer")
@@ -49,7 +49,7 @@ async def support_is_erased(stage: Stage) -> str:
     media = stage.media_of(stage.phone.seen + agent.seen, rooms)
     expect(len(media) >= 2, "both copies of her file should be known before they are erased")
     expect(all(stage.tables.media_files(mxc) for mxc in media), "both copies should lie in the media store before")
-    await stage.run_component("retention", "--future", "--as-of", _a_day_after(months=60))
+    await stage.run_component("retention", "--future", "--as-of", a_day_after(months=60))
     for room in rooms:
         expect(stage.tables.count_messages(room) == 0, "a message is left in the homeserver's database")
     for mxc in media:
