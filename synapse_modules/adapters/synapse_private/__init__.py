@@ -33,6 +33,7 @@ from synapse_modules.adapters.synapse_private import (
     sign_in_limits,
 )
 from synapse_modules.adapters.synapse_private.features import check_features
+from synapse_modules.adapters.synapse_private.tables import check_tables
 from synapse_modules.store.interaction import Transaction
 from synapse_modules.store.migrations import SCHEMA_VERSION, migrate, schema_version
 
@@ -108,7 +109,7 @@ class SynapsePrivate:
             check: looks whether what the tables hold fits the settings.
 
         Raises:
-            ConfigError: if a worker finds another version, or ``check`` says so.
+            ConfigError: if Synapse's own tables are others, a worker finds another version, or ``check`` says so.
         """
         connection = make_conn(
             db_config=next(one for one in self._hs.config.database.databases if "main" in one.databases),
@@ -118,6 +119,7 @@ class SynapsePrivate:
         )
         try:
             cursor = connection.cursor(txn_name="hek_prepare_database")
+            check_tables(cursor)
             if is_main_process:
                 migrate(cursor)
                 connection.commit()
