@@ -22,6 +22,7 @@ from synapse_modules.adapters.ended_requests import EndedRequestsWork
 from synapse_modules.adapters.event_gate import EventGate
 from synapse_modules.adapters.file_gate import FileGate
 from synapse_modules.adapters.half_made_rooms import HalfMadeRooms
+from synapse_modules.adapters.health import Health, Storage
 from synapse_modules.adapters.insured_only_rooms import InsuredOnlyRoomsWork
 from synapse_modules.adapters.key_sign_in import KeySignIn
 from synapse_modules.adapters.lock_gate import LockGate
@@ -67,6 +68,7 @@ from synapse_modules.store.rooms_in_making import RoomsInMaking
 from synapse_modules.store.statements import UsedStatements
 
 _MARK_ROUND_S = 30.0
+_TRY_WRITING_EVERY_S = 5.0
 _CATCH_UP_EVERY_S = 5.0
 _HALF_MADE_ROUND_S = 60.0
 
@@ -135,6 +137,7 @@ class HekMessenger:
             rooms=self._rooms,
             register=self._register,
             statements=self._statements,
+            health=self._watch_health(),
         )
         self._follow_locks()
         if api.should_run_background_tasks():
@@ -224,6 +227,11 @@ class HekMessenger:
         install_gates(api, rows, gates)
         if federation is not None:
             open_federation(api, self._config, synapse, federation, tasks=self._tasks, parties=self._parties)
+
+    def _watch_health(self) -> Health:
+        storage = Storage(self._api, self._database, self._synapse.settings.folders)
+        self._tasks.repeat("hek_storage", storage.try_writing, _TRY_WRITING_EVERY_S)
+        return Health(self._tasks, storage)
 
     def _follow_locks(self) -> None:
         """Has this process hear of every lock; what it could not hear, it reads."""

@@ -9,6 +9,7 @@ from messenger_core.service_auth.token_grant import Client, TokenAuthority
 from synapse_modules.adapters.account_calls import AccountCalls
 from synapse_modules.adapters.care_room_calls import CareRoomCalls
 from synapse_modules.adapters.erasure_calls import ErasureCalls
+from synapse_modules.adapters.health import Health
 from synapse_modules.adapters.kvnr_key_calls import KvnrKeyCalls
 from synapse_modules.adapters.locks import Locks
 from synapse_modules.adapters.machine_http import Calls, MachineResource
@@ -51,6 +52,7 @@ def open_machine_api(
     rooms: Rooms,
     register: RoomRegister,
     statements: UsedStatements,
+    health: Health,
 ) -> None:
     """Serves every call below ``MACHINE_PREFIX``, and the token endpoint."""
     settings, audit = config.settings, AuditLog(database)
@@ -81,5 +83,6 @@ def open_machine_api(
         clients=_Clients(config.clients),
         replays=statements,
         clock=synapse.clock,
+        health=health,
     )
     api.register_web_resource(MACHINE_PREFIX, resource)

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from types import MappingProxyType
 
+from prometheus_client import Counter, Gauge
 from synapse.module_api import ModuleApi
 from twisted.internet.defer import CancelledError
 
@@ -24,6 +24,10 @@ logger = logging.getLogger(__name__)
 Work = Callable[[], Awaitable[None]]
 
 
+_DOWN = Gauge("hek_background_task_down", "Whether the last round of a background task failed", ["task"])
+_FAILURES = Counter("hek_background_task_failures", "How often a background task has failed", ["task"])
+
+
 class BackgroundTasks:
     """The tasks of one process of the homeserver."""
 
@@ -31,7 +35,7 @@ class BackgroundTasks:
         self._api = api
         self._policy = policy or RestartPolicy()
         self._down: set[str] = set()
-        self._failures: Counter[str] = Counter()
+        self._failures: dict[str, int] = {}
 
     @property
     def names(self) -> frozenset[str]:
@@ -77,6 +81,8 @@ class BackgroundTasks:
         if name in self._failures:
             raise ValueError(f"a background task named {name} was started before")
         self._failures[name] = 0
+        _DOWN.labels(name).set(0)
+        _FAILURES.labels(name).inc(0)
         self._api.delayed_background_call(0, self._supervise, name, work, pause_s, desc=name)
 
     async def _supervise(self, name: str, work: Work, pause_s: Callable[[], float] | None) -> None:
@@ -90,6 +96,8 @@ class BackgroundTasks:
                 failures = self._policy.failures_in_a_row(failures, time.monotonic() - started)
                 self._failures[name] += 1
                 self._down.add(name)
+                _DOWN.labels(name).set(1)
+                _FAILURES.labels(name).inc()
                 wait_s = self._policy.wait_s(failures)
                 logger.error(  # noqa: TRY400 - texts may hold names
                     "%s failed, and begins anew in %.0f s: %s", name, wait_s, fault_without_text(fault)
@@ -97,6 +105,7 @@ class BackgroundTasks:
             else:
                 failures = 0
                 self._down.discard(name)
+                _DOWN.labels(name).set(0)
             if wait_s is None:
                 return
             await self._api.sleep(wait_s)

@@ -27,12 +27,14 @@ from messenger_core.service_auth.token_grant import (
     TokenAuthority,
     TokenRefused,
 )
+from synapse_modules.adapters.health import Health
 from synapse_modules.adapters.present import now
 
 logger = logging.getLogger(__name__)
 
 _TOKEN_PATH = "/oauth2/token"
 _HEALTH_PATH = "/health"
+_WELL = {"status": "ok"}
 _MAX_BODY_BYTES = 1024 * 1024
 _Query = TypeVar("_Query", bound=BaseModel)
 
@@ -107,12 +109,14 @@ class MachineResource(DirectServeJsonResource):
         clients: ClientRegistry,
         replays: ReplayStore,
         clock: Clock,
+        health: Health,
     ) -> None:
         super().__init__(clock=clock)
         self._routes = {(route.path, route.method): route for route in routes}
         self._authority = authority
         self._clients = clients
         self._replays = replays
+        self._health = health
 
     async def _async_render(self, request: SynapseRequest) -> None:
         """Called by Synapse for every request; writes the answer itself."""
@@ -138,7 +142,8 @@ class MachineResource(DirectServeJsonResource):
         method = request.method.decode("ascii", errors="replace")
         path = request.path.decode("utf-8", errors="replace").removeprefix(MACHINE_PREFIX)
         if path == _HEALTH_PATH and method in {"GET", "HEAD"}:
-            return _Answer(200, {"status": "ok"})
+            faults = self._health.faults
+            return _Answer(503, {"status": "unavailable", "faults": faults}) if faults else _Answer(200, _WELL)
         assert request.content is not None  # Synapse has read the whole request
         body = request.content.read(_MAX_BODY_BYTES + 1)
         if len(body) > _MAX_BODY_BYTES:

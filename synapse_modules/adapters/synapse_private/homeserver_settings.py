@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import tempfile
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from synapse.server import HomeServer
@@ -39,6 +41,13 @@ class PrivateSettings:
     def server_notices(self) -> str | None:
         """The user id that ``server_notices.system_mxid_localpart`` makes; None if there are no server notices."""
         return self._config.servernotices.server_notices_mxid
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Where this process writes beside the database: requests' bodies, and files if it has any."""
+        media = self._config.media
+        of_bodies = Path(tempfile.gettempdir())
+        return (of_bodies, Path(media.media_store_path)) if media.can_load_media_repo else (of_bodies,)
 
     def needed(self) -> dict[str, Any]:
         """What it says of everything that a rule leans on (``rules.homeserver_settings.NEEDS``)."""
