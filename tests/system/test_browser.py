@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from playwright.async_api import Page, Request
 
+from sandbox.story.stage import open_stage
 from tests.browser import accept_terms_if_asked, chromium, violations
 
 if TYPE_CHECKING:
@@ -53,9 +54,12 @@ async def start(page: Page, sandbox: Sandbox, client: str) -> list[str]:
 
 
 async def choose(page: Page, sandbox: Sandbox, name: str) -> None:
-    person = sandbox.ready["people"][name]
+    await identify(page, name, sandbox.ready["people"][name]["pin"])
+
+
+async def identify(page: Page, name: str, pin: str) -> None:
     await page.locator(f"input[name=person][value={name}]").check()
-    await page.get_by_label("PIN").fill(person["pin"])
+    await page.get_by_label("PIN").fill(pin)
     await page.keyboard.press("Enter")
 
 
@@ -82,10 +86,12 @@ async def confirm(page: Page) -> None:
 
 
 async def test_a_person_signs_in_with_the_keyboard(page: Page, sandbox: Sandbox, client: str) -> None:
+    async with open_stage(sandbox.directory) as stage:
+        newcomer = stage.erika
     asked = await start(page, sandbox, client)
     assert await page.locator("html").get_attribute("lang") == "de"
     assert not await violations(page)
-    await choose(page, sandbox, "jonas")
+    await identify(page, newcomer.name, newcomer.pin)
     await accept_terms(page)
     await page.get_by_role("heading", name="Fast geschafft").wait_for()
     assert urlsplit(client).netloc in await page.inner_text("main")
