@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from importlib import resources
 from typing import Literal
 
-import yaml
+from messenger_core.yaml_text import read_yaml
 
 Language = Literal["de", "en"]
 _LANGUAGES: tuple[Language, ...] = ("de", "en")
@@ -43,7 +43,7 @@ class Catalogue:
     @classmethod
     def of(cls, package: str) -> Catalogue:
         """Loads ``texts.yaml`` of a package, e.g. ``Catalogue.of("bridge_bot")``."""
-        return cls(yaml.safe_load(resources.files(package).joinpath("texts.yaml").read_text(encoding="utf-8")))
+        return cls(read_yaml(resources.files(package).joinpath("texts.yaml").read_text(encoding="utf-8")))
 
     def text(self, key: str, language: Language = "de", /, **values: object) -> str:
         """The text in one language.

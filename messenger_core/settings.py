@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from pydantic.fields import FieldInfo
 
 from messenger_core.client_address import LOOPBACK
+from messenger_core.yaml_text import read_yaml
 
 _SHOWN_VALUE_LENGTH = 80
 _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
@@ -167,7 +168,7 @@ def load_settings(model: type[_Model], path: Path) -> _Model:
     except OSError as fault:
         raise SettingsError(f"{path}: cannot be read ({fault.strerror}); give the path of the settings file") from None
     try:
-        values = yaml.safe_load(text)
+        values = read_yaml(text)
     except yaml.YAMLError as fault:
         mark = getattr(fault, "problem_mark", None)
         where = f" in line {mark.line + 1}" if mark else ""

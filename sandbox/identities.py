@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
-from messenger_core.matrix.encryption.own_identity import OwnIdentity
 from sandbox.headless_sign_in import SignedIn
+
+if TYPE_CHECKING:
+    from messenger_core.matrix.encryption.own_identity import OwnIdentity
 
 
 class IdentityRefused(Exception):  # noqa: N818 - reads as what happened
@@ -17,6 +19,9 @@ class IdentityRefused(Exception):  # noqa: N818 - reads as what happened
 
 def open_identity(folder: Path, user_id: str, secret: str) -> OwnIdentity:
     """The account's identity, made when it is first asked for; ``secret`` seals it."""
+    # Loading the Matrix session takes most of a second, and most of the sandbox's commands need none of it.
+    from messenger_core.matrix.encryption.own_identity import OwnIdentity
+
     return OwnIdentity.open(user_id, folder / user_id.partition(":")[0].removeprefix("@"), secret)
 
 

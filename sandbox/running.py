@@ -7,13 +7,15 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from messenger_core.matrix.encryption.own_identity import OwnIdentity
 from sandbox.identities import open_identity
 from sandbox.keys import KeyFolder
+
+if TYPE_CHECKING:
+    from messenger_core.matrix.encryption.own_identity import OwnIdentity
 
 
 class NotRunning(Exception):  # noqa: N818 - reads as what happened

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from messenger_core.yaml_text import read_yaml
 from sandbox.headless_sign_in import RETURN_ADDRESS
 from sandbox.keys import BROKER_FEDERATION, FEDERATION_MASTER, OPERATOR, OWNERSHIP_VERIFIER
 from sandbox.people import AGENTS, HEK_IK
@@ -61,7 +62,7 @@ def _merged(base: Any, over: Any) -> Any:
 
 
 def _example(name: str) -> dict[str, Any]:
-    content = yaml.safe_load((_EXAMPLES / name).read_text(encoding="utf-8"))
+    content = read_yaml((_EXAMPLES / name).read_text(encoding="utf-8"))
     assert isinstance(content, dict)
     return content
 

@@ -10,11 +10,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 
-import yaml
-
 from messenger_core.service_auth.client import CallFailed
 from messenger_core.service_auth.keys import read_private_key
 from messenger_core.settings import SettingsError
+from messenger_core.yaml_text import read_yaml
 from sandbox import welcome
 from sandbox.headless_sign_in import SignInRefused
 from sandbox.identity_provider.register import read_people
@@ -86,7 +85,7 @@ async def _ready(folder: Folder, at: Addresses, seeded: Seeded) -> Ready:
     people, _ = read_people(folder.people_file)
     agents = seeded.users("agents")
     practice_users = seeded.users("practices")
-    bot_settings = yaml.safe_load((folder.config / _SETTINGS["bot"]).read_text(encoding="utf-8"))
+    bot_settings = read_yaml((folder.config / _SETTINGS["bot"]).read_text(encoding="utf-8"))
     rooms = await team_rooms(folder, set(agents.values()), {team["name"] for team in bot_settings["teams"]})
     operator = await sign_in_with_key(
         at.of("homeserver"),

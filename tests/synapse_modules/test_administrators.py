@@ -41,7 +41,7 @@ async def test_a_row_in_synapses_table_gives_no_rights(homeserver: Homeserver) -
 async def test_an_agent_who_is_locked_or_deactivated_is_in_no_team(homeserver: Homeserver) -> None:
     bot, operator = await homeserver.own_account(SUPPORT, "bot"), await homeserver.own_account(OPERATOR, "operator")
     _, made = await homeserver.create_room(bot, room_alias_name=f"team-{bot.device_id}-locked")
-    for name, change in (("see", {"locked": True}), ("moor", {"deactivated": True})):
+    for name, change in (("to-be-locked", {"locked": True}), ("to-be-deactivated", {"deactivated": True})):
         agent = await homeserver.new_agent(name)
         assert (await homeserver.invite(bot, made["room_id"], agent.user_id))[0] == 200
         assert (await homeserver.call(agent, "POST", f"/rooms/{quote(made['room_id'])}/leave", {}))[0] == 200
