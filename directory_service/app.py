@@ -21,7 +21,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from directory_service.adapters.account_locks import AccountLocks
 from directory_service.adapters.account_standings import AccountStandings, PracticeRights
 from directory_service.adapters.client_registry import DirectoryClients
-from directory_service.adapters.fhir_interface import fhir_search, fhir_wording
+from directory_service.adapters.fhir_interface import Search, fhir_search, fhir_wording
 from directory_service.adapters.fhir_refusals import outcomes
 from directory_service.adapters.homeserver_api import HomeserverApi
 from directory_service.adapters.import_command import ImportCommand, ImportRequest
@@ -37,6 +37,7 @@ from directory_service.adapters.pages.practice_page import PracticePage
 from directory_service.adapters.pages.practice_sign_in import PracticeSignIn
 from directory_service.adapters.pages.search_page import SearchPage
 from directory_service.adapters.pages.sessions import Sessions
+from directory_service.adapters.pages.sign_in_states import SignInStates
 from directory_service.adapters.patient_search_api import PatientSearchApi
 from directory_service.adapters.patient_sign_in_api import PatientSignInApi
 from directory_service.adapters.postcode_file import read_postcodes
@@ -45,6 +46,7 @@ from directory_service.adapters.practice_owner import PracticeOwner
 from directory_service.adapters.practice_search_api import PracticeSearchApi
 from directory_service.adapters.reachability_feed import ReachabilityFeed
 from directory_service.adapters.registration_api import RegistrationApi
+from directory_service.adapters.request_limits import RequestLimits, limiting_access_tokens, request_limits
 from directory_service.adapters.search_tokens import SearchTokens
 from directory_service.adapters.sign_in_code_api import SignInCodeApi
 from directory_service.adapters.specialty_file import read_specialties
@@ -73,7 +75,7 @@ from messenger_core.background import BackgroundTasks, OnFault
 from messenger_core.catalogue import Catalogue
 from messenger_core.clock import present
 from messenger_core.database import UsedStatements, answers, open_database
-from messenger_core.http_service import TOKEN_PATH, GuardedRoutes, new_application, serve_until_stopped
+from messenger_core.http_service import TOKEN_PATH, GuardedRoutes, internal_of, new_application, serve_until_stopped
 from messenger_core.people_names import reserved_names
 from messenger_core.service_auth.client import ServiceClient
 from messenger_core.service_auth.keys import public_jwks, read_jwks, read_private_key
@@ -96,19 +98,9 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
         SettingsError: if a key cannot be read or the database cannot be opened.
     """
     key = read_private_key(settings.signing_key_file)
-    homeserver_key = read_private_key(settings.homeserver.key_file)
-    homeservers = [
-        Client(client.client_id, read_jwks(client.jwks_file), frozenset(client.scopes))
-        for client in settings.homeserver_clients
-    ]
     verifiers = {verifier.issuer: read_jwks(verifier.jwks_file) for verifier in settings.ownership_verifiers}
     specialties, texts = read_specialties(), Catalogue.of(_PACKAGE)
-    homeserver = ServiceClient(
-        client_id=settings.homeserver.client_id,
-        key=homeserver_key,
-        base_url=settings.homeserver.url,
-        token_endpoint=settings.homeserver.token_endpoint,
-    )
+    homeserver, homeservers = _homeserver(settings), _homeservers(settings)
     engine = await open_database(settings.database, _PACKAGE)
     try:
         async with homeserver, OpenIdUserinfo(settings.server_names) as userinfo:
@@ -119,14 +111,19 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
             watches = FollowedWatches(practices=changes.version, reachable=reachable.version)
             feed = ReachabilityFeed(reachable, watches.reachable)
             tasks = BackgroundTasks()
-            app = new_application(lambda: _works(engine, tasks))
-            app.middlewares.insert(0, outcomes)
-            routes = GuardedRoutes(
-                app,
-                TokenAuthority(settings.public_url, settings.public_url + TOKEN_PATH, key),
-                DirectoryClients(homeservers, practices),
-                UsedStatements(engine, used_statement),
+            app = new_application(
+                lambda: answers(engine),
+                tasks,
+                internal_listen=settings.internal_listen,
+                trusted_proxies=settings.listen.trusted_proxies,
             )
+            app.middlewares.insert(0, outcomes)
+            limits = request_limits(settings.rate_limits, present)
+            clients, used = DirectoryClients(homeservers, practices), UsedStatements(engine, used_statement)
+            tokens_for_access = _AccessTokens(key, clients, used, limits)
+            routes = tokens_for_access.routes(app, settings.public_url)
+            internal, address = internal_of(app), settings.url_for_homeservers
+            for_homeservers = routes if internal is app else tokens_for_access.routes(internal, address)
             RegistrationApi(
                 practices=practices,
                 accounts=accounts,
@@ -134,6 +131,7 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
                 verifiers=verifiers,
                 audience=settings.public_url,
                 profiles=profiles,
+                guard=limits.registration,
             ).add_to(app)
             owner = PracticeOwner(
                 practices=practices,
@@ -145,31 +143,31 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
             _add_owner_interfaces(OwnerRoutes(routes, practices), owner, profiles, texts, settings)
             held, codes, rights = _held(specialties), SignInCodes(engine), PracticeRights()
             stored_sessions = PageSessions(engine, timedelta(minutes=settings.pages.idle_minutes))
-            homeservers_api = HomeserverApi(
-                feed=feed, held=held, specialties=specialties, issuer=settings.public_url, key=key
+            HomeserverApi(feed=feed, held=held, specialties=specialties, issuer=address, key=key).add_to(
+                for_homeservers
             )
-            homeservers_api.add_to(routes)
             tokens = SearchTokens(settings.public_url, key)
             locks = AccountLocks(homeserver, end_sessions=stored_sessions.end_of)
             standings = AccountStandings(locks, rights, practices)
-            PatientSignInApi(userinfo=userinfo, standings=standings, tokens=tokens, texts=texts).add_to(app)
-            SignInCodeApi(standings, codes).add_to(routes)
+            PatientSignInApi(
+                userinfo=userinfo, standings=standings, tokens=tokens, texts=texts, guard=limits.search_token
+            ).add_to(app)
+            SignInCodeApi(standings, codes, limits.sign_in_codes).add_to(for_homeservers)
             watches.feed = listing_feed = ListingFeed(changes, held, rights, profiles)
             app[_LOST] = listing_feed.lost
-            fhir = fhir_search(
-                listing=held.listing,
-                index=held.index,
-                specialties=specialties,
-                tokens=tokens,
-                standings=standings,
-                texts=texts,
-            )
-            PatientSearchApi(fhir).add_to(app)
-            PracticeSearchApi(fhir).add_to(app)
-            pages = _Pages(Frame(texts), Sessions(stored_sessions, present), standings, specialties)
-            pages.frame.add_to(app)
+            fhir = _add_searches(app, held, tokens, standings, texts)
+            pages = _Pages(Frame(texts), Sessions(stored_sessions, present), standings, specialties, limits)
             homeserver_sign_in = HomeserverSignIn(settings.homeserver.url, settings.pages.sign_in_provider, userinfo)
-            _add_search_page(app, pages, homeserver_sign_in, held, settings.public_url)
+            way_in = PatientSignIn(
+                frame=pages.frame,
+                sessions=pages.sessions,
+                homeserver=homeserver_sign_in,
+                standings=standings,
+                directory=settings.public_url,
+                states=SignInStates(key),
+                guard=limits.page_sign_in,
+            )
+            _add_pages(app, pages, way_in, held)
             _add_practice_page(app, pages, codes, owner)
             _add_keys(app, key)
             await _load(listing_feed, practices, profiles.mark)
@@ -178,6 +176,24 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
                 yield app
     finally:
         await engine.dispose()
+
+
+def _homeserver(settings: DirectorySettings) -> ServiceClient:
+    """The homeserver, as the directory calls it."""
+    return ServiceClient(
+        client_id=settings.homeserver.client_id,
+        key=read_private_key(settings.homeserver.key_file),
+        base_url=settings.homeserver.url,
+        token_endpoint=settings.homeserver.token_endpoint,
+    )
+
+
+def _homeservers(settings: DirectorySettings) -> list[Client]:
+    """Those that call the directory."""
+    return [
+        Client(client.client_id, read_jwks(client.jwks_file), frozenset(client.scopes))
+        for client in settings.homeserver_clients
+    ]
 
 
 def _add_owner_interfaces(
@@ -209,18 +225,27 @@ class _Pages:
     sessions: Sessions
     standings: AccountStandings
     specialties: SpecialtyTable
+    limits: RequestLimits
 
 
-def _add_search_page(
-    app: web.Application, pages: _Pages, homeserver: HomeserverSignIn, held: Held, directory: str
-) -> None:
-    sign_in = PatientSignIn(
-        frame=pages.frame,
-        sessions=pages.sessions,
-        homeserver=homeserver,
-        standings=pages.standings,
-        directory=directory,
+def _add_searches(
+    app: web.Application, held: Held, tokens: SearchTokens, standings: AccountStandings, texts: Catalogue
+) -> Search:
+    fhir = fhir_search(
+        listing=held.listing,
+        index=held.index,
+        specialties=read_specialties(),
+        tokens=tokens,
+        standings=standings,
+        texts=texts,
     )
+    PatientSearchApi(fhir).add_to(app)
+    PracticeSearchApi(fhir).add_to(app)
+    return fhir
+
+
+def _add_pages(app: web.Application, pages: _Pages, sign_in: PatientSignIn, held: Held) -> None:
+    pages.frame.add_to(app)
     sign_in.add_to(app)
     SearchPage(
         frame=pages.frame, sign_in=sign_in, held=held, specialties=pages.specialties, postcodes=read_postcodes()
@@ -228,14 +253,30 @@ def _add_search_page(
 
 
 def _add_practice_page(app: web.Application, pages: _Pages, codes: SignInCodes, owner: PracticeOwner) -> None:
-    sign_in = PracticeSignIn(frame=pages.frame, sessions=pages.sessions, standings=pages.standings, codes=codes)
+    sign_in = PracticeSignIn(
+        frame=pages.frame,
+        sessions=pages.sessions,
+        standings=pages.standings,
+        codes=codes,
+        guard=pages.limits.page_sign_in,
+    )
     sign_in.add_to(app)
     PracticePage(frame=pages.frame, sign_in=sign_in, owner=owner, specialties=pages.specialties).add_to(app)
 
 
-async def _works(engine: AsyncEngine, tasks: BackgroundTasks) -> bool:
-    """Whether the directory can answer, and follows what it has to follow."""
-    return not tasks.down and await answers(engine)
+@dataclass(frozen=True, slots=True)
+class _AccessTokens:
+    """What the endpoint for access tokens needs, at whichever address of the directory."""
+
+    key: ECKey
+    clients: DirectoryClients
+    used: UsedStatements
+    limits: RequestLimits
+
+    def routes(self, app: web.Application, url: str) -> GuardedRoutes:
+        """The endpoint, and routes for callers with its tokens."""
+        app.middlewares.append(limiting_access_tokens(self.limits.access_token))
+        return GuardedRoutes(app, TokenAuthority(url, url + TOKEN_PATH, self.key), self.clients, self.used)
 
 
 def _start(

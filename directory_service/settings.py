@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field
 
 from messenger_core.homeserver_interface import HOMESERVER_TOKEN_PATH
+from messenger_core.rate_limits import Rate, RateSettings
 from messenger_core.settings import BaseUrl, DatabaseUrl, ExistingFile, ListenAddress, Settings
 
 
@@ -57,6 +58,24 @@ def _distinct_issuers(verifiers: list[VerifierSettings]) -> list[VerifierSetting
     return verifiers
 
 
+def _rates(by_address: tuple[int, float], in_all: tuple[int, float]) -> RateSettings:
+    (burst, per_minute), (burst_in_all, per_minute_in_all) = by_address, in_all
+    return RateSettings(
+        by_address=Rate(burst=burst, per_minute=per_minute),
+        in_all=Rate(burst=burst_in_all, per_minute=per_minute_in_all),
+    )
+
+
+class RateLimitSettings(Settings):
+    """How often anybody may knock where nobody is signed in yet."""
+
+    registration: RateSettings = _rates((20, 20), (200, 600))
+    search_token: RateSettings = _rates((60, 60), (1_000, 6_000))
+    page_sign_in: RateSettings = _rates((30, 30), (1_000, 6_000))
+    access_token_by_address: Rate = Rate(burst=300, per_minute=600)
+    sign_in_codes_by_account: Rate = Rate(burst=10, per_minute=10)
+
+
 _Name = Annotated[str, Field(min_length=1, max_length=120)]
 HOUSE_NAMES = ("HEK", "Hanseatische Krankenkasse")
 
@@ -76,3 +95,13 @@ class DirectorySettings(Settings):
     opt_out_model: bool = False
     reserved_names: list[_Name] = Field(default=list(HOUSE_NAMES))
     allowed_names: list[_Name] = Field(default=[])
+    rate_limits: RateLimitSettings = RateLimitSettings()
+    internal_listen: ListenAddress | None = None
+    internal_url: BaseUrl | None = None
+
+    @property
+    def url_for_homeservers(self) -> str:
+        """Where homeservers ask: at a listener of their own, if there is one."""
+        if self.internal_listen is None:
+            return self.public_url
+        return self.internal_url or f"http://{self.internal_listen.host}:{self.internal_listen.port}"

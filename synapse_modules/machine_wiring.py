@@ -65,7 +65,7 @@ def open_machine_api(
             admit_test_numbers=settings.admit_test_numbers,
         ),
         AccountCalls(api, accounts=accounts, memberships=memberships, changes=Changes(database), vault=config.vault),
-        PracticeCalls(api, accounts=accounts, locks=locks),
+        PracticeCalls(api, accounts=accounts, locks=locks, sessions=synapse.sessions),
         CareRoomCalls(api, accounts=accounts, rooms=rooms, register=register, audit=audit, synapse=synapse.memberships),
         ErasureCalls(
             api,

@@ -15,8 +15,10 @@ from directory_service.adapters.openid_userinfo import HomeserverSilent, OpenIdU
 from directory_service.adapters.search_tokens import LIFETIME, Audience, SearchTokens
 from directory_service.rules.standing import Door, Standing
 from messenger_core.catalogue import Catalogue
+from messenger_core.rate_limits import RateGuard, TooManyRequests
 
 _HEADER = "X-Matrix-OpenID-Token"
+_LONGEST_OPENID_TOKEN = 1000
 _NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -48,7 +50,9 @@ class PatientSignInApi:
         standings: AccountStandings,
         tokens: SearchTokens,
         texts: Catalogue,
+        guard: RateGuard,
     ) -> None:
+        self._guard = guard
         self._standings = standings
         self._userinfo = userinfo
         self._tokens = tokens
@@ -60,10 +64,15 @@ class PatientSignInApi:
 
     async def _authenticate(self, request: web.Request) -> web.Response:
         try:
+            self._guard.check(request)
             user_id = await self._confirmed(request.query.get("mxId", ""), request.headers.get(_HEADER, ""))
             audience, epoch = await self._audience(user_id)
         except _Refused as refusal:
             return self._refusal(refusal)
+        except TooManyRequests as refusal:
+            answer = self._refusal(_Refused(429, "sign-in-too-many"))
+            answer.headers.update(refusal.headers)
+            return answer
         body = {
             "access_token": self._tokens.issue(user_id, audience, datetime.now(UTC), epoch=epoch),
             "token_type": "Bearer",
@@ -84,7 +93,7 @@ class PatientSignInApi:
             server_name = server_name if localpart else ""
         if not (server_name and named.isprintable()):
             raise _Refused(400, "sign-in-mxid-missing", "mxId")
-        if not openid_token:
+        if not openid_token or len(openid_token) > _LONGEST_OPENID_TOKEN or not openid_token.isprintable():
             raise _Refused(401, "sign-in-openid-missing", _HEADER)
         if not self._userinfo.knows(server_name):
             raise _Refused(401, "sign-in-server-unknown", "mxId")

@@ -24,6 +24,7 @@ from directory_service.store.practices import (
 )
 from messenger_core.identifiers import check_telematik_id
 from messenger_core.problem import Problem, WireModel, parse_body
+from messenger_core.rate_limits import RateGuard
 from messenger_core.service_auth.assertions import Statement, StatementRefused, unverified_issuer, verify_statement
 from messenger_core.service_auth.client import CallFailed
 from messenger_core.service_auth.keys import parse_jwks, public_jwks
@@ -52,9 +53,11 @@ class RegistrationApi:
         verifiers: Mapping[str, KeySet],
         audience: str,
         profiles: ProfileRules,
+        guard: RateGuard,
     ) -> None:
         """``verifiers`` are the keys of each trusted issuer; ``audience`` is the directory's own address."""
         self._profiles = profiles
+        self._guard = guard
         self._practices = practices
         self._accounts = accounts
         self._watches = watches
@@ -66,6 +69,7 @@ class RegistrationApi:
         app.router.add_post(REGISTRATION_PATH, self._register)
 
     async def _register(self, request: web.Request) -> web.Response:
+        self._guard.check(request)
         asked = parse_body(_Registration, await request.read())
         if faults := self._profiles.name_faults(asked.client_name):
             errors = [{"field": "client_name", "detail": fault.text} for fault in faults]

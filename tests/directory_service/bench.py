@@ -273,6 +273,9 @@ def settings_for(folder: Path, *, url: str, homeserver: str, database: str) -> d
         "opt_out_model": False,
         "reserved_names": ["HEK", "Hanseatische Krankenkasse"],
         "allowed_names": [],
+        "rate_limits": {},
+        "internal_listen": None,
+        "internal_url": None,
     }
 
 

@@ -190,6 +190,36 @@ async def test_a_practice_signs_in_with_its_key_until_it_is_closed(homeserver: H
     assert profile["displayname"] == "Praxis Neu"
 
 
+async def test_another_key_of_a_practice_ends_the_sessions_of_the_one_before(homeserver: Homeserver) -> None:
+    practice = await homeserver.new_practice("Praxis", opts_in=False)
+    thief, new_key = await homeserver.practice_device(practice), generate_private_key()
+    body = {"telematik_id": practice.telematik_id, "display_name": "Praxis", "active": True}
+    for key, expected in ((practice.key, 200), (new_key, 401)):
+        status, _ = await homeserver.machine(
+            "directory", "practice:provision", "PUT", "/v1/practices", body | {"jwks": public_jwks(key)}
+        )
+        assert status == 200
+        assert (await homeserver.call(thief, "GET", "/account/whoami"))[0] == expected
+    assert (await homeserver.sign_in_with_key(practice.user_id, practice.telematik_id, practice.key))[0] == 403
+    assert (await homeserver.sign_in_with_key(practice.user_id, practice.telematik_id, new_key))[0] == 200
+
+
+async def test_a_key_that_was_half_replaced_lets_nobody_in_until_it_is_done_again(homeserver: Homeserver) -> None:
+    """As a process leaves it that was killed between the end of the old key and the beginning of the new one."""
+    practice = await homeserver.new_practice("Praxis", opts_in=False)
+    device, new_key = await homeserver.practice_device(practice), generate_private_key()
+    homeserver.change_row("UPDATE hek_account SET jwks = '' WHERE user_id = ?", practice.user_id)
+    for key in (practice.key, new_key):
+        assert (await homeserver.sign_in_with_key(practice.user_id, practice.telematik_id, key))[0] == 403
+    body = {"telematik_id": practice.telematik_id, "display_name": "Praxis", "active": True}
+    status, _ = await homeserver.machine(
+        "directory", "practice:provision", "PUT", "/v1/practices", body | {"jwks": public_jwks(new_key)}
+    )
+    assert status == 200
+    assert (await homeserver.call(device, "GET", "/account/whoami"))[0] == 401
+    assert (await homeserver.sign_in_with_key(practice.user_id, practice.telematik_id, new_key))[0] == 200
+
+
 async def test_names_are_made_of_the_kvnr_where_a_network_needs_it_and_none_is_given_twice(tmp_path: Path) -> None:
     with running_homeserver(tmp_path, more_module={"mxid": "kvnr"}) as homeserver:
         kvnr = new_kvnr()

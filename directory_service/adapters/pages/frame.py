@@ -17,6 +17,7 @@ from multidict import MultiDict, MultiDictProxy
 from directory_service.adapters.pages.sessions import Role, Session
 from messenger_core.catalogue import Catalogue, Language
 from messenger_core.log import fault_without_text
+from messenger_core.rate_limits import TooManyRequests
 
 logger = logging.getLogger(__name__)
 
@@ -214,6 +215,10 @@ class Frame:
                 return await handler(request)
             except PageFault as fault:
                 return self.notice(self._stranger(request, role), fault.text, status=fault.status)
+            except TooManyRequests as refusal:
+                answer = self.notice(self._stranger(request, role), "page-too-many", status=429)
+                answer.headers.update(refusal.headers)
+                return answer
             except web.HTTPException:
                 raise
             except Exception as fault:  # noqa: BLE001 - the last resort: people always get a page

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hmac
-import secrets
 from urllib.parse import urlencode
 
 from aiohttp import web
@@ -21,14 +20,16 @@ from directory_service.adapters.pages.frame import (
 )
 from directory_service.adapters.pages.homeserver_sign_in import HomeserverSignIn, SignInNotConfirmed
 from directory_service.adapters.pages.sessions import CSRF_FIELD, Sessions, set_private_cookie
+from directory_service.adapters.pages.sign_in_states import STATE_LIFETIME, SignInStates
 from directory_service.rules.standing import Door, Standing
+from messenger_core.clock import Clock, present
+from messenger_core.rate_limits import RateGuard
 
 SIGN_IN_PATH = f"{SEARCH_PATH}/anmelden"
 RETURN_PATH = f"{SEARCH_PATH}/angemeldet"
 SIGN_OUT_PATH = f"{SEARCH_PATH}/abmelden"
 # Binds the way back to the browser that began, so that nobody can sign somebody else in as himself.
 _STATE_COOKIE = "__Host-hek-sign-in"
-_STATE_LIFETIME_S = 15 * 60
 _STANDINGS = {
     Standing.UNDECIDED: (503, "page-homeserver-silent"),
     Standing.LOCKED: (403, "page-locked"),
@@ -48,8 +49,14 @@ class PatientSignIn:
         homeserver: HomeserverSignIn,
         standings: AccountStandings,
         directory: str,
+        states: SignInStates,
+        guard: RateGuard,
+        clock: Clock = present,
     ) -> None:
         """``directory`` is the directory's own address, to which the homeserver sends browsers back."""
+        self._states = states
+        self._guard = guard
+        self._clock = clock
         self._frame = frame
         self._sessions = sessions
         self._homeserver = homeserver
@@ -81,15 +88,19 @@ class PatientSignIn:
         if found is not Standing.ALLOWED:
             raise PageFault(*_STANDINGS[found])
 
-    async def _start(self, _request: web.Request) -> web.Response:
-        state = secrets.token_urlsafe(24)
+    async def _start(self, request: web.Request) -> web.Response:
+        self._guard.check(request)
+        state = self._states.issue(self._clock())
         answer = redirect(self._homeserver.start(f"{self._directory}{RETURN_PATH}?{urlencode({'state': state})}"))
-        set_private_cookie(answer, _STATE_COOKIE, state, max_age_s=_STATE_LIFETIME_S)
+        set_private_cookie(answer, _STATE_COOKIE, state, max_age_s=int(STATE_LIFETIME.total_seconds()))
         return answer
 
     async def _return(self, request: web.Request) -> web.Response:
+        self._guard.check(request)
         begun, state = request.cookies.get(_STATE_COOKIE, ""), request.query.get("state", "")
-        if not begun or not hmac.compare_digest(begun.encode("utf-8", "replace"), state.encode("utf-8", "replace")):
+        same = hmac.compare_digest(begun.encode("utf-8", "replace"), state.encode("utf-8", "replace"))
+        # Nobody is asked, and nothing stored, for a browser that did not begin here.
+        if not same or not self._states.is_own(begun, self._clock()):
             raise PageFault(400, "page-sign-in-lost")
         try:
             user_id = await self._homeserver.finish(request.query.get("loginToken", ""))

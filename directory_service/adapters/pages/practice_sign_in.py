@@ -22,6 +22,7 @@ from directory_service.rules.practice import Practice
 from directory_service.rules.sign_in_codes import digest
 from directory_service.rules.standing import Door, Standing
 from directory_service.store.sign_in_codes import SignInCodes
+from messenger_core.rate_limits import RateGuard
 
 SIGN_IN_PATH = f"{PRACTICE_PATH}/anmelden"
 SIGN_OUT_PATH = f"{PRACTICE_PATH}/abmelden"
@@ -50,7 +51,9 @@ class PracticeSignIn:
         sessions: Sessions,
         standings: AccountStandings,
         codes: SignInCodes,
+        guard: RateGuard,
     ) -> None:
+        self._guard = guard
         self._frame = frame
         self._sessions = sessions
         self._standings = standings
@@ -95,6 +98,7 @@ class PracticeSignIn:
         )
 
     async def _sign_in(self, request: web.Request) -> web.Response:
+        self._guard.check(request)
         form = await read_form(request)
         visit = Visit("practice", PRACTICE_PATH, language_of(request, form), form)
         # Another site must not sign a browser in as somebody else; browsers say where a request comes from.

@@ -30,6 +30,7 @@ from synapse_modules.adapters.synapse_private import (
     openid,
     pages,
     request_heads,
+    sessions,
     sign_in_limits,
 )
 from synapse_modules.adapters.synapse_private.features import check_features
@@ -52,6 +53,7 @@ _SUBJECTS = (
     openid,
     pages,
     request_heads,
+    sessions,
     sign_in_limits,
 )
 
@@ -76,6 +78,7 @@ class SynapsePrivate:
         self.open_id = openid.PrivateOpenId(self._hs)
         self.pages = pages.PrivatePages(self._hs)
         self.request_heads = request_heads.PrivateRequestHeads()
+        self.sessions = sessions.PrivateSessions(self._hs)
         self.settings = homeserver_settings.PrivateSettings(self._hs)
         self.sign_in_limits = sign_in_limits.PrivateSignInLimits(self._hs)
 
