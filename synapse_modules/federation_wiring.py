@@ -72,6 +72,7 @@ def make_federation(
         clock=synapse.clock,
     )
     rooms, to_leave = Rooms(database), RoomsToLeave(database)
+    reserved = config.settings.names_of_the_house
     events = ForeignEvents(
         api,
         rooms=rooms,
@@ -80,6 +81,7 @@ def make_federation(
         permissions=permissions,
         refusals=refusals,
         to_leave=to_leave,
+        reserved=reserved,
     )
     members = FederatedMemberGate(
         house=house,
@@ -92,11 +94,11 @@ def make_federation(
     )
     gates = (
         servers,
-        FederatedFormGate(api, refusals),
+        FederatedFormGate(api, refusals, reserved),
         FederatedEventGate(api, events, synapse.federated_rooms),
         members,
         FederatedRequestGate(CommonRooms(database)),
-        FederatedAnswerGate(),
+        FederatedAnswerGate(reserved),
     )
     return Federation(servers, events, to_leave, gates)
 

@@ -7,6 +7,7 @@ from messenger_core.client_address import client_address
 from messenger_core.homeserver_interface import KEY_LOGIN_TYPE
 from synapse_modules.adapters.request_heads import RequestHeads
 from synapse_modules.adapters.synapse_private import SynapsePrivate
+from synapse_modules.rules.admission import shown_name
 from synapse_modules.rules.pages import WITHOUT_SCRIPTS, policy_of
 from synapse_modules.rules.return_addresses import is_return_address
 from synapse_modules.rules.senders import failed_proof_key, sender_of
@@ -26,6 +27,7 @@ def guard_front(settings: ModuleSettings, synapse: SynapsePrivate) -> None:
     )
     synapse.pages.show_with(policy_of, WITHOUT_SCRIPTS)
     synapse.pages.return_only_to(is_return_address, texts.line("return-address-refused"))
+    synapse.device_names.take(shown_name)
     synapse.logout_tokens.refuse(texts.line("logout-token-refused"))
     synapse.sign_in_limits.count_failed_proofs_by(KEY_LOGIN_TYPE, failed_proof_key)
     synapse.sign_in_limits.count_invitations_by_both()

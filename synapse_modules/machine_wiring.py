@@ -65,7 +65,13 @@ def open_machine_api(
             admit_test_numbers=settings.admit_test_numbers,
         ),
         AccountCalls(api, accounts=accounts, memberships=memberships, changes=Changes(database), vault=config.vault),
-        PracticeCalls(api, accounts=accounts, locks=locks, sessions=synapse.sessions),
+        PracticeCalls(
+            api,
+            accounts=accounts,
+            locks=locks,
+            sessions=synapse.sessions,
+            reserved=settings.names_of_the_house,
+        ),
         CareRoomCalls(api, accounts=accounts, rooms=rooms, register=register, audit=audit, synapse=synapse.memberships),
         ErasureCalls(
             api,

@@ -17,6 +17,7 @@ from pydantic import Field, IPvAnyNetwork, StringConstraints, ValidationInfo, fi
 from messenger_core.account_kinds import AccountKind
 from messenger_core.homeserver_interface import HOMESERVER_TOKEN_PATH, LOGIN_PATH
 from messenger_core.identifiers import check_ik
+from messenger_core.people_names import ReservedNames, reserved_names
 from messenger_core.service_auth.keys import JwksFile, PrivateKeyFile, read_jwks, read_private_key
 from messenger_core.service_auth.token_grant import Client
 from messenger_core.settings import BaseUrl, ExistingFile, Settings, SettingsError, check_settings, load_settings
@@ -36,6 +37,7 @@ Scope = Literal[
     "practice:provision",
     "kvnr-key:rotate",
 ]
+Name = Annotated[str, StringConstraints(min_length=1, max_length=150)]
 Localpart = Annotated[str, StringConstraints(pattern=r"^[a-z0-9._=/-]{1,100}$")]
 
 
@@ -116,6 +118,8 @@ class ModuleSettings(Settings):
     service_localpart: Localpart
     directory: DirectorySettings
     permissions: PermissionSettings = PermissionSettings()
+    reserved_names: tuple[Name, ...] = ("HEK", "Hanseatische Krankenkasse")
+    allowed_names: tuple[Name, ...] = ()
     trusted_proxies: tuple[IPvAnyNetwork, ...] = (ip_network("127.0.0.1"), ip_network("::1"))
     max_connections: int = Field(default=4000, ge=64, le=100_000)
     max_connections_per_address: int = Field(default=200, ge=16, le=100_000)
@@ -164,6 +168,12 @@ class ModuleSettings(Settings):
     def deletable_for(self) -> timedelta | None:
         """How long people can delete their own messages; None for ever."""
         return None if self.redaction_max_age_hours is None else timedelta(hours=self.redaction_max_age_hours)
+
+    @property
+    def names_of_the_house(self) -> ReservedNames:
+        """What practices and people elsewhere must not be called: the house's names and its service accounts'."""
+        own = [account.display_name for account in self.accounts if account.kind == "service"]
+        return reserved_names([*self.reserved_names, *own], self.allowed_names)
 
     @property
     def token_endpoint(self) -> str:

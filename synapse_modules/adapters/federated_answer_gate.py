@@ -7,12 +7,16 @@ from typing import Any
 
 from synapse.api.errors import HttpResponseException, RequestSendFailed
 
+from messenger_core.people_names import ReservedNames
 from synapse_modules.adapters.synapse_private.wrapping import Call
 from synapse_modules.rules import device_keys, profiles
 
 
 class FederatedAnswerGate:
     """Stands behind what our server asks others; an answer may say anything."""
+
+    def __init__(self, reserved: ReservedNames) -> None:
+        self._reserved = reserved
 
     async def query_keys(self, call: Call) -> Any:
         """Keys of devices."""
@@ -38,7 +42,7 @@ class FederatedAnswerGate:
         if call.arguments["query_type"] != "profile":
             return await call.go_on()
         try:
-            return profiles.of_other(await call.go_on())
+            return profiles.of_other(await call.go_on(), self._reserved)
         except HttpResponseException as fault:
             if fault.code not in {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}:
                 raise RequestSendFailed(fault, can_retry=False) from None

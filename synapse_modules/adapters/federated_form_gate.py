@@ -10,6 +10,7 @@ from synapse.events import EventBase, make_event_from_dict
 from synapse.events.utils import prune_event
 from synapse.module_api import ModuleApi
 
+from messenger_core.people_names import ReservedNames
 from synapse_modules.adapters.refusals import Refusals
 from synapse_modules.adapters.synapse_private.federated_rooms import not_readable_from_there
 from synapse_modules.adapters.synapse_private.wrapping import Call
@@ -25,8 +26,9 @@ class FederatedFormGate:
     What is wrong is told without repeating any of it.
     """
 
-    def __init__(self, api: ModuleApi, refusals: Refusals) -> None:
+    def __init__(self, api: ModuleApi, refusals: Refusals, reserved: ReservedNames) -> None:
         self._api = api
+        self._reserved = reserved
         self._refusals = refusals
 
     async def read_event(self, call: Call) -> EventBase:
@@ -34,7 +36,7 @@ class FederatedFormGate:
 
         Of a membership the bare form is taken: who is in a room must be known; what else it says is gone.
         """
-        event: EventBase = await call.go_on(pdu=_without_notes(call.arguments["pdu"]))
+        event: EventBase = await call.go_on(pdu=_without_notes(call.arguments["pdu"], self._reserved))
         is_ours = self._api.is_mine(event.sender)
         if is_ours or event.internal_metadata.spam_checker_spammy or event_form.is_plain(event.get_dict()):
             return event
@@ -51,7 +53,8 @@ class FederatedFormGate:
         Raises:
             SynapseError: if it cannot be read, or says more than an invitation.
         """
-        return await call.go_on(content=self._readable(event_form.invitation(call.arguments["content"])))
+        invitation = event_form.invitation(call.arguments["content"], self._reserved)
+        return await call.go_on(content=self._readable(invitation))
 
     async def refuse_invitation_without_version(self, _call: Call) -> Any:
         """One into a room of version 1 or 2, where nobody of ours may be.
@@ -111,12 +114,12 @@ class FederatedFormGate:
         return read
 
 
-def _without_notes(event: EventBase) -> EventBase:
+def _without_notes(event: EventBase, reserved: ReservedNames) -> EventBase:
     """An event without what its sender has not signed, but for what an invitation shows."""
     if "knock_room_state" in event.unsigned:
         del event.unsigned["knock_room_state"]
     if _SHOWN_BEFORE_JOINING in event.unsigned:
-        shown = event_form.shown_before_joining(event.unsigned[_SHOWN_BEFORE_JOINING], event.sender)
+        shown = event_form.shown_before_joining(event.unsigned[_SHOWN_BEFORE_JOINING], event.sender, reserved)
         event.unsigned[_SHOWN_BEFORE_JOINING] = shown
     said = event.get_dict()
     signed = event_form.without_notes(said)

@@ -9,6 +9,7 @@ from synapse.api.errors import Codes
 from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
 
 from messenger_core.account_kinds import AccountKind
+from messenger_core.people_names import ReservedNames
 from synapse_modules.adapters.parties import Parties
 from synapse_modules.adapters.permissions import Permissions
 from synapse_modules.adapters.present import now_ms
@@ -35,8 +36,10 @@ class ForeignEvents:
         permissions: Permissions,
         refusals: Refusals,
         to_leave: RoomsToLeave,
+        reserved: ReservedNames,
     ) -> None:
         self._api = api
+        self._reserved = reserved
         self._rooms = rooms
         self._register = register
         self._parties = parties
@@ -128,7 +131,8 @@ class ForeignEvents:
         if event.type != MEMBER or not event.is_state() or (is_invitation and self._api.is_mine(target)):
             return None
         content = dict(event.content)
-        shown = rooms_elsewhere.shown_membership(content, await self._rooms.name(event.room_id, target))
+        known_name = await self._rooms.name(event.room_id, target)
+        shown = rooms_elsewhere.shown_membership(content, known_name, self._reserved)
         return None if shown == content else shown
 
     async def note_broken_room(self, event: EventBase) -> None:

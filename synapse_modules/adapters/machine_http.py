@@ -14,11 +14,12 @@ from synapse.http.server import finish_request
 from synapse.http.site import SynapseRequest
 from synapse.module_api import DirectServeJsonResource
 from synapse.util.clock import Clock
+from twisted.internet.defer import CancelledError
 
 from messenger_core import problem
 from messenger_core.homeserver_interface import MACHINE_PREFIX
 from messenger_core.log import fault_without_text
-from messenger_core.problem import Problem
+from messenger_core.problem import MOST_ERRORS, Problem
 from messenger_core.service_auth.token_grant import (
     AccessRefused,
     Caller,
@@ -36,6 +37,8 @@ _TOKEN_PATH = "/oauth2/token"
 _HEALTH_PATH = "/health"
 _WELL = {"status": "ok"}
 _MAX_BODY_BYTES = 1024 * 1024
+_MOST_FIELDS = 20
+"""A request for a token has five."""
 _Query = TypeVar("_Query", bound=BaseModel)
 
 
@@ -58,7 +61,7 @@ class MachineRequest:
         except ValidationError as faults:
             errors = [
                 {"field": ".".join(map(str, fault["loc"])), "detail": fault["msg"]}
-                for fault in faults.errors(include_url=False, include_input=False, include_context=False)
+                for fault in faults.errors(include_url=False, include_input=False, include_context=False)[:MOST_ERRORS]
             ]
             raise Problem(400, "invalid-query", "The query is not as described; see errors.", errors) from None
 
@@ -124,6 +127,9 @@ class MachineResource(DirectServeJsonResource):
             answer = await self._answer(request)
         except Problem as fault:
             answer = _problem(fault)
+        except CancelledError:
+            # The caller hung up: nobody is answered, and nothing has failed.
+            raise
         except Exception as fault:  # noqa: BLE001 - the last resort: a caller always gets an answer
             logger.error("machine call failed: %s", fault_without_text(fault))  # noqa: TRY400 - texts may hold names
             answer = _problem(Problem(500, "internal-error", "The service failed; the operator finds it in the log."))
@@ -171,7 +177,12 @@ class MachineResource(DirectServeJsonResource):
         return _problem(Problem(404, "not-found", "There is no such call; see the interface description."))
 
     async def _token(self, body: bytes) -> _Answer:
-        form = dict(parse_qsl(body.decode("utf-8", errors="replace"), keep_blank_values=True))
+        try:
+            form = dict(
+                parse_qsl(body.decode("utf-8", errors="replace"), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+            )
+        except ValueError:
+            raise Problem(400, "too-many-fields", f"The form has more than {_MOST_FIELDS} fields.") from None
         try:
             return _Answer(200, await self._authority.grant(form, self._clients, self._replays, now()))
         except TokenRefused as refusal:

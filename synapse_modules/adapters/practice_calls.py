@@ -10,7 +10,8 @@ from synapse.module_api import ModuleApi
 
 from messenger_core.account_kinds import AccountKind
 from messenger_core.identifiers import check_telematik_id
-from messenger_core.problem import WireModel, parse_body
+from messenger_core.people_names import ReservedNames, name_fault
+from messenger_core.problem import Problem, WireModel, parse_body
 from messenger_core.service_auth.keys import parse_jwks
 from synapse_modules.adapters.account_maker import AccountMaker
 from synapse_modules.adapters.locks import Locks
@@ -48,9 +49,18 @@ class _Practice(WireModel):
 class PracticeCalls:
     """Accounts of practices, one a Telematik-ID."""
 
-    def __init__(self, api: ModuleApi, *, accounts: Accounts, locks: Locks, sessions: PrivateSessions) -> None:
+    def __init__(
+        self,
+        api: ModuleApi,
+        *,
+        accounts: Accounts,
+        locks: Locks,
+        sessions: PrivateSessions,
+        reserved: ReservedNames,
+    ) -> None:
         self._api = api
         self._sessions = sessions
+        self._reserved = reserved
         self._accounts = accounts
         self._locks = locks
         self._maker = AccountMaker(api, accounts)
@@ -62,6 +72,11 @@ class PracticeCalls:
     async def put(self, request: MachineRequest) -> dict[str, Any]:
         """Makes the account at first, brings it in line later; repeating it changes nothing."""
         wanted = parse_body(_Practice, request.body)
+        # A practice that is closed keeps its name, whatever it is: nothing must keep it open.
+        if wanted.active and name_fault(wanted.display_name, self._reserved) is not None:
+            raise Problem(
+                400, "reserved-name", "No practice may be called so: it is, or looks like, a name of the house."
+            )
         jwks = json.dumps(wanted.jwks, sort_keys=True)
         before = await self._maker.make(
             Account(

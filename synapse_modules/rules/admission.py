@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from messenger_core.identifiers import check_kvnr, ik_check_digit
+from messenger_core.people_names import without_unshown
 
 KVNR_CLAIM = "urn:telematik:claims:id"
 INSURER_CLAIM = "urn:telematik:claims:organization"
@@ -164,8 +165,8 @@ def decide_agent(claims: Mapping[str, object]) -> AdmittedAgent | Refused:
 
 
 def shown_name(value: object) -> str:
-    """A verified name as one line of printable characters; empty if there is none."""
+    """A name as one line of what is shown of it; empty if there is nothing."""
     if not isinstance(value, str):
         return ""
-    printable = "".join(character if character.isprintable() else " " for character in value)
-    return " ".join(printable.split())[:_LONGEST_NAME]
+    shown = without_unshown("".join(" " if letter.isspace() else letter for letter in value))
+    return " ".join(shown.split())[:_LONGEST_NAME]

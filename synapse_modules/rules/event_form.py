@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from messenger_core.people_names import ReservedNames
 from synapse_modules.rules.federation_list import server_of_user
 from synapse_modules.rules.identifiers import is_event_id
 from synapse_modules.rules.profiles import is_shown_name
@@ -81,7 +82,7 @@ def is_of_the_moment(edu: object) -> bool:
     return isinstance(kind, str) and isinstance(room_id, str) and room_id.isprintable() and is_placed
 
 
-def invitation(content: object) -> dict[str, Any] | None:
+def invitation(content: object, reserved: ReservedNames) -> dict[str, Any] | None:
     """What is taken of a request that invites; None if it cannot be read, or says more than an invitation."""
     said = content if isinstance(content, Mapping) else {}
     event, version = said.get("event"), said.get("room_version")
@@ -90,7 +91,7 @@ def invitation(content: object) -> dict[str, Any] | None:
     kept = {key: value for key, value in without_notes(event).items() if key != "unsigned"}
     if not is_plain(kept):
         return None
-    shown = shown_before_joining(said.get("invite_room_state"), event["sender"])
+    shown = shown_before_joining(said.get("invite_room_state"), event["sender"], reserved)
     return {"room_version": version, "event": kept, "invite_room_state": shown}
 
 
@@ -123,21 +124,22 @@ def transaction(content: Mapping[str, Any]) -> dict[str, Any] | None:
     }
 
 
-def shown_before_joining(state: object, inviter: str) -> list[dict[str, Any]]:
+def shown_before_joining(state: object, inviter: str, reserved: ReservedNames) -> list[dict[str, Any]]:
     """What of the state that an invitation comes with is shown to the invited side.
 
     Args:
         state: whatever the other server says, as whole events or as the older, stripped ones.
         inviter: who invites; of everybody's membership hers alone is shown.
+        reserved: the house's names, which nobody elsewhere bears.
     """
-    events = [event for event in (state if isinstance(state, Sequence) else ()) if _is_shown(event, inviter)]
+    events = [event for event in (state if isinstance(state, Sequence) else ()) if _is_shown(event, inviter, reserved)]
     bare = [{key: event[key] for key in _STRIPPED} | {"content": _bare(event)} for event in events]
     are_whole = all("signatures" in event and _bare(event) == event["content"] for event in events)
     # Synapse checks the signatures of whole events, if all of them are.
     return [dict(event) for event in events] if are_whole else bare
 
 
-def _is_shown(event: object, inviter: str) -> bool:
+def _is_shown(event: object, inviter: str, reserved: ReservedNames) -> bool:
     if not isinstance(event, Mapping) or not all(isinstance(event.get(key), str) for key in _STRIPPED[:3]):
         return False
     content = event.get("content")
@@ -145,7 +147,7 @@ def _is_shown(event: object, inviter: str) -> bool:
         return False
     if event["type"] == _MEMBER:
         name = content.get("displayname")
-        is_named = name is None or is_shown_name(name)
+        is_named = name is None or is_shown_name(name, reserved)
         return event["state_key"] == inviter and content.get("membership") == "join" and is_named
     return event["type"] in _SHOWN and event["state_key"] == ""
 

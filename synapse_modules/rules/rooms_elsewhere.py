@@ -11,6 +11,7 @@ from enum import StrEnum
 from typing import Any
 
 from messenger_core.account_kinds import AccountKind, RoomKind
+from messenger_core.people_names import ReservedNames
 from synapse_modules.rules.messages import DELETION, Sent, check_deletion, check_message
 from synapse_modules.rules.power_levels import are_numbers_alone, names_members_alone, suffice_for_all
 from synapse_modules.rules.profiles import is_shown_name
@@ -200,7 +201,7 @@ def is_plain_invitation(content: Mapping[str, Any]) -> bool:
     return is_plain and content.get("membership") == "invite"
 
 
-def shown_membership(content: Mapping[str, Any], known_name: str | None) -> dict[str, Any]:
+def shown_membership(content: Mapping[str, Any], known_name: str | None, reserved: ReservedNames) -> dict[str, Any]:
     """What is shown of a membership event of another server, and kept: a membership and, of a member, a name.
 
     It counts, since who is in a room must be known; what else it says is left out, such as a reason or a picture.
@@ -208,10 +209,11 @@ def shown_membership(content: Mapping[str, Any], known_name: str | None) -> dict
     Args:
         content: whatever it says.
         known_name: what a member is called in the room so far, and goes on to be called; None if she is not in it.
+        reserved: the house's names, which nobody elsewhere bears.
     """
     membership = _text(content, "membership")
     name = known_name if known_name is not None else _text(content, "displayname")
-    if membership != "join" or not is_shown_name(name):
+    if membership != "join" or not is_shown_name(name, reserved):
         return {"membership": membership}
     return {"membership": membership, "displayname": name}
 

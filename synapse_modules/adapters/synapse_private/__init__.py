@@ -19,6 +19,7 @@ from synapse_modules.adapters.synapse_private import (
     bell,
     connections,
     deactivation,
+    device_names,
     federated_rooms,
     federation,
     files,
@@ -42,6 +43,7 @@ _SUBJECTS = (
     bell,
     connections,
     deactivation,
+    device_names,
     federated_rooms,
     federation,
     files,
@@ -69,6 +71,7 @@ class SynapsePrivate:
         self._hs = api._hs
         self.connections = connections.PrivateConnections(self._hs)
         self.deactivation = deactivation.PrivateDeactivation(self._hs)
+        self.device_names = device_names.PrivateDeviceNames(self._hs)
         self.federated_rooms = federated_rooms.PrivateFederatedRooms(self._hs)
         self.federation = federation.PrivateFederation(self._hs)
         self.history = history.PrivateHistory(self._hs)

@@ -8,9 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from messenger_core.people_names import reserved_names
 from synapse_modules.rules import event_form
 
 _ME, _HER = "@praxis:practice.test", "@erika:hek.test"
+_HOUSE = reserved_names(["HEK", "HEK Service"])
 _ID = "$" + "A" * 43
 _SIGNED = {"practice.test": {"ed25519:1": "C" * 86}}
 EVENT: dict[str, Any] = {
@@ -93,7 +95,7 @@ def test_what_is_no_event_is_dropped_and_takes_nothing_along(event: object) -> N
     moment = {"edu_type": "m.receipt", "content": {}}
     said = {"pdus": [event, EVENT], "edus": [event, moment, {"edu_type": [], "content": {}}, {"edu_type": "x"}]}
     assert event_form.transaction(said) == {"pdus": [EVENT], "edus": [moment]}
-    assert event_form.invitation({"room_version": "10", "event": event}) is None
+    assert event_form.invitation({"room_version": "10", "event": event}, _HOUSE) is None
 
 
 @pytest.mark.parametrize("content", [{}, {"room_id": ""}, {"room_id": []}, {"room_id": "!a\x00:b"}])
@@ -137,9 +139,9 @@ _NAMED = _state("m.room.member", {"membership": "join", "displayname": "Praxis S
 
 def test_an_invitation_shows_what_the_room_is_and_who_asks() -> None:
     usual = [_CREATE, _state("m.room.join_rules", {}), _state("m.room.encryption", {}), _NAMED]
-    assert event_form.shown_before_joining(usual, _ME) == usual
+    assert event_form.shown_before_joining(usual, _ME, _HOUSE) == usual
     whole = [EVENT | one for one in usual]
-    assert event_form.shown_before_joining(whole, _ME) == whole
+    assert event_form.shown_before_joining(whole, _ME, _HOUSE) == whole
 
 
 @pytest.mark.parametrize(
@@ -159,16 +161,18 @@ def test_an_invitation_shows_what_the_room_is_and_who_asks() -> None:
         _NAMED | {"content": {"membership": "words"}},
         _NAMED | {"content": {"membership": "join", "displayname": ["words"]}},
         _NAMED | {"content": {"membership": "join", "displayname": "words" * 100}},
+        _NAMED | {"content": {"membership": "join", "displayname": "HEK Service"}},
+        _NAMED | {"content": {"membership": "join", "displayname": "Praxis\u115f"}},
     ],
 )
 def test_an_invitation_shows_nothing_else(event: object) -> None:
-    assert event_form.shown_before_joining([_CREATE, event], _ME) == [_CREATE]
+    assert event_form.shown_before_joining([_CREATE, event], _ME, _HOUSE) == [_CREATE]
 
 
 def test_what_an_invitation_shows_is_bare_when_anything_has_to_be_left_out() -> None:
     pictured = EVENT | _NAMED | {"content": _NAMED["content"] | {"avatar_url": "mxc://x/words"}}
-    assert event_form.shown_before_joining([EVENT | _CREATE, pictured], _ME) == [_CREATE, _NAMED]
-    assert event_form.shown_before_joining([_CREATE | {"words": "words"}], _ME) == [_CREATE]
+    assert event_form.shown_before_joining([EVENT | _CREATE, pictured], _ME, _HOUSE) == [_CREATE, _NAMED]
+    assert event_form.shown_before_joining([_CREATE | {"words": "words"}], _ME, _HOUSE) == [_CREATE]
 
 
 def test_an_invitation_is_taken_without_what_stands_beside_it() -> None:
@@ -178,13 +182,13 @@ def test_an_invitation_is_taken_without_what_stands_beside_it() -> None:
         "invite_room_state": [_CREATE, _state("m.room.name", {"name": "words"})],
         "words": "words",
     }
-    assert event_form.invitation(said) == {
+    assert event_form.invitation(said, _HOUSE) == {
         "room_version": "10",
         "event": _INVITATION,
         "invite_room_state": [_CREATE],
     }
-    assert event_form.invitation(said | {"event": _INVITATION | {"words": "words"}}) is None
-    assert event_form.invitation(said | {"room_version": ["10"]}) is None
+    assert event_form.invitation(said | {"event": _INVITATION | {"words": "words"}}, _HOUSE) is None
+    assert event_form.invitation(said | {"room_version": ["10"]}, _HOUSE) is None
 
 
 def test_ones_own_membership_says_nothing_of_the_other_servers() -> None:
@@ -250,8 +254,8 @@ _JSON = st.recursive(
 def test_whatever_is_sent_is_read_or_not(said: Any, content: dict[str, Any]) -> None:
     event_form.is_plain(content)
     event_form.is_event(said)
-    event_form.invitation(said)
+    event_form.invitation(said, _HOUSE)
     event_form.transaction(content)
     event_form.own_membership(said, room_id="!r:x", user_id=_HER, membership="leave")
-    for event in event_form.shown_before_joining(said, _ME):
+    for event in event_form.shown_before_joining(said, _ME, _HOUSE):
         assert event["type"] in {"m.room.create", "m.room.encryption", "m.room.join_rules", "m.room.member"}

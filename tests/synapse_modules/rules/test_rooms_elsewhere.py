@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from messenger_core.account_kinds import AccountKind, RoomKind
+from messenger_core.people_names import reserved_names
 from synapse_modules.rules.messages import Sent
 from synapse_modules.rules.reach import Room
 from synapse_modules.rules.rooms_elsewhere import (
@@ -34,6 +35,7 @@ KINDS = {
 }  # fmt: skip
 CARE = Room("!r:a", RoomKind.CARE, PERSON)
 MEGOLM = {"algorithm": "m.megolm.v1.aes-sha2"}
+HOUSE = reserved_names(["HEK", "HEK Service"])
 CIPHERTEXT = MEGOLM | {"ciphertext": "AAAA", "sender_key": "k" * 43, "session_id": "s" * 43, "device_id": "d"}
 
 
@@ -281,7 +283,7 @@ def test_an_invitation_is_plain_or_not() -> None:
 @pytest.mark.parametrize("membership", ["invite", "leave", "ban", "join"])
 def test_a_membership_is_shown_without_words(membership: str) -> None:
     words = {"reason": "in clear", "note": 1, "avatar_url": "mxc://a/in-clear", "is_direct": "in clear"}
-    assert shown_membership({"membership": membership} | words, None) == {"membership": membership}
+    assert shown_membership({"membership": membership} | words, None, HOUSE) == {"membership": membership}
 
 
 @pytest.mark.parametrize(
@@ -298,13 +300,20 @@ def test_a_membership_is_shown_without_words(membership: str) -> None:
         ("in\nclear", None, None),
         ("x" * 150, None, "x" * 150),
         ("x" * 151, None, None),
+        ("HEK", None, None),
+        ("HEK Service", None, None),
+        ("\u041dEK", None, None),
+        ("H\u3164EK", None, None),
+        ("Praxis\u115f Kopf", None, None),
+        ("Praxis \u202eKopf", None, None),
+        ("Praxis Hekla", None, "Praxis Hekla"),
     ],
 )
 def test_a_member_keeps_the_name_that_she_came_with(said: Any, known: str | None, shown: str | None) -> None:
     told = {"membership": "join"} | ({} if said is None else {"displayname": said})
     expected = {"membership": "join"} | ({} if shown is None else {"displayname": shown})
-    assert shown_membership(told, known) == expected
-    assert shown_membership(told | {"membership": "leave"}, known) == {"membership": "leave"}
+    assert shown_membership(told, known, HOUSE) == expected
+    assert shown_membership(told | {"membership": "leave"}, known, HOUSE) == {"membership": "leave"}
 
 
 def state(kind: str, content: Any, state_key: str = "") -> ForeignState:
@@ -419,7 +428,7 @@ def test_whatever_is_sent_it_is_judged(kind: str, content: dict[str, Any], state
     if verdict is Verdict.TAKEN and kind != "m.room.member" and state_key is None:
         assert kind in {"m.room.encrypted", "m.reaction", "m.room.redaction"}
     assert needs_members(kind, content) in {True, False}
-    assert shown_membership(content, None).keys() <= {"membership", "displayname"}
+    assert shown_membership(content, None, HOUSE).keys() <= {"membership", "displayname"}
     is_plain_invitation(content)
 
 
