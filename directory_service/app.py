@@ -26,6 +26,7 @@ from directory_service.adapters.fhir_refusals import outcomes
 from directory_service.adapters.homeserver_api import HomeserverApi
 from directory_service.adapters.import_command import ImportCommand, ImportRequest
 from directory_service.adapters.listing_feed import FollowedWatches, ListingFeed
+from directory_service.adapters.metrics import Metrics
 from directory_service.adapters.openid_userinfo import OpenIdUserinfo
 from directory_service.adapters.owner_api import OwnerApi
 from directory_service.adapters.owner_fhir_api import OwnerFhirApi
@@ -48,6 +49,7 @@ from directory_service.adapters.reachability_feed import ReachabilityFeed
 from directory_service.adapters.registration_api import RegistrationApi
 from directory_service.adapters.request_limits import RequestLimits, limiting_access_tokens, request_limits
 from directory_service.adapters.search_tokens import SearchTokens
+from directory_service.adapters.search_turns import SearchTurns
 from directory_service.adapters.sign_in_code_api import SignInCodeApi
 from directory_service.adapters.specialty_file import read_specialties
 from directory_service.rules.fhir.chains import Chains
@@ -75,6 +77,7 @@ from messenger_core.background import BackgroundTasks, OnFault
 from messenger_core.catalogue import Catalogue
 from messenger_core.clock import present
 from messenger_core.database import UsedStatements, answers, open_database
+from messenger_core.event_loop_watch import EventLoopWatch
 from messenger_core.http_service import TOKEN_PATH, GuardedRoutes, internal_of, new_application, serve_until_stopped
 from messenger_core.people_names import reserved_names
 from messenger_core.service_auth.client import ServiceClient
@@ -171,7 +174,7 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
             _add_practice_page(app, pages, codes, owner)
             _add_keys(app, key)
             await _load(listing_feed, practices, profiles.mark)
-            async with tasks, fhir.preparing():
+            async with tasks, fhir.preparing(), _add_figures(internal_of(app), fhir.turns, held, tasks).watching():
                 _start(tasks, locks, listing_feed, watches, stored_sessions)
                 yield app
     finally:
@@ -208,6 +211,12 @@ def _add_owner_interfaces(
         texts=texts,
         base=settings.public_url,
     ).add_to(routes)
+
+
+def _add_figures(app: web.Application, turns: SearchTurns, held: Held, tasks: BackgroundTasks) -> EventLoopWatch:
+    watch = EventLoopWatch()
+    Metrics(watch, turns, held.listing, tasks).add_to(app)
+    return watch
 
 
 def _add_keys(app: web.Application, key: ECKey) -> None:

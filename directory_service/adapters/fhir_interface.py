@@ -20,11 +20,12 @@ from aiohttp import hdrs, web
 from directory_service.adapters.account_standings import AccountStandings
 from directory_service.adapters.huge_pages import use_huge_pages
 from directory_service.adapters.search_tokens import PATHS, Audience, SearchTokenRefused, SearchTokens
+from directory_service.adapters.search_turns import SearchRunning, SearchTurns, TooManySearches
 from directory_service.rules.fhir.asked import Asked
 from directory_service.rules.fhir.bundle import Page, searchset
 from directory_service.rules.fhir.capability import MEDIA_TYPE, capability_statement
 from directory_service.rules.fhir.chains import Chains
-from directory_service.rules.fhir.finding import Finding, Index, Steps
+from directory_service.rules.fhir.finding import Finding, Index
 from directory_service.rules.fhir.fragments import Fragments
 from directory_service.rules.fhir.items import KINDS, Item, Kind, items, practice_of
 from directory_service.rules.fhir.listing import Listing
@@ -38,7 +39,7 @@ from directory_service.rules.meanings import Meanings
 from directory_service.rules.specialties import SpecialtyTable
 from directory_service.rules.standing import Standing
 from messenger_core.catalogue import Catalogue
-from messenger_core.http_limits import Handler
+from messenger_core.http_limits import MOST_FIELDS, Handler
 
 _FORM = "application/x-www-form-urlencoded"
 _AT_ONCE = 20
@@ -68,6 +69,7 @@ class Search:
     texts: Catalogue
     specialties: SpecialtyTable
     meanings: Meanings
+    turns: SearchTurns
 
     @asynccontextmanager
     async def preparing(self) -> AsyncIterator[None]:
@@ -122,6 +124,7 @@ def fhir_search(
         texts=texts,
         specialties=specialties,
         meanings=Meanings(specialties),
+        turns=SearchTurns(),
     )
 
 
@@ -173,8 +176,8 @@ class FhirInterface:
         """``GET …/HealthcareService?…``."""
         now = datetime.now(UTC)
         try:
-            self._allow(request, now, "GET", "HEAD")
-            return await self._answer(request, kind, list(request.query.items()), now)
+            account = self._allow(request, now, "GET", "HEAD")
+            return await self._answer(request, account, kind, list(request.query.items()), now)
         except _Refused as refusal:
             return self._refusal(refusal)
 
@@ -190,15 +193,16 @@ class FhirInterface:
         """``POST …/HealthcareService/_search``: the search stands in no address, so no proxy writes it down."""
         now = datetime.now(UTC)
         try:
-            self._allow(request, now, "POST")
+            account = self._allow(request, now, "POST")
             kind = _kind(request)
             if request.content_type != _FORM:
                 raise _Refused(415, "not-supported", "search-form")
             try:
-                form = parse_qsl((await request.read()).decode("utf-8"), keep_blank_values=True, errors="strict")
+                sent = (await request.read()).decode("utf-8")
+                form = parse_qsl(sent, keep_blank_values=True, errors="strict", max_num_fields=MOST_FIELDS)
             except ValueError:
                 raise _Refused(400, "invalid", "search-form") from None
-            return await self._answer(request, kind, [*request.query.items(), *form], now)
+            return await self._answer(request, account, kind, [*request.query.items(), *form], now)
         except _Refused as refusal:
             return self._refusal(refusal)
 
@@ -221,8 +225,8 @@ class FhirInterface:
                     return item
         raise _Refused(404, "not-found", "search-no-resource")
 
-    def _allow(self, request: web.Request, now: datetime, *methods: str) -> None:
-        """Refuses who asks by another method, has no good token, or may search no more."""
+    def _allow(self, request: web.Request, now: datetime, *methods: str) -> str:
+        """The account that searches; refuses who asks by another method, has no good token, or may search no more."""
         _only(request, *methods)
         try:
             bearer = self._search.tokens.check(request.headers.get(hdrs.AUTHORIZATION), self._audience, now)
@@ -231,16 +235,21 @@ class FhirInterface:
         found = self._search.standings.at_search(bearer.user_id, bearer.epoch)
         if found is not Standing.ALLOWED:
             raise _Refused(*_STANDINGS[found])
+        return bearer.user_id
 
     async def _answer(
-        self, request: web.Request, kind: Kind, parameters: Sequence[tuple[str, str]], now: datetime
+        self, request: web.Request, account: str, kind: Kind, parameters: Sequence[tuple[str, str]], now: datetime
     ) -> web.Response:
         try:
             asked = self._understood(kind, parameters, now, lenient=_is_lenient(request))
             found = self._search.finding.find(asked, self._audience)
-            page = found if isinstance(found, Page) else await _finished(found)
+            page = found if isinstance(found, Page) else await self._search.turns.finish(found, account)
         except FaultyParameter as fault:
             raise _Refused(400, "invalid", f"search-{fault.reason}", parameter=fault.parameter) from None
+        except SearchRunning:
+            raise _Refused(429, "throttled", "search-running") from None
+        except TooManySearches:
+            raise _Refused(503, "transient", "search-too-many-waiting") from None
         told = [self._ignored(asked)] if asked.ignored else []
         told += self._meanings(asked)
         if page.unknown_hours:
@@ -280,7 +289,7 @@ class FhirInterface:
         answer = _fhir(orjson.dumps(operation_outcome(refusal.issue, text)), refusal.status)
         if refusal.status == 401:
             answer.headers["WWW-Authenticate"] = "Bearer"
-        if refusal.status == 503:
+        if refusal.status in {429, 503}:
             answer.headers["Retry-After"] = _RETRY_AFTER_S
         if refusal.status == 405:
             answer.headers["Allow"] = refusal.values["allowed"]
@@ -305,18 +314,6 @@ def _is_lenient(request: web.Request) -> bool:
         return False
     preferences = ",".join(request.headers.getall("Prefer")).replace(";", ",").split(",")
     return "handling=lenient" in {preference.strip().lower().replace('"', "") for preference in preferences}
-
-
-async def _finished(steps: Steps) -> Page:
-    """Takes the steps of a search, and lets others have their turn in between."""
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            page = end.value
-            assert isinstance(page, Page)
-            return page
-        await asyncio.sleep(0)
 
 
 def _fhir(body: bytes, status: int = 200) -> web.Response:

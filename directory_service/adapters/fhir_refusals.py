@@ -33,9 +33,11 @@ _ISSUES = {
     415: "not-supported",
     422: "invalid",
     428: "required",
+    429: "throttled",
     500: "exception",
+    503: "transient",
 }
-_KEPT_HEADERS = ("WWW-Authenticate", "Allow")
+_KEPT_HEADERS = ("WWW-Authenticate", "Allow", "Retry-After")
 _JSON_RANGES = frozenset({"*/*", "application/*", *JSON_TYPES})
 _REFUSED_RANGE = re.compile(r";\s*q=0(\.0*)?\s*(;|$)")
 

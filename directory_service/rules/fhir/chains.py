@@ -5,7 +5,7 @@ All links of a practice's resources stay within the practice (``items.LINKS``), 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from directory_service.rules.fhir.items import CERTAIN, KINDS, LINKS, Item, Kind, items, practice_of
 from directory_service.rules.fhir.parameters import ParameterTable, StringParameter, TokenParameter
@@ -14,12 +14,13 @@ from directory_service.rules.fhir.values import (
     FaultyParameter,
     TokenValue,
     alternatives,
-    contains,
-    folded_equal,
+    folded_display,
+    folded_text,
     plain,
     unescaped,
-    word_begins,
+    words_begin,
 )
+from directory_service.rules.folding import fold, words
 
 Test = Callable[[Item], bool]
 MAX_NAME = 200
@@ -119,27 +120,32 @@ def _string(parameter: StringParameter, modifier: str, value: str, asked: str) -
     if not all(folded):
         raise FaultyParameter(asked, "no-word")
     if modifier == "contains":
-        return lambda item: any(contains(wanted, text) for text in read(item) for wanted in folded)
+        return lambda item: any(_any_in(folded, folded_text(text)) for text in read(item))
     if modifier:
         raise FaultyParameter(asked, "modifier")
     if parameter.in_parts:
-        return lambda item: any(f" {wanted}" in f" {plain(text)}" for text in read(item) for wanted in folded)
+        begun = [f" {wanted}" for wanted in folded]
+        return lambda item: any(_any_in(begun, f" {folded_text(text)}") for text in read(item))
     beginnings = tuple(folded)
-    return lambda item: any(plain(text).startswith(beginnings) for text in read(item))
+    return lambda item: any(folded_text(text).startswith(beginnings) for text in read(item))
+
+
+def _any_in(parts: Iterable[str], text: str) -> bool:
+    return any(part in text for part in parts)
 
 
 def _token(parameter: TokenParameter, modifier: str, value: str, asked: str) -> Test:
     parts = alternatives(asked, value)
     read = parameter.values
     if modifier == "text":
-        texts = [unescaped(part) for part in parts]
-        return lambda item: any(word_begins(text, coded.text) for coded in read(item) for text in texts)
+        texts = [words(unescaped(part)) for part in parts]
+        return lambda item: any(words_begin(text, folded_text(coded.text)) for coded in read(item) for text in texts)
     tokens = [TokenValue.read(part) for part in parts]
-    displays = [unescaped(part) for part in parts] if parameter.by_display else []
+    displays = {fold(unescaped(part)).strip() for part in parts} if parameter.by_display else set()
 
     def fits(item: Item) -> bool:
         return any(
-            any(token.fits(coded) for token in tokens) or any(folded_equal(text, coded.text) for text in displays)
+            any(token.fits(coded) for token in tokens) or (bool(displays) and folded_display(coded.text) in displays)
             for coded in read(item)
         )
 

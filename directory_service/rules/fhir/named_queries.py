@@ -24,6 +24,7 @@ from directory_service.rules.fhir.query import (
 from directory_service.rules.fhir.terminology import PHARMACY, profession_oid
 from directory_service.rules.fhir.texts import read_text
 from directory_service.rules.fhir.values import FaultyParameter, shown
+from directory_service.rules.fhir.work import check_work
 from directory_service.rules.folding import words
 
 QUERIES = ("near", "nearPharmacy")
@@ -63,6 +64,7 @@ class NamedQueryReader:
         given = list(parameters)
         if len(given) > MAX_PARAMETERS:
             raise FaultyParameter(given[MAX_PARAMETERS][0], "too-many")
+        check_work(given)
         ignored = tuple(name for name, _ in given if name not in PARAMETERS)
         if ignored and not lenient:
             raise FaultyParameter(ignored[0], "not-in-query")

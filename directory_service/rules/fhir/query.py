@@ -18,6 +18,7 @@ from directory_service.rules.fhir.places import read_near
 from directory_service.rules.fhir.terminology import TELEMATIK_ID, profession_oid
 from directory_service.rules.fhir.texts import read_text
 from directory_service.rules.fhir.values import FaultyParameter, TokenValue, alternatives, plain, unescaped
+from directory_service.rules.fhir.work import check_work
 
 AFTER = "_after"
 """The directory's own paging parameter; it stands in ``next`` links alone."""
@@ -83,6 +84,7 @@ class QueryReader:
         """
         if len(parameters) > MAX_PARAMETERS:
             raise FaultyParameter(parameters[MAX_PARAMETERS][0], "too-many")
+        check_work(parameters)
         asked = Asked(kind, read_switch(parameters, "_complexSearch"))
         readers = self._readers[kind]
         understood: list[tuple[str, str]] = []

@@ -5,14 +5,17 @@ Source: FHIR R4, 3.1.1.5 (escaping), string and token searches. A comma inside q
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from directory_service.rules.folding import fold, words
 
 MAX_VALUE = 1000
 MAX_ALTERNATIVES = 64
+_REMEMBERED = 1024
+"""Texts of resources, never of a search: a practice is asked for the same ones by each parameter."""
 
 
 class FaultyParameter(ValueError):  # noqa: N818 - reads as what it is
@@ -125,16 +128,10 @@ class TokenValue(NamedTuple):
         return not self.code or self.code.casefold() == coded.code.casefold()
 
 
-def contains(wanted: str, text: str) -> bool:
-    """``:contains``: what is wanted stands somewhere in the text."""
-    return plain(wanted) in plain(text)
-
-
-def word_begins(wanted: str, text: str) -> bool:
-    """``:text`` of a token: each wanted word begins a word of the display."""
-    known = words(text)
-    asked = words(wanted)
-    return bool(asked) and all(any(word.startswith(one) for word in known) for one in asked)
+def words_begin(wanted: Sequence[str], folded: str) -> bool:
+    """``:text`` of a token: each wanted word begins a word of the display; both are folded."""
+    known = f" {folded}"
+    return bool(wanted) and all(f" {word}" in known for word in wanted)
 
 
 def plain(text: str) -> str:
@@ -142,6 +139,13 @@ def plain(text: str) -> str:
     return " ".join(words(text))
 
 
-def folded_equal(one: str, other: str) -> bool:
-    """Whether two texts are the same for a reader."""
-    return fold(one).strip() == fold(other).strip()
+@lru_cache(maxsize=_REMEMBERED)
+def folded_text(text: str) -> str:
+    """``plain`` of a text of a resource, which is compared with many values one after another."""
+    return plain(text)
+
+
+@lru_cache(maxsize=_REMEMBERED)
+def folded_display(text: str) -> str:
+    """A text as a reader takes it, to be compared as a whole."""
+    return fold(text).strip()

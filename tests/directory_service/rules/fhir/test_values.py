@@ -13,8 +13,9 @@ from directory_service.rules.fhir.values import (
     pieces,
     plain,
     unescaped,
-    word_begins,
+    words_begin,
 )
+from directory_service.rules.folding import words
 
 
 def test_a_comma_separates_unless_it_is_escaped() -> None:
@@ -63,7 +64,7 @@ def test_a_token_is_a_code_with_or_without_its_system(token: str, fits: bool) ->
 
 @pytest.mark.parametrize("wanted", ["Arzt/Ärztin", "arzt aerztin", "ÄRZTIN", "Ärztin/Arzt"])
 def test_a_slash_in_a_display_is_no_obstacle(wanted: str) -> None:
-    assert word_begins(wanted, CODED.text)
+    assert words_begin(words(wanted), plain(CODED.text))
 
 
 def test_texts_begin_with_what_is_wanted_in_every_spelling() -> None:
