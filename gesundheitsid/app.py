@@ -15,6 +15,7 @@ from gesundheitsid.adapters.federation_http import FederationHttp
 from gesundheitsid.adapters.housekeeping import Housekeeping
 from gesundheitsid.adapters.idp_client import IdpClient
 from gesundheitsid.adapters.key_file import KeyFile
+from gesundheitsid.adapters.limits import Limits
 from gesundheitsid.adapters.metrics import Metrics
 from gesundheitsid.adapters.pages import Pages
 from gesundheitsid.adapters.person_routes import CALLBACK_PATH, PersonRoutes
@@ -24,13 +25,15 @@ from gesundheitsid.rules.signed_tokens import Keys
 from gesundheitsid.settings import GesundheitsIDSettings
 from gesundheitsid.store.grants import Grants
 from gesundheitsid.store.sign_ins import SignIns
+from messenger_core.background import BackgroundTasks
 from messenger_core.clock import Clock, present
 from messenger_core.database import answers, open_database
-from messenger_core.http_service import new_application, serve_until_stopped
+from messenger_core.http_service import internal_of, new_application, serve_until_stopped
 from messenger_core.service_auth.keys import read_jwks
 from messenger_core.settings import SettingsError, read_secret
 
 _PACKAGE = "gesundheitsid"
+TASKS: web.AppKey[BackgroundTasks] = web.AppKey("tasks")
 
 
 def clients_of(settings: GesundheitsIDSettings) -> dict[str, Client]:
@@ -46,6 +49,11 @@ def clients_of(settings: GesundheitsIDSettings) -> dict[str, Client]:
     }
 
 
+def _federation_http(settings: GesundheitsIDSettings) -> FederationHttp:
+    federation = settings.federation
+    return FederationHttp(federation.ca_file, federation.timeout_s, federation.private_networks)
+
+
 @asynccontextmanager
 async def open_application(settings: GesundheitsIDSettings, clock: Clock = present) -> AsyncIterator[web.Application]:
     """The application with its database and clients open.
@@ -59,7 +67,7 @@ async def open_application(settings: GesundheitsIDSettings, clock: Clock = prese
     pinned = Keys.of(dict(read_jwks(settings.federation.master_keys_file).as_dict(private=False)))
     engine = await open_database(settings.database, _PACKAGE)
     try:
-        async with FederationHttp(settings.federation.ca_file, settings.federation.timeout_s) as http:
+        async with _federation_http(settings) as http, BackgroundTasks() as tasks:
             sign_ins, grants = SignIns(engine), Grants(engine, timedelta(days=settings.session_days))
             federation = Federation(settings.federation, pinned, http, clock)
             redirect_uri = settings.public_url + CALLBACK_PATH
@@ -74,9 +82,15 @@ async def open_application(settings: GesundheitsIDSettings, clock: Clock = prese
                 keys=keys,
                 clock=clock,
             )
-            app = new_application(lambda: answers(engine))
+            limits = Limits(settings.limits, clock)
+            app = new_application(
+                lambda: answers(engine),
+                tasks,
+                internal_listen=settings.internal_listen,
+                trusted_proxies=settings.listen.trusted_proxies,
+            )
             pages.add_to(app)
-            metrics.add_to(app)
+            metrics.add_to(internal_of(app))
             own = OwnEntity(
                 entity_id=settings.public_url,
                 redirect_uri=redirect_uri,
@@ -88,7 +102,13 @@ async def open_application(settings: GesundheitsIDSettings, clock: Clock = prese
             )
             EntityRoute(own, keys, clock).add_to(app)
             ClientRoutes(
-                issuer=settings.public_url, clients=clients, grants=grants, keys=keys, metrics=metrics, clock=clock
+                issuer=settings.public_url,
+                clients=clients,
+                grants=grants,
+                keys=keys,
+                metrics=metrics,
+                limits=limits,
+                clock=clock,
             ).add_to(app)
             PersonRoutes(
                 issuer=settings.public_url,
@@ -101,13 +121,15 @@ async def open_application(settings: GesundheitsIDSettings, clock: Clock = prese
                 idp_client=idp_client,
                 pages=pages,
                 metrics=metrics,
+                limits=limits,
                 clock=clock,
             ).add_to(app)
             housekeeping = Housekeeping(
                 issuer=settings.public_url, clients=clients, sign_ins=sign_ins, grants=grants, keys=keys, clock=clock
             )
-            async with housekeeping.running():
-                yield app
+            housekeeping.start(tasks)
+            app[TASKS] = tasks
+            yield app
     finally:
         await engine.dispose()
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
+from messenger_core.rate_limits import Rate, RateSettings
 from messenger_core.service_auth.keys import JwksFile
 from messenger_core.settings import BaseUrl, DatabaseUrl, ExistingFile, ListenAddress, SecretFile, Settings
 
@@ -35,6 +37,7 @@ class FederationSettings(Settings):
     ca_file: ExistingFile | None = None
     insurer: EntityId | None = None
     timeout_s: float = Field(default=10.0, gt=0, le=60)
+    private_networks: tuple[IPv4Network | IPv6Network, ...] = ()
     clock_leeway_s: int = Field(default=30, ge=0, le=120)
     tolerated_deviations: frozenset[Deviation] = frozenset()
 
@@ -61,10 +64,34 @@ class ClientSettings(Settings):
     backchannel_logout_uri: BaseUrl | None = None
 
 
+class LimitSettings(Settings):
+    """How often what may be asked; beyond it, people get a page and programs 429, each with ``Retry-After``.
+
+    Attributes:
+        sign_ins: sign-ins that begin, each of which is stored and asks an identity provider.
+        by_browser: those of one browser.
+        answers: answers of identity providers, each of which redeems a code there.
+        failed_clients: wrong secrets and wrong access tokens; what is right is never held up.
+    """
+
+    sign_ins: RateSettings = RateSettings(
+        by_address=Rate(burst=120, per_minute=120), in_all=Rate(burst=600, per_minute=1_200)
+    )
+    by_browser: Rate = Rate(burst=20, per_minute=20)
+    answers: RateSettings = RateSettings(
+        by_address=Rate(burst=120, per_minute=120), in_all=Rate(burst=600, per_minute=1_200)
+    )
+    failed_clients: RateSettings = RateSettings(
+        by_address=Rate(burst=20, per_minute=20), in_all=Rate(burst=600, per_minute=1_200)
+    )
+
+
 class GesundheitsIDSettings(Settings):
     """The whole file."""
 
     listen: ListenAddress
+    internal_listen: ListenAddress | None = None
+    limits: LimitSettings = LimitSettings()
     public_url: BaseUrl
     database: DatabaseUrl
     keys_file: Path

@@ -145,6 +145,8 @@ class SettingsFiles:
         homeserver = self._at.of("homeserver")
         return {
             "listen": self._at.listen("gesundheitsid"),
+            # One port a component; who looks at the sandbox finds the figures there as well.
+            "internal_listen": None,
             "public_url": self._at.of("gesundheitsid"),
             "database": database_url(self._folder, "gesundheitsid"),
             "keys_file": str(self._keys.broker_keys),
@@ -154,6 +156,7 @@ class SettingsFiles:
                 "master_keys_file": self._public(FEDERATION_MASTER),
                 "ca_file": str(self._keys.ca_file),
                 "insurer": self._at.federation("sectoral-idp"),
+                "private_networks": ["127.0.0.1/32"],
             },
             "clients": [
                 {

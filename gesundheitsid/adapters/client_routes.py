@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from aiohttp import web
 
 from gesundheitsid.adapters.key_file import KeyFile
+from gesundheitsid.adapters.limits import Limits
 from gesundheitsid.adapters.metrics import Metrics
 from gesundheitsid.rules.provider import (
     TOKEN_LIFETIME,
@@ -53,6 +54,7 @@ class ClientRoutes:
         grants: Grants,
         keys: KeyFile,
         metrics: Metrics,
+        limits: Limits,
         clock: Clock,
     ) -> None:
         self._issuer = issuer
@@ -60,6 +62,7 @@ class ClientRoutes:
         self._grants = grants
         self._keys = keys
         self._metrics = metrics
+        self._limits = limits
         self._clock = clock
 
     def add_to(self, app: web.Application) -> None:
@@ -82,6 +85,7 @@ class ClientRoutes:
             return _refused("invalid_request", fault.detail)
         client = authenticated(request.headers.get("Authorization"), self._clients)
         if client is None:
+            self._limits.failed_clients.check(request)
             return _refused("invalid_client", "the client or its secret are wrong", 401)
         if form.get("grant_type") != "authorization_code":
             return _refused("unsupported_grant_type", "only authorization_code is given")
@@ -122,6 +126,7 @@ class ClientRoutes:
         scheme, _, access = request.headers.get("Authorization", "").partition(" ")
         subject = await self._grants.subject_of(access, self._clock()) if scheme.lower() == "bearer" else None
         if subject is None:
+            self._limits.failed_clients.check(request)
             headers = {**_NO_STORE, "WWW-Authenticate": 'Bearer error="invalid_token"'}
             return web.json_response({"error": "invalid_token"}, status=401, headers=headers)
         return web.json_response({"sub": subject}, headers=_NO_STORE)

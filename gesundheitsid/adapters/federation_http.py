@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ssl
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -11,6 +11,8 @@ from typing import Any
 
 import aiohttp
 
+from gesundheitsid.adapters.reachable_addresses import checking_sockets
+from messenger_core.client_address import Network
 from messenger_core.service_auth.bounded_json import read_object
 
 _LARGEST = 1024 * 1024
@@ -38,18 +40,28 @@ class Answer:
 
 
 class FederationHttp:
-    """The HTTP client; to be used as an async context manager."""
+    """The HTTP client; to be used as an async context manager.
 
-    def __init__(self, ca_file: Path | None, timeout_s: float) -> None:
+    It calls addresses of the internet, and those of ``private_networks``. What is answered compressed is not read.
+    """
+
+    def __init__(self, ca_file: Path | None, timeout_s: float, private_networks: Sequence[Network] = ()) -> None:
+        self._private_networks = private_networks
         self._context = ssl.create_default_context(cafile=str(ca_file) if ca_file else None)
         self._timeout = aiohttp.ClientTimeout(total=timeout_s)
         self._session: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> FederationHttp:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(ssl=self._context, limit=_MOST_CONNECTIONS),
+            connector=aiohttp.TCPConnector(
+                ssl=self._context,
+                limit=_MOST_CONNECTIONS,
+                socket_factory=checking_sockets(self._private_networks),
+            ),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=self._timeout,
+            auto_decompress=False,
+            headers={"Accept-Encoding": "identity"},
         )
         return self
 

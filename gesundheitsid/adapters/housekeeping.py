@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Mapping
 
 import aiohttp
 
@@ -14,8 +13,8 @@ from gesundheitsid.adapters.key_file import KeyFile
 from gesundheitsid.rules.provider import Client, logout_token
 from gesundheitsid.store.grants import EndedSession, Grants
 from gesundheitsid.store.sign_ins import SignIns
+from messenger_core.background import BackgroundTasks
 from messenger_core.clock import Clock
-from messenger_core.log import fault_without_text
 from messenger_core.service_auth.assertions import sign_statement
 
 logger = logging.getLogger(__name__)
@@ -44,31 +43,26 @@ class Housekeeping:
         self._keys = keys
         self._clock = clock
 
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Runs until the block is left."""
-        task = asyncio.create_task(self._forever())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+    def start(self, tasks: BackgroundTasks) -> None:
+        """Starts both parts. Each begins anew after a fault: what one round leaves undone, the next one finds."""
+        tasks.start("removal of what has expired", self._remove_expired)
+        tasks.start("logout notices", self._send_logouts)
 
-    async def _forever(self) -> None:
+    async def _remove_expired(self) -> None:
         while True:
-            try:
-                await self.once()
-            except Exception as fault:  # noqa: BLE001 - the next round tries again
-                logger.error("housekeeping failed: %s", fault_without_text(fault))  # noqa: TRY400 - without its text
+            now = self._clock()
+            await self._sign_ins.remove_expired(now)
+            await self._grants.remove_expired(now)
             await asyncio.sleep(_EVERY_S)
 
-    async def once(self) -> None:
-        """One round."""
-        now = self._clock()
-        await self._sign_ins.remove_expired(now)
-        await self._grants.remove_expired(now)
-        ended = await self._grants.to_be_told(now)
+    async def _send_logouts(self) -> None:
+        while True:
+            await self.send_due_logouts()
+            await asyncio.sleep(_EVERY_S)
+
+    async def send_due_logouts(self) -> None:
+        """Tells clients of the sessions that have ended and that they do not know of yet."""
+        ended = await self._grants.due_logouts(self._clock())
         if ended:
             async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
                 for session in ended:
@@ -78,7 +72,7 @@ class Housekeeping:
         """OpenID Connect Back-Channel Logout 1.0, 2.5."""
         client = self._clients.get(ended.client_id)
         if client is None or client.logout_uri is None:
-            await self._grants.told(ended.session)
+            await self._grants.forget_session(ended.session)
             return
         claims = logout_token(
             issuer=self._issuer,
@@ -94,12 +88,12 @@ class Housekeeping:
                 status = answer.status
         except (aiohttp.ClientError, TimeoutError) as fault:
             logger.warning("%s is not told of an ended session yet: %s", client.client_id, type(fault).__name__)
-            await self._grants.tell_later(ended.session, self._clock())
+            await self._grants.postpone_logout(ended.session, self._clock())
             return
         # 400 is a client's final word as well, e.g. for a session that it no longer has.
         if status in {200, 204, 400}:
-            await self._grants.told(ended.session)
+            await self._grants.forget_session(ended.session)
             logger.info("%s was told of an ended session (status %d)", client.client_id, status)
         else:
             logger.warning("%s is not told of an ended session yet: status %d", client.client_id, status)
-            await self._grants.tell_later(ended.session, self._clock())
+            await self._grants.postpone_logout(ended.session, self._clock())

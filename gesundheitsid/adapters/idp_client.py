@@ -19,7 +19,7 @@ from gesundheitsid.rules.id_token import Expected, check_claims, check_signature
 from gesundheitsid.rules.provider import challenge_of
 from gesundheitsid.rules.refusals import Reason, SignInRefused
 from gesundheitsid.settings import FederationSettings, Level
-from gesundheitsid.store.sign_ins import Pushed
+from gesundheitsid.store.sign_ins import PushedRequest
 from messenger_core.clock import Clock
 
 logger = logging.getLogger(__name__)
@@ -66,7 +66,7 @@ class IdpClient:
         self._clock = clock
         self._tls: tuple[str | None, ssl.SSLContext] | None = None
 
-    async def push(self, pushed: Pushed, state: str) -> str:
+    async def push(self, pushed: PushedRequest, state: str) -> str:
         """Pushes an authorization request; returns the address that the person's browser goes to.
 
         Raises:
@@ -93,7 +93,7 @@ class IdpClient:
         query = urlencode({"client_id": self._entity_id, "request_uri": request_uri})
         return f"{idp.authorization_endpoint}{joint}{query}"
 
-    async def redeem(self, code: str, pushed: Pushed) -> Mapping[str, Any]:
+    async def redeem(self, code: str, pushed: PushedRequest) -> Mapping[str, Any]:
         """The verified claims that a code stands for.
 
         Raises:
@@ -113,7 +113,7 @@ class IdpClient:
             raise SignInRefused(Reason.ANSWER_INCOMPLETE)
         return await self._verified(token, pushed)
 
-    async def _verified(self, token: str, pushed: Pushed) -> Mapping[str, Any]:
+    async def _verified(self, token: str, pushed: PushedRequest) -> Mapping[str, Any]:
         ring: tuple[ECKey, ...] = self._keys.ring("encryption").all
         signed = decrypt(token, ring)
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import resources
+from urllib.parse import urlsplit
 
 import jinja2
 from aiohttp import web
@@ -10,6 +11,7 @@ from aiohttp import web
 from gesundheitsid.rules.refusals import Reason
 from gesundheitsid.rules.trust_chain import ListedIdp
 from messenger_core.catalogue import Catalogue
+from messenger_core.people_names import without_unshown
 
 _PACKAGE = "gesundheitsid"
 _STYLE_PATH = "/style.css"
@@ -26,7 +28,9 @@ _STATUS = {
     Reason.PROVIDER_UNAVAILABLE: 503,
     Reason.CANCELLED: 200,
     Reason.LEVEL_TOO_LOW: 403,
+    Reason.TOO_MANY: 429,
 }
+_WAIT_S = 60
 _AGAIN = (
     Reason.SIGN_IN_UNKNOWN,
     Reason.OTHER_BROWSER,
@@ -42,7 +46,14 @@ _ADVICE = {
     **dict.fromkeys((Reason.FEDERATION_UNAVAILABLE, Reason.PROVIDER_UNAVAILABLE, Reason.PROVIDER_ERROR), "do-later"),
     **dict.fromkeys((Reason.INSURER_UNKNOWN, Reason.NOT_IN_FEDERATION, Reason.IDENTITY_MISSING), "do-insurer"),
     Reason.LEVEL_TOO_LOW: "do-level",
+    Reason.COOKIES_OFF: "do-cookies",
+    Reason.TOO_MANY: "do-wait",
 }
+
+
+def _listed(idp: ListedIdp) -> dict[str, str]:
+    """How an insurer stands in the list: what shows nothing of its name is left out."""
+    return {"issuer": idp.issuer, "name": without_unshown(idp.name) or urlsplit(idp.issuer).netloc}
 
 
 class Pages:
@@ -58,16 +69,26 @@ class Pages:
         """Adds what the pages need."""
         app.router.add_get(_STYLE_PATH, self._style)
 
-    def refusal(self, reason: Reason) -> web.Response:
-        """Says what happened, why, and what to do."""
+    def refusal(self, reason: Reason, *, retry_after_s: int | None = None) -> web.Response:
+        """Says what happened, why, and what to do; when to come again, if that is known."""
+        values = {"code": reason.value, "seconds": retry_after_s or _WAIT_S}
         advice = _ADVICE.get(reason, "do-operator")
-        return self._page("refused.html", _STATUS.get(reason, 400), "refused-title", reason=reason.value, advice=advice)
+        status = _STATUS.get(reason, 400)
+        page = self._page("refused.html", status, "refused-title", reason=reason.value, advice=advice, values=values)
+        if retry_after_s is not None:
+            page.headers["Retry-After"] = str(retry_after_s)
+        return page
 
     def choice(self, handle: str, idps: list[ListedIdp], *, nothing_chosen: bool = False) -> web.Response:
         """The list of insurers."""
         status = 422 if nothing_chosen else 200
         return self._page(
-            "choose.html", status, "choose-title", handle=handle, idps=idps, nothing_chosen=nothing_chosen
+            "choose.html",
+            status,
+            "choose-title",
+            handle=handle,
+            idps=[_listed(idp) for idp in idps],
+            nothing_chosen=nothing_chosen,
         )
 
     def _page(self, template: str, status: int, title: str, **values: object) -> web.Response:

@@ -12,18 +12,31 @@ from aiohttp import web
 
 from gesundheitsid.adapters.federation import Federation
 from gesundheitsid.adapters.idp_client import IdpClient
+from gesundheitsid.adapters.limits import Limits
 from gesundheitsid.adapters.metrics import Metrics
 from gesundheitsid.adapters.pages import HEADERS, Pages
-from gesundheitsid.rules.provider import Asked, AskedWrongly, Client, pairwise_subject, passed_on, read_request
+from gesundheitsid.rules.browser import browser_of, cookie_of
+from gesundheitsid.rules.provider import (
+    AuthorizationRequest,
+    Client,
+    FaultyRequest,
+    pairwise_subject,
+    passed_on,
+    read_request,
+)
 from gesundheitsid.rules.refusals import Reason, SignInRefused
 from gesundheitsid.store.grants import Grants
-from gesundheitsid.store.sign_ins import LIFETIME, Pushed, SignIns
+from gesundheitsid.store.sign_ins import LIFETIME, NoSignIn, PushedRequest, SignIns
 from messenger_core.clock import Clock
 from messenger_core.http_service import read_form
+from messenger_core.rate_limits import TooManyRequests
 
 logger = logging.getLogger(__name__)
 
+AUTHORIZE_PATH = "/authorize"
 CALLBACK_PATH = "/callback"
+_SENT_AGAIN = "hek_cookie"
+"""Stands in the address of a browser that was given a cookie."""
 _SECRET = re.compile(r"[A-Za-z0-9_-]{43}")
 _LONGEST_CODE = 4_000
 
@@ -55,12 +68,15 @@ class PersonRoutes:
         idp_client: IdpClient,
         pages: Pages,
         metrics: Metrics,
+        limits: Limits,
         clock: Clock,
     ) -> None:
         self._issuer = issuer
         self._clients = clients
         self._fixed_insurer = fixed_insurer
         self._pairwise_secret = pairwise_secret
+        self._cookie_secret = pairwise_secret
+        self._limits = limits
         self._sign_ins = sign_ins
         self._grants = grants
         self._federation = federation
@@ -74,7 +90,7 @@ class PersonRoutes:
 
     def add_to(self, app: web.Application) -> None:
         """Adds the routes."""
-        app.router.add_get("/authorize", self._guarded(self._authorize))
+        app.router.add_get(AUTHORIZE_PATH, self._guarded(self._authorize))
         app.router.add_post("/choose", self._guarded(self._choose))
         app.router.add_get(CALLBACK_PATH, self._guarded(self._callback))
 
@@ -88,25 +104,50 @@ class PersonRoutes:
                 self._metrics.refused(refusal.reason)
                 logger.info("sign-in refused: %s", refusal.reason.value)
                 return self._pages.refusal(refusal.reason)
+            except TooManyRequests as refusal:
+                # Counted and not logged: a flood fills no disk.
+                self._metrics.refused(Reason.TOO_MANY)
+                return self._pages.refusal(Reason.TOO_MANY, retry_after_s=refusal.retry_after_s)
 
         return guarded
 
     async def _authorize(self, request: web.Request) -> web.Response:
         try:
             asked = read_request(request.query, self._clients)
-        except AskedWrongly as fault:
+        except FaultyRequest as fault:
             logger.info("a client's request is refused: %s", fault.error)
             query = {"error": fault.error, "error_description": str(fault), "state": fault.state, "iss": self._issuer}
             return _redirect(fault.redirect_uri, **query)
-        handle, browser = _secret(), self._browser(request) or _secret()
+        browser = self._browser(request)
+        if browser is None:
+            return self._with_cookie(request)
+        self._limits.sign_ins.check(request, account=browser)
+        handle = _secret()
         await self._sign_ins.begin(asked, handle=handle, browser=browser, now=self._clock())
         if self._fixed_insurer is None:
             answer = self._pages.choice(handle, await self._federation.idps())
         else:
             answer = await self._to_idp(self._fixed_insurer, handle, browser)
+        self._set_cookie(answer, browser)
+        return answer
+
+    def _with_cookie(self, request: web.Request) -> web.Response:
+        """Sends a browser that we do not know yet here once more, with a cookie; nothing is kept of it meanwhile.
+
+        Raises:
+            SignInRefused: ``cookies-off``, if it was sent already.
+        """
+        if _SENT_AGAIN in request.query:
+            raise SignInRefused(Reason.COOKIES_OFF)
+        answer = _redirect(f"{self._issuer}{AUTHORIZE_PATH}?{request.rel_url.raw_query_string}", **{_SENT_AGAIN: "1"})
+        self._set_cookie(answer, _secret())
+        return answer
+
+    def _set_cookie(self, answer: web.Response, browser: str) -> None:
+        """Gives a browser its cookie, or gives it anew, so that it outlives the sign-in that begins."""
         answer.set_cookie(
             self._cookie,
-            browser,
+            cookie_of(self._cookie_secret, browser),
             max_age=int(LIFETIME.total_seconds()),
             path="/",
             secure=self._secure,
@@ -114,13 +155,13 @@ class PersonRoutes:
             # The way back from the identity provider is a link from another site.
             samesite="Lax",
         )
-        return answer
 
     async def _choose(self, request: web.Request) -> web.Response:
         form = await read_form(request)
         handle, chosen, browser = form.get("handle", ""), form.get("idp", ""), self._browser(request)
         if browser is None or not _SECRET.fullmatch(handle) or self._fixed_insurer is not None:
             raise SignInRefused(Reason.SIGN_IN_UNKNOWN)
+        self._limits.sign_ins.check(request, account=browser)
         listed = await self._federation.idps()
         if not chosen:
             return self._pages.choice(handle, listed, nothing_chosen=True)
@@ -129,7 +170,7 @@ class PersonRoutes:
         return await self._to_idp(chosen, handle, browser)
 
     async def _to_idp(self, issuer: str, handle: str, browser: str) -> web.Response:
-        pushed = Pushed(issuer, nonce=_secret(), verifier=_secret())
+        pushed = PushedRequest(issuer, nonce=_secret(), verifier=_secret())
         # Kept before it is sent: what an identity provider knows, we know as well, whatever happens between.
         if not await self._sign_ins.push(pushed, handle=handle, browser=browser, now=self._clock()):
             raise SignInRefused(Reason.SIGN_IN_UNKNOWN)
@@ -158,16 +199,18 @@ class PersonRoutes:
         self._metrics.answered()
         return _redirect(asked.redirect_uri, code=own_code, state=asked.state, iss=self._issuer)
 
-    async def _taken(self, request: web.Request) -> tuple[Asked, Pushed]:
+    async def _taken(self, request: web.Request) -> tuple[AuthorizationRequest, PushedRequest]:
         state = request.query.get("state", "")
         browser = self._browser(request)
         if not _SECRET.fullmatch(state):
             raise SignInRefused(Reason.SIGN_IN_UNKNOWN)
+        self._limits.answers.check(request)
         taken = await self._sign_ins.take(handle=state, browser=browser or "", now=self._clock())
-        if isinstance(taken, bool):
-            raise SignInRefused(Reason.OTHER_BROWSER if taken else Reason.SIGN_IN_UNKNOWN)
+        if isinstance(taken, NoSignIn):
+            raise SignInRefused(
+                Reason.OTHER_BROWSER if taken is NoSignIn.OF_ANOTHER_BROWSER else Reason.SIGN_IN_UNKNOWN
+            )
         return taken
 
     def _browser(self, request: web.Request) -> str | None:
-        value = request.cookies.get(self._cookie, "")
-        return value if _SECRET.fullmatch(value) else None
+        return browser_of(self._cookie_secret, request.cookies.get(self._cookie, ""))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, TypeVar
+
+from cachetools import LRUCache
 
 _Value = TypeVar("_Value")
 
@@ -23,8 +24,7 @@ class StatementCache(Generic[_Value]):
     """A cache of one kind of statement, by address. Failures are told to all who wait, and not kept."""
 
     def __init__(self, most: int) -> None:
-        self._most = most
-        self._entries: OrderedDict[str, _Entry[_Value]] = OrderedDict()
+        self._entries: LRUCache[str, _Entry[_Value]] = LRUCache(most)
         self._loading: dict[str, asyncio.Task[_Value]] = {}
 
     async def get(
@@ -46,7 +46,6 @@ class StatementCache(Generic[_Value]):
         entry = self._entries.get(address)
         new_enough = entry is not None and (newer_than is None or entry.fetched_at > newer_than)
         if entry is not None and new_enough and now.timestamp() < entry.expires_at:
-            self._entries.move_to_end(address)
             return entry.value
         task = self._loading.get(address)
         if task is None:
@@ -59,7 +58,4 @@ class StatementCache(Generic[_Value]):
     async def _load(self, address: str, load: Callable[[], Awaitable[tuple[_Value, float]]], now: datetime) -> _Value:
         value, expires_at = await load()
         self._entries[address] = _Entry(value, now.timestamp(), expires_at)
-        self._entries.move_to_end(address)
-        while len(self._entries) > self._most:
-            self._entries.popitem(last=False)
         return value

@@ -42,7 +42,7 @@ class Client:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AuthorizationRequest:
     """A client's authorization request."""
 
     client_id: str
@@ -53,7 +53,7 @@ class Asked:
     scopes: frozenset[str]
 
 
-class AskedWrongly(Exception):  # noqa: N818 - reads as what happened
+class FaultyRequest(Exception):  # noqa: N818 - reads as what happened
     """A faulty request of a client that can be told so (OAuth 2.0, 4.1.2.1).
 
     Attributes:
@@ -69,12 +69,12 @@ class AskedWrongly(Exception):  # noqa: N818 - reads as what happened
         self.state = state
 
 
-def read_request(query: Mapping[str, str], clients: Mapping[str, Client]) -> Asked:
+def read_request(query: Mapping[str, str], clients: Mapping[str, Client]) -> AuthorizationRequest:
     """Checks an authorization request.
 
     Raises:
         SignInRefused: ``client-unknown`` or ``redirect-unknown``: nobody could be told safely.
-        AskedWrongly: for any other fault.
+        FaultyRequest: for any other fault.
     """
     client = clients.get(query.get("client_id", ""))
     if client is None:
@@ -84,8 +84,8 @@ def read_request(query: Mapping[str, str], clients: Mapping[str, Client]) -> Ask
         raise SignInRefused(Reason.REDIRECT_UNKNOWN)
     state, scopes = query.get("state", ""), frozenset(query.get("scope", "").split())
 
-    def wrong(error: str, detail: str) -> AskedWrongly:
-        return AskedWrongly(error, detail, redirect_uri, state[:_LONGEST])
+    def wrong(error: str, detail: str) -> FaultyRequest:
+        return FaultyRequest(error, detail, redirect_uri, state[:_LONGEST])
 
     if query.get("response_type") != "code":
         raise wrong("unsupported_response_type", "only response_type=code is answered")
@@ -101,7 +101,7 @@ def read_request(query: Mapping[str, str], clients: Mapping[str, Client]) -> Ask
     challenge = query.get("code_challenge", "")
     if query.get("code_challenge_method") != "S256" or not _CHALLENGE.fullmatch(challenge):
         raise wrong("invalid_request", "PKCE is needed: code_challenge with code_challenge_method=S256")
-    return Asked(client.client_id, redirect_uri, state, nonce, challenge, scopes)
+    return AuthorizationRequest(client.client_id, redirect_uri, state, nonce, challenge, scopes)
 
 
 def challenge_of(verifier: str) -> str:

@@ -13,6 +13,8 @@ class Reason(StrEnum):
     REDIRECT_UNKNOWN = "redirect-unknown"
     # The person's way through the browser.
     SIGN_IN_UNKNOWN = "sign-in-unknown"
+    COOKIES_OFF = "cookies-off"
+    TOO_MANY = "too-many"
     OTHER_BROWSER = "other-browser"
     CANCELLED = "cancelled"
     # The federation.

@@ -11,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from gesundheitsid.rules.provider import CODE_LIFETIME, TOKEN_LIFETIME, Asked
+from gesundheitsid.rules.provider import CODE_LIFETIME, TOKEN_LIFETIME, AuthorizationRequest
 from gesundheitsid.rules.sealing import hashed, seal, unseal
 from gesundheitsid.store.tables import grant, session
 
@@ -64,7 +64,9 @@ class Grants:
         self._engine = engine
         self._lifetime = session_lifetime
 
-    async def give(self, asked: Asked, claims: Mapping[str, Any], *, code: str, session_id: str, now: datetime) -> None:
+    async def give(
+        self, asked: AuthorizationRequest, claims: Mapping[str, Any], *, code: str, session_id: str, now: datetime
+    ) -> None:
         """Keeps what a code will give, sealed with it."""
         async with self._engine.begin() as connection:
             await connection.execute(
@@ -132,19 +134,19 @@ class Grants:
         async with self._engine.begin() as connection:
             return await _end(connection, session.c.subject.in_(subjects), now)
 
-    async def to_be_told(self, now: datetime) -> list[EndedSession]:
+    async def due_logouts(self, now: datetime) -> list[EndedSession]:
         """Sessions that have ended and whose clients do not know yet."""
         query = sa.select(session).where(session.c.tell_at <= _seconds(now)).order_by(session.c.tell_at).limit(100)
         async with self._engine.connect() as connection:
             rows = (await connection.execute(query)).all()
         return [EndedSession(row.session, row.client_id, row.subject) for row in rows]
 
-    async def told(self, session_id: str) -> None:
+    async def forget_session(self, session_id: str) -> None:
         """Forgets a session whose client knows that it has ended."""
         async with self._engine.begin() as connection:
             await connection.execute(session.delete().where(session.c.session == session_id))
 
-    async def tell_later(self, session_id: str, now: datetime) -> None:
+    async def postpone_logout(self, session_id: str, now: datetime) -> None:
         """Tries again in a minute."""
         async with self._engine.begin() as connection:
             later = session.update().where(session.c.session == session_id)

@@ -4,19 +4,28 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum, auto
 
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from gesundheitsid.rules.provider import Asked
+from gesundheitsid.rules.provider import AuthorizationRequest
 from gesundheitsid.rules.sealing import hashed
 from gesundheitsid.store.tables import sign_in
 
 LIFETIME = timedelta(minutes=15)
 
 
+class NoSignIn(Enum):
+    """Why a sign-in cannot be taken out."""
+
+    UNKNOWN = auto()
+    """There is none of this name, or it was taken out before, or its time is over."""
+    OF_ANOTHER_BROWSER = auto()
+
+
 @dataclass(frozen=True, slots=True)
-class Pushed:
+class PushedRequest:
     """What we asked an identity provider."""
 
     idp: str
@@ -24,8 +33,8 @@ class Pushed:
     verifier: str
 
 
-def _asked(row: sa.Row[tuple[object, ...]]) -> Asked:
-    return Asked(
+def _asked(row: sa.Row[tuple[object, ...]]) -> AuthorizationRequest:
+    return AuthorizationRequest(
         client_id=row.client_id,
         redirect_uri=row.redirect_uri,
         state=row.state,
@@ -41,7 +50,7 @@ class SignIns:
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
 
-    async def begin(self, asked: Asked, *, handle: str, browser: str, now: datetime) -> None:
+    async def begin(self, asked: AuthorizationRequest, *, handle: str, browser: str, now: datetime) -> None:
         """Keeps a client's request."""
         async with self._engine.begin() as connection:
             await connection.execute(
@@ -58,7 +67,7 @@ class SignIns:
                 )
             )
 
-    async def push(self, pushed: Pushed, *, handle: str, browser: str, now: datetime) -> bool:
+    async def push(self, pushed: PushedRequest, *, handle: str, browser: str, now: datetime) -> bool:
         """Notes what an identity provider is asked; a second choice replaces the first. False without a request."""
         open_one = sa.and_(
             sign_in.c.handle == hashed(handle),
@@ -69,12 +78,13 @@ class SignIns:
         async with self._engine.begin() as connection:
             return (await connection.execute(sign_in.update().where(open_one).values(values))).rowcount == 1
 
-    async def take(self, *, handle: str, browser: str, now: datetime) -> tuple[Asked, Pushed] | bool:
+    async def take(
+        self, *, handle: str, browser: str, now: datetime
+    ) -> tuple[AuthorizationRequest, PushedRequest] | NoSignIn:
         """Takes a request out, to be answered once.
 
         Returns:
-            What was asked; False if there is no such request (any more); True if it is another browser's, whose
-            request stays.
+            What was asked, or why there is nothing; another browser's request stays.
         """
         async with self._engine.begin() as connection:
             found = (
@@ -92,10 +102,11 @@ class SignIns:
                 query = sa.select(sa.func.count()).where(
                     sign_in.c.handle == hashed(handle), sign_in.c.browser != hashed(browser)
                 )
-                return bool((await connection.execute(query)).scalar_one())
+                foreign = (await connection.execute(query)).scalar_one()
+                return NoSignIn.OF_ANOTHER_BROWSER if foreign else NoSignIn.UNKNOWN
         if found.expires_at <= now.timestamp():
-            return False
-        return _asked(found), Pushed(found.idp, found.idp_nonce, found.idp_verifier)
+            return NoSignIn.UNKNOWN
+        return _asked(found), PushedRequest(found.idp, found.idp_nonce, found.idp_verifier)
 
     async def remove_expired(self, now: datetime) -> None:
         """Forgets requests that nobody answered."""

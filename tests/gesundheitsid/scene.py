@@ -22,7 +22,7 @@ from joserfc.jwk import KeySet
 
 from gesundheitsid.adapters.key_file import KeyFile
 from gesundheitsid.app import open_application
-from gesundheitsid.settings import GesundheitsIDSettings
+from gesundheitsid.settings import GesundheitsIDSettings, LimitSettings
 from messenger_core.service_auth.keys import generate_private_key, public_jwks
 from messenger_core.settings import check_settings
 from sandbox.people import Person, fresh_person
@@ -144,7 +144,9 @@ class Scene:
     async def ask(self, **changes: str) -> Page:
         """A client sends the browser to the broker."""
         query = {name: value for name, value in {**ASK, **changes}.items() if value}
-        return await self.open(f"{self.base}/authorize", query=query)
+        page = await self.open(f"{self.base}/authorize", query=query)
+        # A browser that is not known yet is sent there once more, with a cookie.
+        return await self.open(page.location) if page.location.startswith(f"{self.base}/authorize?") else page
 
     def identify(self, asked: Page) -> str:
         """The person signs in at her insurer; returns where she is sent to."""
@@ -193,8 +195,18 @@ def _interfering(scene: Callable[[], Scene]) -> Any:
 
 
 @asynccontextmanager
-async def opened(folder: Path, database: str, *, choice: bool = False, **federation: Any) -> AsyncIterator[Scene]:
-    """A scene; ``federation`` changes the broker's settings of that name, ``choice`` offers the list of insurers."""
+async def opened(
+    folder: Path, database: str, *, choice: bool = False, limits: LimitSettings | None = None, **federation: Any
+) -> AsyncIterator[Scene]:
+    """A scene.
+
+    Args:
+        folder: where its files go.
+        database: the broker's.
+        choice: whether people choose their insurer from the list.
+        limits: the broker's; without them, the shipped ones.
+        federation: changes of the broker's settings of that name.
+    """
     ports = {name: reserve_port() for name in ("master", "idp", "broker", "client")}
     base = f"http://{HOST}:{ports['broker']}"
     ca_file, server_file = folder / "ca.pem", folder / "server.pem"
@@ -210,6 +222,7 @@ async def opened(folder: Path, database: str, *, choice: bool = False, **federat
         GesundheitsIDSettings,
         {
             "listen": {"host": HOST, "port": ports["broker"]},
+            "limits": limits or LimitSettings(),
             "public_url": base,
             "database": database,
             "keys_file": folder / "keys.json",
@@ -220,6 +233,7 @@ async def opened(folder: Path, database: str, *, choice: bool = False, **federat
                 "ca_file": ca_file,
                 "insurer": None if choice else idp_id,
                 "timeout_s": 5,
+                "private_networks": ["127.0.0.1/32"],
                 **federation,
             },
             "entity": {"client_name": "HEK Messenger", "organization_name": "HEK", "contacts": ["a@hek.example"]},

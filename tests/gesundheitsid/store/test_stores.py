@@ -12,17 +12,19 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from gesundheitsid.app import open_application
-from gesundheitsid.rules.provider import Asked
+from gesundheitsid.rules.provider import AuthorizationRequest
 from gesundheitsid.store.grants import Grants, NoGrant
-from gesundheitsid.store.sign_ins import Pushed, SignIns
+from gesundheitsid.store.sign_ins import NoSignIn, PushedRequest, SignIns
 from gesundheitsid.store.tables import grant, metadata, session, sign_in
 from messenger_core.database import open_database
 from sandbox.ports import reserve_port
 from tests.gesundheitsid.scene import HOST, opened
 
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-ASKED = Asked("homeserver", "https://hs.example/callback", "state", None, "challenge", frozenset({"openid"}))
-PUSHED = Pushed("https://idp.example", "nonce", "verifier")
+ASKED = AuthorizationRequest(
+    "homeserver", "https://hs.example/callback", "state", None, "challenge", frozenset({"openid"})
+)
+PUSHED = PushedRequest("https://idp.example", "nonce", "verifier")
 
 
 @pytest.fixture
@@ -52,12 +54,12 @@ async def test_the_migrations_make_what_the_tables_say(engine: AsyncEngine) -> N
 async def test_a_sign_in_is_answered_once_in_its_own_browser(engine: AsyncEngine) -> None:
     sign_ins = SignIns(engine)
     await sign_ins.begin(ASKED, handle="h", browser="b", now=NOW)
-    assert await sign_ins.take(handle="h", browser="b", now=NOW) is False, "nobody was asked yet"
+    assert await sign_ins.take(handle="h", browser="b", now=NOW) is NoSignIn.UNKNOWN, "nobody was asked yet"
     assert not await sign_ins.push(PUSHED, handle="h", browser="other", now=NOW)
     assert await sign_ins.push(PUSHED, handle="h", browser="b", now=NOW)
-    assert await sign_ins.take(handle="h", browser="other", now=NOW) is True
+    assert await sign_ins.take(handle="h", browser="other", now=NOW) is NoSignIn.OF_ANOTHER_BROWSER
     assert await sign_ins.take(handle="h", browser="b", now=NOW) == (ASKED, PUSHED)
-    assert await sign_ins.take(handle="h", browser="b", now=NOW) is False
+    assert await sign_ins.take(handle="h", browser="b", now=NOW) is NoSignIn.UNKNOWN
 
 
 async def test_what_has_expired_is_removed(engine: AsyncEngine) -> None:
@@ -90,11 +92,11 @@ async def test_a_client_that_is_away_is_told_later(engine: AsyncEngine) -> None:
     assert not isinstance(redeemed, NoGrant)
     assert await grants.end_sessions(["s"], NOW) == 1
     assert await grants.end_sessions(["s"], NOW) == 0, "it has ended already"
-    assert [ended.session for ended in await grants.to_be_told(NOW)] == ["1"]
-    await grants.tell_later("1", NOW)
-    assert await grants.to_be_told(NOW) == []
-    assert [ended.session for ended in await grants.to_be_told(NOW + timedelta(minutes=2))] == ["1"]
-    await grants.told("1")
+    assert [ended.session for ended in await grants.due_logouts(NOW)] == ["1"]
+    await grants.postpone_logout("1", NOW)
+    assert await grants.due_logouts(NOW) == []
+    assert [ended.session for ended in await grants.due_logouts(NOW + timedelta(minutes=2))] == ["1"]
+    await grants.forget_session("1")
     assert await grants.counts() == {"sessions": 0, "untold": 0}
 
 
