@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from messenger_core.homeserver_interface import OAUTH_CALLBACK_PATH
 from messenger_core.yaml_text import read_yaml
 from sandbox.headless_sign_in import RETURN_ADDRESS
 from sandbox.keys import BROKER_FEDERATION, FEDERATION_MASTER, OPERATOR, OWNERSHIP_VERIFIER
@@ -231,7 +232,13 @@ class SettingsFiles:
                 _merged(provider, self._relying_party(provider["idp_id"], modules_file))
                 for provider in example["oidc_providers"]
             ],
-            "sso": {"client_whitelist": [RETURN_ADDRESS, f"{self._at.of('directory')}/praxissuche/angemeldet"]},
+            "sso": {
+                "client_whitelist": [
+                    RETURN_ADDRESS,
+                    f"{self._at.of('directory')}/praxissuche/angemeldet",
+                    f"{self._at.of('homeserver')}{OAUTH_CALLBACK_PATH}",
+                ]
+            },
             "user_consent": {"template_dir": str(_TEMPLATES)},
             "templates": {"custom_template_directory": str(_TEMPLATES)},
         }

@@ -53,8 +53,9 @@ from synapse_modules.federation_wiring import make_federation, open_federation
 from synapse_modules.front_wiring import guard_front
 from synapse_modules.hooks import FEDERATION, HOOKS, WELL_KNOWN, install_gates
 from synapse_modules.machine_wiring import open_machine_api
+from synapse_modules.oauth_wiring import open_oauth
 from synapse_modules.settings import Configuration, load_configuration
-from synapse_modules.start_checks import fits_the_database, fits_the_homeserver, holds_the_rules
+from synapse_modules.start_checks import comes_back_to_us, fits_the_database, fits_the_homeserver, holds_the_rules
 from synapse_modules.store.accounts import Accounts
 from synapse_modules.store.common_rooms import CommonRooms
 from synapse_modules.store.deactivations import Deactivations
@@ -91,6 +92,7 @@ def _open_synapse(config: Configuration, api: ModuleApi) -> SynapsePrivate:
         check_hooks(row.hook for row in (*HOOKS, *FEDERATION, *WELL_KNOWN))
         synapse = SynapsePrivate.of(api)
         fits_the_homeserver(config.settings, api.public_baseurl, synapse.sign_in_providers)
+        comes_back_to_us(config.settings.public_url, synapse.settings.returned_to_without_asking)
         holds_the_rules(synapse.settings.ways_in(), synapse.settings.needed())
         notices = synapse.settings.server_notices
         synapse.prepare_database(
@@ -138,6 +140,9 @@ class HekMessenger:
             register=self._register,
             statements=self._statements,
             health=self._watch_health(),
+        )
+        open_oauth(
+            api, config.settings, self._synapse, database, accounts=self._accounts, tasks=self._tasks
         )
         self._follow_locks()
         if api.should_run_background_tasks():

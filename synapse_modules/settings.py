@@ -24,6 +24,8 @@ from messenger_core.settings import BaseUrl, ExistingFile, Settings, SettingsErr
 from synapse_modules.federation_settings import FederationSettings, SupportSettings, read_roots
 from synapse_modules.rules.admission import IK_FORM
 from synapse_modules.rules.kvnr_vault import KEY_BYTES, KvnrVault
+from synapse_modules.rules.oauth.client_addresses import is_host
+from synapse_modules.rules.oauth.client_metadata import AdmittedClients
 from synapse_modules.rules.permission import ACCOUNT_DATA_TYPES, Permission, read_permission
 from synapse_modules.rules.reach import House
 from synapse_modules.rules.ways_in import SignInProviders
@@ -88,6 +90,25 @@ class PermissionSettings(Settings):
         return {kind: permission for kind, permission in found.items() if permission is not None}
 
 
+class SignInSettings(Settings):
+    """Whose clients may sign in by Matrix's OAuth API: the hosts of their ``client_uri``, or everybody's."""
+
+    clients: tuple[str, ...] | Literal["any"] = ("element.io", "fluffychat.im", "cinny.in", "schildi.chat")
+
+    @field_validator("clients")
+    @classmethod
+    def _are_hosts(cls, value: tuple[str, ...] | str) -> tuple[str, ...] | str:
+        for host in () if isinstance(value, str) else value:
+            if not is_host(host):
+                raise ValueError(f"{host!r} must be a host of one's own in small letters, such as element.io")
+        return value
+
+    @property
+    def admitted(self) -> AdmittedClients:
+        """As the rules read it."""
+        return AdmittedClients(None if isinstance(self.clients, str) else self.clients)
+
+
 class InsuredOnlySettings(Settings):
     """When chats in which insured people alone are left are emptied, and how often that is looked for."""
 
@@ -123,6 +144,7 @@ class ModuleSettings(Settings):
     trusted_proxies: tuple[IPvAnyNetwork, ...] = (ip_network("127.0.0.1"), ip_network("::1"))
     max_connections: int = Field(default=4000, ge=64, le=100_000)
     max_connections_per_address: int = Field(default=200, ge=16, le=100_000)
+    sign_in: SignInSettings = SignInSettings()
     federation: FederationSettings | None = None
     support: SupportSettings | None = None
     grace_days: int = Field(default=30, ge=1, le=365)

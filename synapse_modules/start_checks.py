@@ -7,6 +7,7 @@ from typing import Any
 
 from synapse.config import ConfigError
 
+from messenger_core.homeserver_interface import OAUTH_CALLBACK_PATH
 from synapse_modules.rules.homeserver_settings import unmet_needs
 from synapse_modules.rules.kvnr_vault import KvnrVault, SealBroken
 from synapse_modules.rules.ways_in import open_ways
@@ -36,6 +37,24 @@ def fits_the_homeserver(settings: ModuleSettings, public_baseurl: str, providers
                 f"synapse_modules: {key}: '{idp_id}' is not allowed: "
                 f"homeserver.yaml's oidc_providers are {', '.join(sorted(providers)) or 'none'}"
             )
+
+
+def comes_back_to_us(public_url: str, returned_to: Collection[str]) -> None:
+    """Checks that a sign-in of the OAuth API comes back to its callback without a page of Synapse's in between.
+
+    Args:
+        public_url: of the homeserver.
+        returned_to: ``sso.client_whitelist``.
+
+    Raises:
+        ConfigError: naming the setting and what it lacks.
+    """
+    callback = public_url + OAUTH_CALLBACK_PATH
+    if not callback.startswith(tuple(returned_to)):
+        raise ConfigError(
+            f"homeserver.yaml: sso.client_whitelist: must name {callback}, since otherwise people would be asked twice "
+            "whether they return to their app"
+        )
 
 
 def holds_the_rules(ways_in: Mapping[str, Any], needed: Mapping[str, Any]) -> None:

@@ -8,6 +8,7 @@ from datetime import timedelta
 from typing import Any
 
 _LONGEST_AFTER_DELETION = timedelta(days=7)
+_LONGEST_ACCESS_TOKEN = timedelta(hours=1)
 _LETTERS_PER_SECOND = 1
 _LETTERS_AT_ONCE = 10
 
@@ -54,6 +55,11 @@ NEEDS: Mapping[str, Need] = {
         lambda value: value is not None and value <= _LONGEST_AFTER_DELETION,
         f"it must be set and at most {_LONGEST_AFTER_DELETION.days} days",
         "what people delete would be kept",
+    ),
+    "refreshable_access_token_lifetime": Need(
+        lambda value: value is not None and value <= _LONGEST_ACCESS_TOKEN,
+        f"it must be set and at most {_LONGEST_ACCESS_TOKEN.seconds // 3600} h",
+        "clients of the OAuth API would get tokens that last, or none",
     ),
     "require_auth_for_profile_requests": _only(True, otherwise="names would be told to whoever asks"),
     "retention.enabled": _only(False, otherwise="messages would end by another rule than their owners'"),

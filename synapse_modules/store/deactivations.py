@@ -12,7 +12,7 @@ from synapse_modules.store.standings import move, read_standings
 _DIRECTLY = "homeserver"
 _PRESENT = frozenset({"join", "invite", "knock"})
 # What Synapse's own deactivation leaves although it tells of a person: addresses she used, names she gave to rooms,
-# when she was there. No cache holds these tables.
+# when she was there, with which client. No cache holds these tables.
 _LEFTOVERS = (
     ("user_ips", "user_id"),
     ("user_daily_visits", "user_id"),
@@ -21,6 +21,7 @@ _LEFTOVERS = (
     ("room_tags_revisions", "user_id"),
     ("open_id_tokens", "user_id"),
     ("login_tokens", "user_id"),
+    ("hek_oauth_session", "user_id"),
 )
 _MUST_BE_GONE = (
     ("access_tokens", "user_id"),

@@ -112,6 +112,18 @@ _ROOMS_IN_MAKING = (
     )""",
 )
 _HISTORY_OF_THE_DIRECTORY = ("ALTER TABLE hek_reachability ADD COLUMN mark TEXT NOT NULL DEFAULT ''",)
+_OAUTH_SESSIONS = (
+    """CREATE TABLE hek_oauth_session (
+        user_id TEXT NOT NULL,
+        device_id TEXT NOT NULL,
+        client_hash TEXT NOT NULL,
+        client_host TEXT NOT NULL,
+        family_hash TEXT NOT NULL UNIQUE,
+        proof_hash TEXT NOT NULL UNIQUE,
+        created_at BIGINT NOT NULL,
+        PRIMARY KEY (user_id, device_id)
+    )""",
+)
 
 MIGRATIONS: Sequence[Sequence[str]] = (
     _ACCOUNTS_ROOMS_AND_MACHINES,
@@ -124,6 +136,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     _INSURED_ONLY_ROOMS,
     _ROOMS_IN_MAKING,
     _HISTORY_OF_THE_DIRECTORY,
+    _OAUTH_SESSIONS,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

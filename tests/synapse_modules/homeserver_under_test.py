@@ -25,6 +25,7 @@ import yaml
 from joserfc.jwk import ECKey, KeySet
 from signedjson.key import generate_signing_key, write_signing_keys
 
+from messenger_core.homeserver_interface import OAUTH_CALLBACK_PATH
 from messenger_core.identifiers import kvnr_check_digit
 from messenger_core.service_auth.assertions import make_assertion
 from messenger_core.service_auth.client import ServiceClient
@@ -391,7 +392,7 @@ def _homeserver_settings(folder: Path, port: int, base: str, provider: OpenIdPro
         "macaroon_secret_key_path": _secret(folder / "macaroon-secret", secrets.token_hex()),
         "form_secret_path": _secret(folder / "form-secret", secrets.token_hex()),
         "media_store_path": str(folder / "media"),
-        "sso": {"client_whitelist": [_CALLBACK]},
+        "sso": {"client_whitelist": [_CALLBACK, f"{base}{OAUTH_CALLBACK_PATH}"]},
         "user_consent": settings["user_consent"] | {"template_dir": str(REPOSITORY / "synapse_modules/templates")},
         "templates": {"custom_template_directory": str(REPOSITORY / "synapse_modules/templates")},
     }

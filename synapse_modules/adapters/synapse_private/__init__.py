@@ -17,6 +17,7 @@ from synapse.util.clock import Clock
 
 from synapse_modules.adapters.synapse_private import (
     bell,
+    client_routes,
     connections,
     deactivation,
     device_names,
@@ -33,6 +34,7 @@ from synapse_modules.adapters.synapse_private import (
     request_heads,
     sessions,
     sign_in_limits,
+    token_sign_in,
 )
 from synapse_modules.adapters.synapse_private.features import check_features
 from synapse_modules.adapters.synapse_private.tables import check_tables
@@ -41,6 +43,7 @@ from synapse_modules.store.migrations import SCHEMA_VERSION, migrate, schema_ver
 
 _SUBJECTS = (
     bell,
+    client_routes,
     connections,
     deactivation,
     device_names,
@@ -57,6 +60,7 @@ _SUBJECTS = (
     request_heads,
     sessions,
     sign_in_limits,
+    token_sign_in,
 )
 
 
@@ -69,6 +73,7 @@ class SynapsePrivate:
     def __init__(self, api: ModuleApi) -> None:
         check_features(feature for subject in _SUBJECTS for feature in subject.FEATURES)
         self._hs = api._hs
+        self.client_routes = client_routes.PrivateClientRoutes(self._hs)
         self.connections = connections.PrivateConnections(self._hs)
         self.deactivation = deactivation.PrivateDeactivation(self._hs)
         self.device_names = device_names.PrivateDeviceNames(self._hs)
@@ -84,6 +89,7 @@ class SynapsePrivate:
         self.sessions = sessions.PrivateSessions(self._hs)
         self.settings = homeserver_settings.PrivateSettings(self._hs)
         self.sign_in_limits = sign_in_limits.PrivateSignInLimits(self._hs)
+        self.token_sign_in = token_sign_in.PrivateTokenSignIn(self._hs)
 
     @classmethod
     def of(cls, api: ModuleApi) -> SynapsePrivate:

@@ -38,6 +38,11 @@ class PrivateSettings:
         }
 
     @property
+    def returned_to_without_asking(self) -> tuple[str, ...]:
+        """The beginnings of addresses of ``sso.client_whitelist``."""
+        return tuple(self._config.sso.sso_client_whitelist)
+
+    @property
     def server_notices(self) -> str | None:
         """The user id that ``server_notices.system_mxid_localpart`` makes; None if there are no server notices."""
         return self._config.servernotices.server_notices_mxid
@@ -53,6 +58,7 @@ class PrivateSettings:
         """What it says of everything that a rule leans on (``rules.homeserver_settings.NEEDS``)."""
         config = self._config
         period_ms = config.server.redaction_retention_period
+        lifetime_ms = config.registration.refreshable_access_token_lifetime
         searches = config.ratelimiting.rc_user_directory
         return {
             "allow_device_name_lookup_over_federation": config.federation.allow_device_name_lookup_over_federation,
@@ -62,6 +68,7 @@ class PrivateSettings:
             "rc_user_directory.burst_count": searches.burst_count,
             "rc_user_directory.per_second": searches.per_second,
             "redaction_retention_period": None if period_ms is None else timedelta(milliseconds=period_ms),
+            "refreshable_access_token_lifetime": None if lifetime_ms is None else timedelta(milliseconds=lifetime_ms),
             "require_auth_for_profile_requests": config.server.require_auth_for_profile_requests,
             "retention.enabled": config.retention.retention_enabled,
             "url_preview_enabled": config.media.url_preview_enabled,
