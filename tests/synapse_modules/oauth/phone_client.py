@@ -122,7 +122,7 @@ class PhoneClient:
         go_on = next(one for one in page.links if "code=" in one)
         return self.read_answer(go_on)["code"]
 
-    async def ask_tokens(self, code: str, **changed: str) -> tuple[int, dict[str, Any]]:
+    async def ask_tokens(self, code: str, /, **changed: str) -> tuple[int, dict[str, Any]]:
         form = {
             "grant_type": "authorization_code",
             "client_id": self.client_id,
