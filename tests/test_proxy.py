@@ -161,6 +161,32 @@ async def test_one_senders_flood_is_told_so_and_nobody_else_misses_anything(prox
         assert "Zu viele Anfragen" in page.body.decode()
 
 
+_OAUTH_PATHS = (
+    "/_synapse/client/sign_in/token",
+    "/_synapse/client/sign_in/revoke",
+    "/_matrix/client/v1/auth_metadata",
+    "/_matrix/client/unstable/org.matrix.msc2965/auth_metadata",
+)
+
+
+async def test_no_flood_and_no_restart_ends_a_session_of_the_oauth_api(
+    proxy: Proxy, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Its clients forget their keys at Matrix's form of an error and at 429; at 503 they try again."""
+    flood = await asyncio.gather(
+        *(proxy.ask("GET", HOMESERVER, _OAUTH_PATHS[2], source="127.6.6.8") for _ in range(900))
+    )
+    assert {answer.status for answer in flood} == {200, 503}
+    nobody = dict.fromkeys(("homeserver", "directory", "gesundheitsid", "bot"), reserve_port())
+    with running_proxy(tmp_path_factory.mktemp("nginx-alone"), nobody) as alone:
+        away = [await alone.ask("GET", HOMESERVER, path) for path in _OAUTH_PATHS]
+        elsewhere = await alone.ask("GET", HOMESERVER, _LOGIN)
+    for answer in [*away, next(one for one in flood if one.status == 503)]:
+        assert (answer.status, json.loads(answer.body)) == (503, {"error": "temporarily_unavailable"})
+        assert answer.headers["retry-after"] == "30"
+    assert json.loads(elsewhere.body)["errcode"] == "M_UNKNOWN"
+
+
 async def test_a_half_request_is_ended(proxy: Proxy) -> None:
     connections = [await proxy.connect(HOMESERVER, "127.7.7.7") for _ in range(5)]
     for _, writer in connections:

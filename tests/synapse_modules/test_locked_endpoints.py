@@ -107,6 +107,10 @@ ASKS_NOBODY: dict[tuple[str, str], int] = {
         "/_matrix/media/(r0|v3|v1)/download/(?P<server_name>[^/]*)/(?P<media_id>[^/]*)(/(?P<file_name>[^/]*))?",
     ): 404,
     ("GET", "/_matrix/media/(r0|v3|v1)/thumbnail/(?P<server_name>[^/]*)/(?P<media_id>[^/]*)"): 404,
+    # The OAuth API: what it is, and the steps of its sign-in (tests/synapse_modules/oauth).
+    ("GET", "/auth_metadata"): 200,
+    ("GET", r"/org\.matrix\.msc2965/auth_metadata"): 200,
+    ("GET", "/_synapse/client/sign_in"): 404,
     # The machine API takes tokens of its own.
     ("GET", "/_synapse/client/hek"): 404,
     ("GET", registered_paths.PATH): 200,

@@ -19,6 +19,7 @@ _NONE_FITS = {
     "push": {"include_content": True},
     "rc_user_directory": {"per_second": 0.016, "burst_count": 5},
     "redaction_retention_period": "90d",
+    "refreshable_access_token_lifetime": "24h",
     "require_auth_for_profile_requests": False,
     "retention": {"enabled": True},
     "user_directory": {"enabled": False},
@@ -41,6 +42,22 @@ def test_each_setting_that_a_rule_leans_on_is_named_in_a_line_of_its_own(
     assert "redaction_retention_period: 90 days, 0:00:00 is not allowed: it must be set and at most 7 days" in str(
         lines
     )
+
+
+@pytest.mark.parametrize("whitelist", [[], ["https://client.example/"]])
+def test_a_sign_in_of_the_oauth_api_comes_back_without_being_asked_twice(
+    homeserver: Homeserver, tmp_path: Path, whitelist: list[str]
+) -> None:
+    said = refused_start(homeserver, tmp_path, {"sso": {"client_whitelist": whitelist}}).strip().splitlines()[-1]
+    wanted = (
+        f"homeserver.yaml: sso.client_whitelist: must name {homeserver.base}/_synapse/client/sign_in/callback, since"
+    )
+    assert said.startswith(wanted)
+
+
+def test_without_tokens_that_are_renewed_it_does_not_start(homeserver: Homeserver, tmp_path: Path) -> None:
+    said = refused_start(homeserver, tmp_path, {"refreshable_access_token_lifetime": None})
+    assert "refreshable_access_token_lifetime: None is not allowed: it must be set and at most 1 h" in said
 
 
 @pytest.mark.parametrize("user_id", [SUPPORT, OPERATOR])

@@ -18,6 +18,7 @@ _VALUES: dict[str, list[Any]] = {
     "rc_user_directory.burst_count": [10, 9],
     "rc_user_directory.per_second": [1, 0.016],
     "redaction_retention_period": [timedelta(days=7), timedelta(days=8), None],
+    "refreshable_access_token_lifetime": [timedelta(minutes=15), timedelta(hours=1, seconds=1), None],
     "require_auth_for_profile_requests": [True, False],
     "retention.enabled": [False, True],
     "url_preview_enabled": [False, True],
