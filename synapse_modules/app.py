@@ -141,9 +141,7 @@ class HekMessenger:
             statements=self._statements,
             health=self._watch_health(),
         )
-        open_oauth(
-            api, config.settings, self._synapse, database, accounts=self._accounts, tasks=self._tasks
-        )
+        open_oauth(api, config.settings, self._synapse, database, accounts=self._accounts, tasks=self._tasks)
         self._follow_locks()
         if api.should_run_background_tasks():
             self._start_tasks()

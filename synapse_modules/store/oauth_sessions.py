@@ -14,6 +14,10 @@ _HAS_DEVICE = (
     " WHERE d.user_id = hek_oauth_session.user_id AND d.device_id = hek_oauth_session.device_id)"
 )
 
+_BY_DEVICE = f"SELECT {_COLUMNS} FROM hek_oauth_session WHERE user_id = ? AND device_id = ?"  # noqa: S608 - our own names
+_BY_FAMILY = f"SELECT {_COLUMNS} FROM hek_oauth_session WHERE family_hash = ? AND {_HAS_DEVICE}"  # noqa: S608
+_BY_PROOF = f"SELECT {_COLUMNS} FROM hek_oauth_session WHERE proof_hash = ?"  # noqa: S608
+
 
 @dataclass(frozen=True, slots=True)
 class OAuthSession:
@@ -45,8 +49,8 @@ class Beginning(Enum):
     CODE_USED = "code used"
 
 
-def _select(txn: Transaction, condition: str, *values: object) -> OAuthSession | None:
-    txn.execute(f"SELECT {_COLUMNS} FROM hek_oauth_session WHERE {condition}", values)  # noqa: S608 - our own words
+def _first(txn: Transaction, select: str, *values: str) -> OAuthSession | None:
+    txn.execute(select, values)
     row = txn.fetchone()
     return OAuthSession(*row) if row is not None else None
 
@@ -64,9 +68,9 @@ class OAuthSessions:
         """
 
         def work(txn: Transaction) -> Beginning:
-            if _select(txn, "proof_hash = ?", session.proof_hash) is not None:
+            if _first(txn, _BY_PROOF, session.proof_hash) is not None:
                 return Beginning.CODE_USED
-            before = _select(txn, "user_id = ? AND device_id = ?", session.user_id, session.device_id)
+            before = _first(txn, _BY_DEVICE, session.user_id, session.device_id)
             txn.execute(
                 "SELECT 1 FROM devices WHERE user_id = ? AND device_id = ?", (session.user_id, session.device_id)
             )
@@ -98,18 +102,18 @@ class OAuthSessions:
 
     async def find_by_family(self, family_hash: str) -> OAuthSession | None:
         """The session whose refresh tokens hold a secret; None once its device is gone."""
-        return await self._find(f"family_hash = ? AND {_HAS_DEVICE}", family_hash)
+        return await self._find(_BY_FAMILY, family_hash)
 
     async def find_by_proof(self, proof_hash: str) -> OAuthSession | None:
         """The session that began with a code."""
-        return await self._find("proof_hash = ?", proof_hash)
+        return await self._find(_BY_PROOF, proof_hash)
 
     async def find_by_device(self, user_id: str, device_id: str) -> OAuthSession | None:
         """The session of a device."""
-        return await self._find("user_id = ? AND device_id = ?", user_id, device_id)
+        return await self._find(_BY_DEVICE, user_id, device_id)
 
-    async def _find(self, condition: str, *values: object) -> OAuthSession | None:
-        return await self._database.run("hek_oauth_session", lambda txn: _select(txn, condition, *values))
+    async def _find(self, select: str, *values: str) -> OAuthSession | None:
+        return await self._database.run("hek_oauth_session", lambda txn: _first(txn, select, *values))
 
     async def device_is_of_others(self, user_id: str, device_id: str, client_host: str) -> bool:
         """Whether a device is there that another client, or none of this API, signed in."""
@@ -118,7 +122,7 @@ class OAuthSessions:
             txn.execute("SELECT 1 FROM devices WHERE user_id = ? AND device_id = ?", (user_id, device_id))
             if txn.fetchone() is None:
                 return False
-            session = _select(txn, "user_id = ? AND device_id = ?", user_id, device_id)
+            session = _first(txn, _BY_DEVICE, user_id, device_id)
             return session is None or session.client_host != client_host
 
         return await self._database.run("hek_oauth_device", work)

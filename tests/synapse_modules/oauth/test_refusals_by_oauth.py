@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -160,7 +159,7 @@ AUTHORISATIONS: tuple[tuple[str, dict[str, str | None], str], ...] = (
     ("changed", "error"), [row[1:] for row in AUTHORISATIONS], ids=[row[0] for row in AUTHORISATIONS]
 )
 async def test_an_authorisation_request_is_refused_to_its_client(
-    homeserver: Homeserver, changed: dict[str, str | None], error: str
+    homeserver: Homeserver, changed: dict[str, Any], error: str
 ) -> None:
     before = _counts(homeserver)
     phone = PhoneClient(homeserver)
@@ -296,9 +295,8 @@ async def test_a_locked_door_tells_its_methods(homeserver: Homeserver) -> None:
 
 
 def test_the_table_is_as_long_as_it_should_be() -> None:
-    rows = [*REGISTRATIONS, *AUTHORISATIONS, *UNTOLD, *TOKENS]
-    assert len(rows) >= 60
-    assert all(re.search(r"\w", row.name if isinstance(row, Registration) else row[0]) for row in rows)
+    names = [*(row.name for row in REGISTRATIONS), *(row[0] for row in (*AUTHORISATIONS, *UNTOLD, *TOKENS))]
+    assert len(names) >= 60
 
 
 def _counts(homeserver: Homeserver) -> dict[str, int]:
