@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from homeserver_tools.exit_status import UNFINISHED, UNUSABLE
+from homeserver_tools.exit_status import ExitStatus
 from homeserver_tools.kvnr_keys import rotate_keys
 from homeserver_tools.membership_file.command import send_file
 from homeserver_tools.settings import ToolSettings
@@ -56,10 +56,10 @@ def main(arguments: list[str]) -> int:
         return send_file(settings, parsed.file, patience_s=parsed.patience, say=_say)
     except SettingsError as fault:
         _say(str(fault))
-        return UNUSABLE
+        return ExitStatus.UNUSABLE
     except KeyboardInterrupt:
         _say("interrupted, run it again to go on")
-        return UNFINISHED
+        return ExitStatus.UNFINISHED
 
 
 if __name__ == "__main__":

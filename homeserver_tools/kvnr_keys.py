@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from homeserver_tools.exit_status import DONE, UNFINISHED
+from homeserver_tools.exit_status import ExitStatus
 from homeserver_tools.settings import ToolSettings
 from messenger_core.homeserver_interface import CALLS_PREFIX
 from messenger_core.service_auth.client import CallFailed
@@ -25,11 +25,11 @@ async def _rotate(settings: ToolSettings, say: Callable[[str], None]) -> None:
     say(f"{sealed} KVNRs sealed with the newest key, none remains: older keys may be taken out of the file")
 
 
-def rotate_keys(settings: ToolSettings, say: Callable[[str], None]) -> int:
+def rotate_keys(settings: ToolSettings, say: Callable[[str], None]) -> ExitStatus:
     """Rotates, and returns the exit status."""
     try:
         asyncio.run(_rotate(settings, say))
     except CallFailed as fault:
         say(f"not finished, run it again to go on: {fault}")
-        return UNFINISHED
-    return DONE
+        return ExitStatus.UNFINISHED
+    return ExitStatus.DONE

@@ -15,12 +15,11 @@ import aiohttp
 from messenger_core.log import log_to_stderr
 from messenger_core.service_auth.client import CallFailed
 from sandbox import welcome
-from sandbox.contract_table import NotInContract
-from sandbox.headless_sign_in import SignInRefused
-from sandbox.identities import IdentityRefused, sign_device
-from sandbox.machine_calls import UnknownCaller, machine_call, personal_call
+from sandbox.faults import SandboxFault, WrongCommand
+from sandbox.identities import sign_device
+from sandbox.machine_calls import machine_call, personal_call
 from sandbox.running import Folder, NotRunning, Ready, read_running
-from sandbox.sign_in_by_name import UnknownName, sign_in_by_name
+from sandbox.sign_in_by_name import sign_in_by_name
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -91,10 +90,10 @@ def _on_running(arguments: argparse.Namespace) -> int:
     except json.JSONDecodeError as fault:
         welcome.complain(f"the body is not JSON: {fault}")
         return 2
-    except (NotInContract, UnknownCaller, UnknownName) as fault:
+    except WrongCommand as fault:
         welcome.complain(str(fault))
         return 2
-    except (NotRunning, SignInRefused, IdentityRefused) as fault:
+    except SandboxFault as fault:
         welcome.complain(str(fault))
         return 1
     except aiohttp.ClientError as fault:

@@ -7,6 +7,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from messenger_core.homeserver_interface import HOMESERVER_TOKEN_PATH, MACHINE_PREFIX
+from sandbox.faults import WrongCommand
 
 Component = Literal["homeserver", "directory", "bot"]
 TOKEN_ENDPOINTS: dict[Component, str] = {
@@ -20,7 +21,7 @@ PERSONAL = "personal"
 """No machine's call: the person herself proves who she is."""
 
 
-class NotInContract(Exception):  # noqa: N818 - reads as what happened
+class NotInContract(WrongCommand):
     """A call that the contract does not know."""
 
 

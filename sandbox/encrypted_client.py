@@ -14,6 +14,7 @@ import nio
 from nio.crypto import decrypt_attachment, encrypt_attachment
 
 from messenger_core.matrix.encryption.own_identity import OwnIdentity
+from sandbox.faults import SandboxFault
 from sandbox.headless_sign_in import SignedIn
 from sandbox.identities import call_as, sign_device
 
@@ -23,7 +24,7 @@ _WAIT_S = 120.0
 _Found = TypeVar("_Found")
 
 
-class WaitedInVain(Exception):  # noqa: N818 - reads as what happened
+class WaitedInVain(SandboxFault):
     """What should have reached a client did not in time."""
 
 

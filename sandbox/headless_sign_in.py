@@ -11,6 +11,7 @@ from urllib.parse import parse_qs, urljoin, urlsplit
 import aiohttp
 
 from messenger_core.homeserver_interface import LOGIN_PATH
+from sandbox.faults import SandboxFault
 from sandbox.own_addresses import from_own_address
 from sandbox.people import Agent, Person
 
@@ -20,7 +21,7 @@ _MOST_REDIRECTS = 8
 _UNSEEN = frozenset({"head", "script", "style", "title"})
 
 
-class SignInRefused(Exception):  # noqa: N818 - reads as what happened
+class SignInRefused(SandboxFault):
     """A sign-in was refused; the text is what the person reads."""
 
 

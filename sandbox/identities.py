@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import defaultdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+from sandbox.faults import SandboxFault
 from sandbox.headless_sign_in import SignedIn
 
 if TYPE_CHECKING:
     from messenger_core.matrix.encryption.own_identity import OwnIdentity
 
+# Synapse answers 500 to the second of two devices that publish an account's first identity at the same moment.
+_PUBLISHING: defaultdict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
 
-class IdentityRefused(Exception):  # noqa: N818 - reads as what happened
+
+class IdentityRefused(SandboxFault):
     """The homeserver does not take an account's identity or the signature of a device."""
 
 
@@ -57,10 +63,11 @@ async def sign_device(homeserver: str, signed_in: SignedIn, identity: OwnIdentit
             raise IdentityRefused(f"keys/{path} answered {status} {answer.get('errcode')}")
         return answer
 
-    known = await ask("query", {"device_keys": {user_id: []}})
-    if user_id not in known.get("master_keys", {}):
-        # 401 if another device of hers was faster; the signature below shows whether it published the same identity.
-        await ask("device_signing/upload", identity.upload(), also=401)
+    async with _PUBLISHING[user_id]:
+        known = await ask("query", {"device_keys": {user_id: []}})
+        if user_id not in known.get("master_keys", {}):
+            # 401 if another process was faster; the signature below shows whether it published the same identity.
+            await ask("device_signing/upload", identity.upload(), also=401)
     device = known["device_keys"].get(user_id, {}).get(device_id)
     if device is None:
         raise IdentityRefused(f"{device_id} has not uploaded its keys")

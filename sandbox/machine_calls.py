@@ -12,11 +12,12 @@ import aiohttp
 from messenger_core.service_auth.client import ServiceClient
 from messenger_core.service_auth.keys import read_private_key
 from sandbox.contract_table import OPEN, PERSONAL, TOKEN_ENDPOINTS, Target, find_call
+from sandbox.faults import WrongCommand
 from sandbox.headless_sign_in import SignedIn
 from sandbox.running import Ready
 
 
-class UnknownCaller(Exception):  # noqa: N818 - reads as what happened
+class UnknownCaller(WrongCommand):
     """Nobody of that name can make the call."""
 
 

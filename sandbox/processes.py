@@ -14,6 +14,8 @@ from typing import IO
 
 import aiohttp
 
+from sandbox.faults import SandboxFault
+
 _START_S = 90.0
 _STOP_S = 7.0
 _POLL_S = 0.1
@@ -22,7 +24,7 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
-class StartFailed(Exception):  # noqa: N818 - reads as what happened
+class StartFailed(SandboxFault):
     """A process did not start, or ended by itself; the text names it, the reason and its log file."""
 
     def __init__(self, name: str, reason: str, log_file: Path) -> None:

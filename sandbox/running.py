@@ -11,6 +11,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from sandbox.faults import SandboxFault
 from sandbox.identities import open_identity
 from sandbox.keys import KeyFolder
 
@@ -18,11 +19,11 @@ if TYPE_CHECKING:
     from messenger_core.matrix.encryption.own_identity import OwnIdentity
 
 
-class NotRunning(Exception):  # noqa: N818 - reads as what happened
+class NotRunning(SandboxFault):
     """There is no running sandbox in a folder."""
 
 
-class AlreadyRunning(Exception):  # noqa: N818 - reads as what happened
+class AlreadyRunning(SandboxFault):
     """Another sandbox runs in the folder."""
 
 

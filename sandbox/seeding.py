@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from messenger_core.service_auth.keys import read_private_key
+from sandbox.faults import SandboxFault
 from sandbox.headless_sign_in import sign_in, sign_out
 from sandbox.identity_provider.register import write_people
 from sandbox.keys import OWNERSHIP_VERIFIER
@@ -23,7 +24,7 @@ _WAIT_S = 60.0
 _POLL_S = 0.2
 
 
-class SeedingFailed(Exception):  # noqa: N818 - reads as what happened
+class SeedingFailed(SandboxFault):
     """What the sandbox needs did not come about; the text says what, and where to look."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from messenger_core.service_auth.keys import read_private_key
+from sandbox.faults import WrongCommand
 from sandbox.headless_sign_in import SignedIn, sign_in
 from sandbox.identity_provider.register import read_people
 from sandbox.key_sign_in import sign_in_with_key
@@ -13,7 +14,7 @@ from sandbox.people import Agent, Person
 from sandbox.running import Folder, Ready
 
 
-class UnknownName(Exception):  # noqa: N818 - reads as what happened
+class UnknownName(WrongCommand):
     """Nobody of that name can sign in."""
 
 

@@ -15,15 +15,15 @@ from messenger_core.service_auth.keys import read_private_key
 from messenger_core.settings import SettingsError
 from messenger_core.yaml_text import read_yaml
 from sandbox import welcome
-from sandbox.headless_sign_in import SignInRefused
+from sandbox.faults import SandboxFault
 from sandbox.identity_provider.register import read_people
 from sandbox.key_sign_in import sign_in_with_key
 from sandbox.keys import CALLERS, OPERATOR, keep_keys
 from sandbox.people import DEMO_PEOPLE, PRACTICES
 from sandbox.ports import keep_ports
-from sandbox.processes import Processes, ProcessSpec, StartFailed, bound_to
+from sandbox.processes import Processes, ProcessSpec, bound_to
 from sandbox.running import AlreadyRunning, Folder, Ready, own_folder, write_ready
-from sandbox.seeding import Seeded, SeedingFailed, seed_accounts, seed_people, team_rooms
+from sandbox.seeding import Seeded, seed_accounts, seed_people, team_rooms
 from sandbox.settings_files import (
     COMPONENTS,
     PORTS,
@@ -48,11 +48,11 @@ _SETTINGS = {
 }
 
 
-class StoryFailed(Exception):  # noqa: N818 - reads as what happened
+class StoryFailed(SandboxFault):
     """The story did not end well; its own lines say where."""
 
 
-_FAULTS = (StartFailed, SeedingFailed, SettingsError, SignInRefused, CallFailed, StoryFailed, OSError)
+_FAULTS = (SandboxFault, SettingsError, CallFailed, OSError)
 """What is told in a line; anything else is a fault of the sandbox itself."""
 
 

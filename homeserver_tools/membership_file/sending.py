@@ -6,11 +6,13 @@ import asyncio
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import Any
 
 from homeserver_tools.membership_file.journal import Journal, Progress
 from homeserver_tools.membership_file.rows import Row, read_rows
+from messenger_core.backoff import Backoff
 from messenger_core.homeserver_interface import CALLS_PREFIX
 from messenger_core.service_auth.client import CallFailed, ServiceClient
 
@@ -19,8 +21,7 @@ _SCOPE = "membership:write"
 _MOST_ROWS = 1000
 _MOST_BYTES = 500_000
 _TELL_EVERY_S = 5.0
-_FIRST_PAUSE_S = 0.5
-_LONGEST_PAUSE_S = 30.0
+_PAUSES = Backoff(first_s=0.5, most_s=30.0)
 _TRY_AGAIN = frozenset({None, 401, 408, 429, 500, 502, 503, 504})
 # The names of other fields come from the file, and might be anything.
 _FIELDS = frozenset({"kvnr", "on", "reason", "issued_at", "undo"})
@@ -94,19 +95,20 @@ class Sender:
         return journal.advance(done, [{"line": line, "errors": errors} for line, errors in sorted(rejected)])
 
     async def _patiently(self, statements: list[dict[str, object]]) -> dict[str, Any]:
-        pause, deadline = _FIRST_PAUSE_S, time.monotonic() + self._patience_s
-        while True:
+        deadline = time.monotonic() + self._patience_s
+        for failures in count(1):
+            pause_s = _PAUSES.wait_s(failures)
             try:
                 answer = await self._client.call("POST", _CALL, scope=_SCOPE, body={"statements": statements})
             except CallFailed as fault:
-                if fault.status not in _TRY_AGAIN or time.monotonic() + pause > deadline:
+                if fault.status not in _TRY_AGAIN or time.monotonic() + pause_s > deadline:
                     raise
-                if pause == _FIRST_PAUSE_S:
+                if failures == 1:
                     self._tell(f"the homeserver does not answer as it should, trying again ({fault})")
             else:
                 return dict(answer)
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_PAUSE_S)
+            await asyncio.sleep(pause_s)
+        raise AssertionError("counting has no end")
 
 
 def _told(errors: list[dict[str, str]]) -> list[dict[str, str]]:

@@ -16,6 +16,7 @@ from joserfc.jwk import ECKey
 
 from messenger_core.service_auth.assertions import sign_statement
 from messenger_core.service_auth.keys import ALGORITHM, public_jwks
+from sandbox.faults import SandboxFault
 from sandbox.identity_provider.register import claims_of
 from sandbox.people import Agent, Person
 
@@ -26,11 +27,11 @@ _MOST_OPEN = 10_000
 _CHALLENGE_LENGTH = 43
 
 
-class RequestRefused(Exception):  # noqa: N818 - the specification speaks of refused requests
+class RequestRefused(SandboxFault):
     """An authorization request that cannot be answered to its sender; shown on a page."""
 
 
-class TokenRefused(Exception):  # noqa: N818 - the specification speaks of refused requests
+class TokenRefused(SandboxFault):
     """A request at the token endpoint that is refused.
 
     Attributes:

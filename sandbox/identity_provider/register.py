@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from sandbox.faults import SandboxFault
 from sandbox.people import Agent, Person
 
 _TRIES = 3
@@ -21,7 +22,7 @@ _METHODS = {
 }
 
 
-class NameTaken(Exception):  # noqa: N818 - reads as what happened
+class NameTaken(SandboxFault):
     """Somebody of that name is registered already."""
 
 

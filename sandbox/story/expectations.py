@@ -6,11 +6,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from sandbox.faults import SandboxFault
+
 _POLL_S = 0.2
 _Found = TypeVar("_Found")
 
 
-class Unexpected(Exception):  # noqa: N818 - reads as what happened
+class Unexpected(SandboxFault):
     """Something in the story is not as it should be; the text says what."""
 
 

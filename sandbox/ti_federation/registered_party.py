@@ -13,10 +13,11 @@ from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet
 
+from sandbox.faults import SandboxFault
 from sandbox.ti_federation.federation_master import STATEMENT_TYPE, now
 
 
-class NotRegistered(Exception):  # noqa: N818 - reads as what happened
+class NotRegistered(SandboxFault):
     """There is no trust chain to a client."""
 
 

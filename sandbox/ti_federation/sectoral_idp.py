@@ -19,6 +19,7 @@ from joserfc.jwk import ECKey, KeySet
 
 from messenger_core.service_auth.assertions import sign_statement
 from messenger_core.service_auth.keys import public_jwks
+from sandbox.faults import SandboxFault
 from sandbox.identity_provider.register import claims_of
 from sandbox.people import Agent, Person
 from sandbox.ti_federation.federation_master import now, statement, statement_answer
@@ -38,7 +39,7 @@ _NEEDED = (
 )
 
 
-class Refused(Exception):  # noqa: N818 - reads as what happened
+class Refused(SandboxFault):
     """An OAuth 2.0 error."""
 
     def __init__(self, error: str, detail: str, status: int = 400) -> None:
