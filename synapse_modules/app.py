@@ -41,6 +41,7 @@ from synapse_modules.adapters.registration_gate import RegistrationGate
 from synapse_modules.adapters.request_body_gate import RequestBodyGate
 from synapse_modules.adapters.room_gate import RoomGate
 from synapse_modules.adapters.room_register import RoomRegister
+from synapse_modules.adapters.session_ends import SessionEnds
 from synapse_modules.adapters.sign_in import GesundheitsIdSignIn, StaffSignIn
 from synapse_modules.adapters.sign_in_gate import SignInGate
 from synapse_modules.adapters.stages import Stages
@@ -66,12 +67,14 @@ from synapse_modules.store.memberships import Memberships
 from synapse_modules.store.reachability import Reachability
 from synapse_modules.store.rooms import Rooms
 from synapse_modules.store.rooms_in_making import RoomsInMaking
+from synapse_modules.store.sessions_to_end import SessionsToEnd
 from synapse_modules.store.statements import UsedStatements
 
 _MARK_ROUND_S = 30.0
 _TRY_WRITING_EVERY_S = 5.0
 _CATCH_UP_EVERY_S = 5.0
 _HALF_MADE_ROUND_S = 60.0
+_END_SESSIONS_EVERY_S = 5.0
 
 
 def parse_config(config: object) -> Configuration:
@@ -125,6 +128,7 @@ class HekMessenger:
         self._register = RoomRegister(api, self._rooms, self._parties)
         self._locks = locks_of(database, self._synapse.locks)
         self._deactivations = DeactivationWork(Deactivations(database), self._synapse.deactivation)
+        self._session_ends = SessionEnds(SessionsToEnd(database), self._synapse.sessions)
         self._directory = DirectoryClient(api, config)
 
         self._install_gates()
@@ -139,6 +143,7 @@ class HekMessenger:
             rooms=self._rooms,
             register=self._register,
             statements=self._statements,
+            session_ends=self._session_ends,
             health=self._watch_health(),
         )
         open_oauth(api, config.settings, self._synapse, database, accounts=self._accounts, tasks=self._tasks)
@@ -207,7 +212,7 @@ class HekMessenger:
                 deletable_for=settings.deletable_for,
                 from_elsewhere=None if federation is None else federation.events.verdict,
             ),
-            LockGate(api, DelayedEvents(database), synapse.locks),
+            LockGate(api, DelayedEvents(database), synapse.locks, synapse.sessions),
             DeviceGate(common_rooms, refusals),
             FileGate(common_rooms, refusals),
             PracticePageCodeGate(api, self._directory, self._accounts),
@@ -237,9 +242,10 @@ class HekMessenger:
         return Health(self._tasks, storage)
 
     def _follow_locks(self) -> None:
-        """Has this process hear of every lock; what it could not hear, it reads."""
+        """Has this process hear of every lock and of ended sessions; the locks that it could not hear of, it reads."""
         is_main = self._api.should_run_background_tasks()
         self._locks.follow(brings_marks=is_main)
+        self._synapse.sessions.listen()
         self._tasks.repeat("hek_lock_watch", self._locks.catch_up, _CATCH_UP_EVERY_S)
         if is_main:
             self._tasks.repeat("hek_marks", self._locks.bring_marks, _MARK_ROUND_S)
@@ -253,6 +259,7 @@ class HekMessenger:
         tasks.repeat("hek_stages", stages.move_what_is_due, stages.pause_s)
         watch = ReachabilityWatch(self._directory, self._reachability)
         tasks.repeat("hek_reachability", watch.follow, watch.pause_s)
+        tasks.repeat("hek_session_ends", self._session_ends.end_what_is_noted, _END_SESSIONS_EVERY_S)
         half_made = HalfMadeRooms(api, self._making, self._rooms, self._synapse.memberships)
         tasks.repeat("hek_half_made_rooms", half_made.clear, _HALF_MADE_ROUND_S)
         insured_only = self._config.settings.insured_only_rooms

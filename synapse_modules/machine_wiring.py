@@ -16,6 +16,7 @@ from synapse_modules.adapters.machine_http import Calls, MachineResource
 from synapse_modules.adapters.membership_calls import MembershipCalls
 from synapse_modules.adapters.practice_calls import PracticeCalls
 from synapse_modules.adapters.room_register import RoomRegister
+from synapse_modules.adapters.session_ends import SessionEnds
 from synapse_modules.adapters.synapse_database import SynapseDatabase
 from synapse_modules.adapters.synapse_private import SynapsePrivate
 from synapse_modules.settings import Configuration
@@ -52,6 +53,7 @@ def open_machine_api(
     rooms: Rooms,
     register: RoomRegister,
     statements: UsedStatements,
+    session_ends: SessionEnds,
     health: Health,
 ) -> None:
     """Serves every call below ``MACHINE_PREFIX``, and the token endpoint."""
@@ -69,7 +71,7 @@ def open_machine_api(
             api,
             accounts=accounts,
             locks=locks,
-            sessions=synapse.sessions,
+            session_ends=session_ends,
             reserved=settings.names_of_the_house,
         ),
         CareRoomCalls(api, accounts=accounts, rooms=rooms, register=register, audit=audit, synapse=synapse.memberships),

@@ -59,7 +59,12 @@ class KeySignIn:
         if statement.subject != client.client_id:
             return None
         fresh = await self._statements.use_once(client.client_id, statement.statement_id, statement.expires_at, now())
-        return (user_id, None) if fresh else None
+        # The key may have been taken away meanwhile: what ended its sessions would not see the one that begins now.
+        return (user_id, None) if fresh and await self._has_still(account) else None
+
+    async def _has_still(self, account: Account) -> bool:
+        now_known = await self._accounts.find(account.user_id)
+        return now_known is not None and now_known.jwks == account.jwks
 
     async def _live_account(self, user_id: str) -> Account | None:
         """The account if it is live; one of the settings is waited for while it is made, right after the start."""

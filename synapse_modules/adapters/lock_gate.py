@@ -5,15 +5,17 @@ Who is locked, and how that comes here, ``locks`` says in one place.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from typing import Any
 
-from synapse.api.errors import Codes, NotFoundError, SynapseError, UserLockedError
+from synapse.api.errors import Codes, InvalidClientTokenError, NotFoundError, SynapseError, UserLockedError
 from synapse.api.presence import UserPresenceState
 from synapse.module_api import ModuleApi
 
 from synapse_modules.adapters.refusals import no_common_room
 from synapse_modules.adapters.synapse_private.locks import PrivateLocks
+from synapse_modules.adapters.synapse_private.sessions import PrivateSessions
 from synapse_modules.adapters.synapse_private.wrapping import Call
 from synapse_modules.rules.unreachable_mark import marked
 from synapse_modules.store.locks import DelayedEvents
@@ -22,10 +24,13 @@ from synapse_modules.store.locks import DelayedEvents
 class LockGate:
     """Asks Synapse's own flag, which every process has at hand."""
 
-    def __init__(self, api: ModuleApi, delayed_events: DelayedEvents, synapse: PrivateLocks) -> None:
+    def __init__(
+        self, api: ModuleApi, delayed_events: DelayedEvents, synapse: PrivateLocks, sessions: PrivateSessions
+    ) -> None:
         self._api = api
         self._delayed_events = delayed_events
         self._synapse = synapse
+        self._sessions = sessions
 
     # -- Sessions: polls, refresh tokens, OpenID tokens ---------------------------------------------------------------
 
@@ -34,29 +39,37 @@ class LockGate:
 
         Raises:
             UserLockedError: if the account is locked.
+            InvalidClientTokenError: if all of its sessions have ended since.
         """
         user_id, look = call.arguments["user_id"], call.arguments["callback"]
         if not self._api.is_mine(user_id):
             # Synapse's own made-up name for whoever looks into a room without being in it.
             return await call.go_on()
         await self._refuse_locked(user_id)
-        return await call.go_on(callback=self._unless_locked(user_id, look))
+        return await call.go_on(callback=self._unless_over(user_id, look))
 
-    def _unless_locked(self, user_id: str, look: Callable[..., Any]) -> Callable[..., Any]:
-        async def look_unless_locked(*tokens: Any) -> Any:
+    def _unless_over(self, user_id: str, look: Callable[..., Any]) -> Callable[..., Any]:
+        started_s = time.monotonic()
+
+        async def look_unless_over(*tokens: Any) -> Any:
             await self._refuse_locked(user_id)
+            self._refuse_ended(user_id, started_s)
             return await look(*tokens)
 
-        return look_unless_locked
+        return look_unless_over
 
     async def answer_poll(self, call: Call) -> Any:
-        """An answer that was being put together while the account was locked is not given.
+        """An answer that was being put together while the account was locked, or its sessions ended, is not given.
 
         Raises:
             UserLockedError: if it is locked.
+            InvalidClientTokenError: if its sessions have ended.
         """
+        started_s = time.monotonic()
         answer = await call.go_on()
-        await self._refuse_locked(call.arguments["requester"].user.to_string())
+        user_id = call.arguments["requester"].user.to_string()
+        await self._refuse_locked(user_id)
+        self._refuse_ended(user_id, started_s)
         return answer
 
     async def refresh(self, call: Call) -> Any:
@@ -78,6 +91,10 @@ class LockGate:
     async def _refuse_locked(self, user_id: str) -> None:
         if await self._synapse.is_locked(user_id):
             raise UserLockedError
+
+    def _refuse_ended(self, user_id: str, started_s: float) -> None:
+        if self._sessions.ended_since(user_id, started_s):
+            raise InvalidClientTokenError
 
     # -- Profiles, presence, and the name in her rooms ----------------------------------------------------------------
 

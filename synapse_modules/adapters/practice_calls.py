@@ -17,14 +17,11 @@ from synapse_modules.adapters.account_maker import AccountMaker
 from synapse_modules.adapters.locks import Locks
 from synapse_modules.adapters.machine_http import MachineRequest, Route
 from synapse_modules.adapters.present import now
-from synapse_modules.adapters.synapse_private.sessions import PrivateSessions
+from synapse_modules.adapters.session_ends import SessionEnds
 from synapse_modules.rules.admission import shown_name
 from synapse_modules.rules.localparts import new_practice_localpart
 from synapse_modules.rules.membership import AccountState
 from synapse_modules.store.accounts import Account, Accounts
-
-_NO_KEYS = ""
-"""Written down while keys are replaced; nobody signs in with it."""
 
 
 def _named(value: str) -> str:
@@ -55,14 +52,14 @@ class PracticeCalls:
         *,
         accounts: Accounts,
         locks: Locks,
-        sessions: PrivateSessions,
+        session_ends: SessionEnds,
         reserved: ReservedNames,
     ) -> None:
         self._api = api
-        self._sessions = sessions
         self._reserved = reserved
         self._accounts = accounts
         self._locks = locks
+        self._session_ends = session_ends
         self._maker = AccountMaker(api, accounts)
 
     def routes(self) -> list[Route]:
@@ -90,20 +87,10 @@ class PracticeCalls:
             unique="telematik_id",
         )
         user_id = before.user_id
+        # Also when they are the same: an earlier call may have been interrupted before all sessions had ended.
+        await self._session_ends.change_keys(user_id, jwks)
         if before.display_name != wanted.display_name:
             await self._maker.rename(user_id, wanted.display_name)
-        if before.jwks != jwks:
-            await self._replace_keys(user_id, wanted.display_name, jwks)
         await self._accounts.set_closed(user_id, closed=not wanted.active, at=now(), actor=request.caller.client_id)
         await self._locks.apply([user_id])
         return {"user_id": user_id}
-
-    async def _replace_keys(self, user_id: str, name: str, jwks: str) -> None:
-        """Gives a practice other keys, and ends every session that stands on those before.
-
-        Until its devices are gone it has no key at all: nobody signs in meanwhile, and a call that was interrupted is
-        done again from here, since what is written down is still not what is wanted.
-        """
-        await self._accounts.describe(user_id, display_name=name, jwks=_NO_KEYS)
-        await self._sessions.end_all(user_id)
-        await self._accounts.describe(user_id, display_name=name, jwks=jwks)

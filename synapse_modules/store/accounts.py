@@ -136,14 +136,11 @@ class Accounts:
 
         await self._database.run("hek_make_live", work)
 
-    async def describe(self, user_id: str, *, display_name: str, jwks: str | None = None) -> None:
-        """Writes a verified name, and the keys of a practice, down."""
+    async def describe(self, user_id: str, *, display_name: str) -> None:
+        """Writes a verified name down."""
 
         def work(txn: Transaction) -> None:
-            txn.execute(
-                "UPDATE hek_account SET display_name = ?, jwks = COALESCE(?, jwks) WHERE user_id = ?",
-                (display_name, jwks, user_id),
-            )
+            txn.execute("UPDATE hek_account SET display_name = ? WHERE user_id = ?", (display_name, user_id))
 
         await self._database.run("hek_describe_account", work)
 

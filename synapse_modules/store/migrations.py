@@ -124,6 +124,7 @@ _OAUTH_SESSIONS = (
         PRIMARY KEY (user_id, device_id)
     )""",
 )
+_SESSIONS_TO_END = ("CREATE TABLE hek_sessions_to_end (user_id TEXT NOT NULL PRIMARY KEY, noted_at BIGINT NOT NULL)",)
 
 MIGRATIONS: Sequence[Sequence[str]] = (
     _ACCOUNTS_ROOMS_AND_MACHINES,
@@ -137,6 +138,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     _ROOMS_IN_MAKING,
     _HISTORY_OF_THE_DIRECTORY,
     _OAUTH_SESSIONS,
+    _SESSIONS_TO_END,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

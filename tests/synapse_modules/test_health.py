@@ -22,6 +22,7 @@ _TASKS = frozenset(
         "hek_marks",
         "hek_own_accounts",
         "hek_reachability",
+        "hek_session_ends",
         "hek_stages",
         "hek_storage",
     }

@@ -32,7 +32,7 @@ from tests.synapse_modules.postgresql_under_test import HomeserverOnPostgresql, 
 
 SCOPE = "membership:write"
 _PRIVATE = "synapse_modules.adapters.synapse_private"
-_SET_LOCKED = f"{_PRIVATE}.accounts:PrivateAccounts.set_locked"
+_SET_LOCKED = f"{_PRIVATE}.locks:PrivateLocks.set_locked"
 _DEACTIVATION = f"{_PRIVATE}.deactivation:PrivateDeactivation"
 # In the order in which a deactivation comes by them, so that one account dies at each after the other.
 _POINTS = (
@@ -226,7 +226,7 @@ async def test_a_mark_that_was_killed_reaches_every_room_and_is_taken_from_every
         )
         return {name for (name,) in mortal.rows(query, person.user_id)}
 
-    restart(mortal, f"{_PRIVATE}.lock_profiles:LockedProfiles.renew_member_event after 1")
+    restart(mortal, f"{_PRIVATE}.locks:PrivateLocks.renew_member_event after 1")
     # It dies before or after it could answer.
     with suppress(CallFailed, aiohttp.ClientError):
         await core_system(mortal, "end", kvnr=kvnr, on=today(), reason="other")
