@@ -12,19 +12,9 @@ from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bridge_bot.adapters.account_changes import AccountChanges
-from bridge_bot.adapters.agent_rights import AgentRights
-from bridge_bot.adapters.agent_side import AgentSide
-from bridge_bot.adapters.clock import Clock
-from bridge_bot.adapters.courier import Courier
-from bridge_bot.adapters.deliveries import Deliveries
-from bridge_bot.adapters.doorkeeper import Doorkeeper
 from bridge_bot.adapters.homeserver import Homeserver
 from bridge_bot.adapters.http_api import RetentionApi
 from bridge_bot.adapters.inbound import Inbound
-from bridge_bot.adapters.matrix_account import MatrixAccount
-from bridge_bot.adapters.person_side import PersonSide
-from bridge_bot.adapters.phrases import Phrases
-from bridge_bot.adapters.team_room_keeper import TeamRoomKeeper
 from bridge_bot.report_formats import FORMATS
 from bridge_bot.settings import BotSettings
 from bridge_bot.store.change_position import ChangePosition
@@ -36,6 +26,16 @@ from bridge_bot.store.support_rooms import SupportRooms
 from bridge_bot.store.tables import USED_STATEMENT
 from bridge_bot.store.team_rooms import TeamRooms
 from bridge_bot.store.tickets import Tickets
+from bridge_bot.use_cases.agent_rights import AgentRights
+from bridge_bot.use_cases.agent_side import AgentSide
+from bridge_bot.use_cases.arrival import Clock
+from bridge_bot.use_cases.courier import Courier
+from bridge_bot.use_cases.deliveries import Deliveries
+from bridge_bot.use_cases.doorkeeper import Doorkeeper
+from bridge_bot.use_cases.matrix_account import MatrixAccount
+from bridge_bot.use_cases.person_side import PersonSide
+from bridge_bot.use_cases.phrases import Phrases
+from bridge_bot.use_cases.team_room_keeper import TeamRoomKeeper
 from messenger_core.background import BackgroundTasks
 from messenger_core.catalogue import Catalogue
 from messenger_core.clock import present

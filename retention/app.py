@@ -27,15 +27,7 @@ from messenger_core.service_auth.keys import read_private_key
 from messenger_core.settings import ListenAddress, SettingsError
 from retention.adapters.account_changes import AccountChanges
 from retention.adapters.bot import Bot
-from retention.adapters.chat_notices import ChatNoticesWork
-from retention.adapters.conversation import Conversation
-from retention.adapters.desk import Desk
-from retention.adapters.erasures_job import Allowance, DueErasure
 from retention.adapters.homeserver import Homeserver
-from retention.adapters.membership_notices import MembershipNotices
-from retention.adapters.notice_work import NoticeWork
-from retention.adapters.offers_job import Progress, make_offers
-from retention.adapters.wording import Wording
 from retention.rules.moments import erase_before, next_night
 from retention.rules.proof import Verdict, check_chain
 from retention.settings import ComponentSettings, RetentionSettings
@@ -45,6 +37,14 @@ from retention.store.membership_ends import MembershipEnds
 from retention.store.offers import Offers
 from retention.store.period_wishes import PeriodWishes
 from retention.store.service_rooms import ServiceRooms
+from retention.use_cases.chat_notices import ChatNoticesWork
+from retention.use_cases.conversation import Conversation
+from retention.use_cases.desk import Desk
+from retention.use_cases.erasures_job import Allowance, DueErasure
+from retention.use_cases.membership_notices import MembershipNotices
+from retention.use_cases.notice_work import NoticeWork
+from retention.use_cases.offers_job import Progress, make_offers
+from retention.use_cases.wording import Wording
 
 logger = logging.getLogger(__name__)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from bridge_bot.adapters.clock import Clock
 from bridge_bot.adapters.homeserver import Change, Homeserver
-from bridge_bot.adapters.team_room_keeper import TeamRoomKeeper
 from bridge_bot.store.change_position import ChangePosition
 from bridge_bot.store.tickets import Tickets
+from bridge_bot.use_cases.arrival import Clock
+from bridge_bot.use_cases.team_room_keeper import TeamRoomKeeper
 from messenger_core.account_changes import AccountFollower
 from messenger_core.account_kinds import AccountKind
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 
-from bridge_bot.adapters.agent_side import AgentSide
-from bridge_bot.adapters.clock import Clock
-from bridge_bot.adapters.person_side import PersonSide
 from bridge_bot.store.support_rooms import SupportRooms
 from bridge_bot.store.team_rooms import TeamRooms
+from bridge_bot.use_cases.agent_side import AgentSide
+from bridge_bot.use_cases.arrival import Clock
+from bridge_bot.use_cases.person_side import PersonSide
 from messenger_core.matrix import Invitation, ReceivedEvent, ToSend
 
 

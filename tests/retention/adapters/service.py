@@ -11,15 +11,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from messenger_core.catalogue import Catalogue
 from messenger_core.matrix import DeviceTrust, Message, ReceivedEvent
 from messenger_core.service_auth.client import ServiceClient
-from retention.adapters.conversation import Conversation
-from retention.adapters.desk import Desk
 from retention.adapters.homeserver import Homeserver
-from retention.adapters.wording import Wording
 from retention.rules.moments import parse_as_of
 from retention.rules.offering import IdleRoom
 from retention.store.offers import Offers
 from retention.store.period_wishes import PeriodWishes
 from retention.store.service_rooms import ServiceRooms
+from retention.use_cases.conversation import Conversation
+from retention.use_cases.desk import Desk
+from retention.use_cases.wording import Wording
 from tests.retention.stand_ins import HomeserverStandIn, RecordingAccount
 
 ERIKA = "@erika:x"

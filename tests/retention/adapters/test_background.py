@@ -9,14 +9,14 @@ from messenger_core.catalogue import Catalogue
 from messenger_core.clock import present
 from messenger_core.settings import load_settings
 from retention.adapters.account_changes import AccountChanges
-from retention.adapters.chat_notices import ChatNoticesWork
 from retention.adapters.homeserver import Homeserver
-from retention.adapters.membership_notices import MembershipNotices
-from retention.adapters.wording import Wording
 from retention.app import NightlyJobs, background_work
 from retention.settings import RetentionSettings
 from retention.store.chat_notices import ChatNotices
 from retention.store.membership_ends import MembershipEnds
+from retention.use_cases.chat_notices import ChatNoticesWork
+from retention.use_cases.membership_notices import MembershipNotices
+from retention.use_cases.wording import Wording
 from tests.killed_tasks import QUICK, check_each_is_supervised, until
 from tests.retention.adapters.service import Service
 from tests.retention.stand_ins import write_settings

@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messenger_core.calendar_periods import to_milliseconds
 from retention.adapters.account_changes import AccountChanges
-from retention.adapters.chat_notices import ChatNoticesWork
 from retention.adapters.homeserver import Homeserver
 from retention.rules.chat_notices import TEXT_OF_CHANGE
 from retention.store.chat_notices import ChatNotices
 from retention.store.membership_ends import MembershipEnds
+from retention.use_cases.chat_notices import ChatNoticesWork
 from tests.retention.adapters.service import ERIKA, FIRST, WORDING, Killed, Life, Mortal, Service
 
 NOON = datetime(2027, 4, 1, 10, tzinfo=UTC)

@@ -11,9 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from messenger_core.calendar_periods import berlin_day
 from retention.adapters.account_changes import AccountChanges
 from retention.adapters.homeserver import Homeserver
-from retention.adapters.membership_notices import MembershipNotices
 from retention.store.chat_notices import ChatNotices
 from retention.store.membership_ends import MembershipEnds
+from retention.use_cases.membership_notices import MembershipNotices
 from tests.retention.adapters.service import ERIKA, WORDING, Killed, Life, Mortal, Service
 
 NOON = datetime(2027, 4, 1, 10, tzinfo=UTC)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bridge_bot.adapters.clock import Clock, arrived
-from bridge_bot.adapters.message_content import is_file, is_message, media_of, text_of
 from bridge_bot.rules.conversation import Incoming, decide
+from bridge_bot.rules.message_content import is_file, is_message, media_of, text_of
 from bridge_bot.rules.topics import Topic
 from bridge_bot.store.conversations import Conversations
 from bridge_bot.store.support_rooms import RoomState, SupportRoom, SupportRooms
+from bridge_bot.use_cases.arrival import Clock, arrived
 from messenger_core.matrix import MediaLedger, ReceivedEvent
 
 

@@ -6,11 +6,11 @@ import logging
 import secrets
 from datetime import timedelta
 
-from bridge_bot.adapters.clock import Clock
 from bridge_bot.adapters.homeserver import Homeserver
-from bridge_bot.adapters.matrix_account import HOMESERVER_FAULTS, MatrixAccount, reason_of
 from bridge_bot.rules.support_rooms import is_fit
 from bridge_bot.store.support_rooms import RoomState, SupportRoom, SupportRooms
+from bridge_bot.use_cases.arrival import Clock
+from bridge_bot.use_cases.matrix_account import HOMESERVER_FAULTS, MatrixAccount, reason_of
 from messenger_core.account_kinds import AccountKind
 
 logger = logging.getLogger(__name__)

@@ -10,9 +10,9 @@ from messenger_core.calendar_periods import shown, to_milliseconds
 from messenger_core.service_auth.client import CallFailed
 from retention.adapters.bot import Bot
 from retention.adapters.homeserver import Homeserver
-from retention.adapters.offers_job import Progress
 from retention.rules.unusual_erasures import UsualErasure
 from retention.store.erasures import DueRoom, Erasure, Erasures
+from retention.use_cases.offers_job import Progress
 
 
 @dataclass(frozen=True, slots=True)

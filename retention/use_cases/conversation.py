@@ -7,16 +7,16 @@ from typing import Any
 
 from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.matrix import Invitation, Message, ReceivedEvent, ToSend, refusal_of_device
-from retention.adapters.desk import Desk
-from retention.adapters.notice_work import NoticeWork
-from retention.adapters.service_account import notice
-from retention.adapters.wording import Wording
 from retention.rules.decision import Undecided, decide
 from retention.rules.offering import OfferState
 from retention.rules.reply import Keep, Leave, Reply, SetPeriod, Unclear, read_reply
 from retention.store.offers import Offer, Offers
 from retention.store.period_wishes import PeriodWish, PeriodWishes
 from retention.store.service_rooms import ServiceRooms
+from retention.use_cases.desk import Desk
+from retention.use_cases.notice_work import NoticeWork
+from retention.use_cases.service_account import notice
+from retention.use_cases.wording import Wording
 
 
 def reply_target(content: Mapping[str, Any]) -> str | None:

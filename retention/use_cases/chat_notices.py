@@ -10,12 +10,12 @@ from datetime import datetime
 from functools import partial
 
 from retention.adapters.homeserver import Homeserver
-from retention.adapters.notice_work import DueNotice, NoticeWork
-from retention.adapters.service_account import ServiceAccount, message
-from retention.adapters.wording import Wording
 from retention.rules.chat_notices import TEXT_OF_CHANGE, is_worth_telling
 from retention.store.chat_notices import ChatNotice, ChatNotices
 from retention.store.service_rooms import ServiceRooms
+from retention.use_cases.notice_work import DueNotice, NoticeWork
+from retention.use_cases.service_account import ServiceAccount, message
+from retention.use_cases.wording import Wording
 
 
 class ChatNoticesWork(NoticeWork):

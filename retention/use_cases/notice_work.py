@@ -13,10 +13,10 @@ from messenger_core.log import fault_without_text
 from messenger_core.matrix import SendFailed
 from messenger_core.service_auth.client import CallFailed
 from messenger_core.waking import woken
-from retention.adapters.patience import Patience
-from retention.adapters.service_account import ServiceAccount
-from retention.adapters.service_room import service_room_of
 from retention.store.service_rooms import ServiceRooms
+from retention.use_cases.retry_schedule import Patience
+from retention.use_cases.service_account import ServiceAccount
+from retention.use_cases.service_room import service_room_of
 
 logger = logging.getLogger(__name__)
 

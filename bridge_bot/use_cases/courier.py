@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from bridge_bot.adapters.deliveries import Deliveries, NotYet
-from bridge_bot.adapters.matrix_account import reason_of
 from bridge_bot.store.outbox import Outbox
+from bridge_bot.use_cases.deliveries import Deliveries, NotYet
+from bridge_bot.use_cases.matrix_account import reason_of
 from messenger_core.backoff import Backoff
 from messenger_core.waking import woken
 

@@ -15,14 +15,14 @@ from messenger_core.matrix import Invitation, SendFailed
 from messenger_core.service_auth.client import CallFailed
 from messenger_core.waking import woken
 from retention.adapters.homeserver import Consent, Homeserver, RoomResults
-from retention.adapters.patience import Patience
-from retention.adapters.service_account import ServiceAccount, message, notice
-from retention.adapters.service_room import service_room_of
-from retention.adapters.wording import Wording
 from retention.rules.offering import OfferState, RoomState
 from retention.store.offers import Offer, Offers
 from retention.store.period_wishes import PeriodWish, PeriodWishes
 from retention.store.service_rooms import ServiceRooms
+from retention.use_cases.retry_schedule import Patience
+from retention.use_cases.service_account import ServiceAccount, message, notice
+from retention.use_cases.service_room import service_room_of
+from retention.use_cases.wording import Wording
 
 logger = logging.getLogger(__name__)
 

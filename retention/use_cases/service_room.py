@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from retention.adapters.service_account import ServiceAccount
 from retention.store.service_rooms import ServiceRooms
+from retention.use_cases.service_account import ServiceAccount
 
 
 async def service_room_of(user_id: str, account: ServiceAccount, rooms: ServiceRooms) -> str:

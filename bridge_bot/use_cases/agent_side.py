@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from functools import partial
 
-from bridge_bot.adapters.agent_rights import AgentRights
-from bridge_bot.adapters.clock import Clock, arrived
-from bridge_bot.adapters.matrix_account import HOMESERVER_FAULTS, reason_of
-from bridge_bot.adapters.message_content import caption_of, is_file, is_message, media_of, replaces, text_of
 from bridge_bot.rules.agent_commands import Answer, Close, Note, UnknownCommand, read_agent_message
+from bridge_bot.rules.message_content import caption_of, is_file, is_message, media_of, replaces, text_of
 from bridge_bot.rules.tickets import Ticket
 from bridge_bot.store.ticket_rows import Message
 from bridge_bot.store.tickets import Tickets
+from bridge_bot.use_cases.agent_rights import AgentRights
+from bridge_bot.use_cases.arrival import Clock, arrived
+from bridge_bot.use_cases.matrix_account import HOMESERVER_FAULTS, reason_of
 from messenger_core.matrix import MediaLedger, ReceivedEvent, SendFailed, refusal_of_device
 
 
