@@ -11,8 +11,7 @@ from typing import Any
 from aiohttp import web
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bridge_bot.adapters.account_changes import AccountChanges
-from bridge_bot.adapters.homeserver import Homeserver
+from bridge_bot.adapters.homeserver import HomeserverClient
 from bridge_bot.adapters.http_api import RetentionApi
 from bridge_bot.adapters.inbound import Inbound
 from bridge_bot.report_formats import FORMATS
@@ -26,19 +25,21 @@ from bridge_bot.store.support_rooms import SupportRooms
 from bridge_bot.store.tables import USED_STATEMENT
 from bridge_bot.store.team_rooms import TeamRooms
 from bridge_bot.store.tickets import Tickets
+from bridge_bot.use_cases.account_effects import AccountEffects
 from bridge_bot.use_cases.agent_rights import AgentRights
 from bridge_bot.use_cases.agent_side import AgentSide
-from bridge_bot.use_cases.arrival import Clock
 from bridge_bot.use_cases.courier import Courier
 from bridge_bot.use_cases.deliveries import Deliveries
 from bridge_bot.use_cases.doorkeeper import Doorkeeper
+from bridge_bot.use_cases.homeserver import Homeserver
 from bridge_bot.use_cases.matrix_account import MatrixAccount
 from bridge_bot.use_cases.person_side import PersonSide
 from bridge_bot.use_cases.phrases import Phrases
 from bridge_bot.use_cases.team_room_keeper import TeamRoomKeeper
+from messenger_core.account_changes import AccountFollower
 from messenger_core.background import BackgroundTasks
 from messenger_core.catalogue import Catalogue
-from messenger_core.clock import present
+from messenger_core.clock import Clock, present
 from messenger_core.database import UsedStatements, answers, open_database
 from messenger_core.homeserver_interface import HOMESERVER_TOKEN_PATH
 from messenger_core.http_service import TOKEN_PATH, GuardedRoutes, new_application, serve_until_stopped
@@ -125,15 +126,10 @@ class Messenger:
                 clock=clock,
             ),
         )
-        self.changes = AccountChanges(
-            homeserver=homeserver,
-            position=ChangePosition(engine),
-            tickets=tickets,
-            team_rooms=self._team_rooms,
-            desk=desk,
-            wake=self.courier.wake,
-            clock=clock,
+        effects = AccountEffects(
+            tickets=tickets, team_rooms=self._team_rooms, desk=desk, wake=self.courier.wake, clock=clock
         )
+        self.changes = AccountFollower(homeserver, ChangePosition(engine), effects.apply)
         self.inbound = Inbound(
             persons=PersonSide(
                 topics=topics,
@@ -215,7 +211,7 @@ async def run(settings: BotSettings) -> None:
     )
     try:
         async with client, MatrixSession(settings.session, engine) as session, BackgroundTasks() as tasks:
-            messenger = Messenger(settings, engine, session, Homeserver(client), present)
+            messenger = Messenger(settings, engine, session, HomeserverClient(client), present)
             for name, work in messenger.work.items():
                 tasks.start(name, work)
             app = http_application(settings, engine, tasks)

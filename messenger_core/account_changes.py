@@ -4,30 +4,72 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Generic, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Sequence
+from enum import StrEnum
+from typing import Protocol
 
-from messenger_core.service_auth.client import CallFailed
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from messenger_core.homeserver_interface import CALLS_PREFIX
+from messenger_core.service_auth.client import CallFailed, ServiceClient
 
 logger = logging.getLogger(__name__)
 
 _WAIT_S = 25
 _PAUSE_S = 5.0
 
-ChangeT = TypeVar("ChangeT")
-_ToldT_co = TypeVar("_ToldT_co", covariant=True)
+
+class AccountEvent(StrEnum):
+    """What happens to an account; a newer homeserver may name more. Chats have names of their own."""
+
+    MADE = "account-made"
+    ANNOUNCED = "announced"
+    """The end of a membership is announced."""
+    UNDONE = "undone"
+    LOCKED = "locked"
+    DEACTIVATED = "deactivated"
 
 
-class Homeserver(Protocol[_ToldT_co]):
+class AccountChange(BaseModel):
+    """One line of the homeserver's list; ``at`` in milliseconds since 1970, ``what`` an ``AccountEvent`` or another."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    version: int
+    at: int
+    user_id: str
+    kind: str
+    what: str
+    room_id: str | None = None
+
+
+class _Changes(BaseModel):
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    changes: list[AccountChange]
+    next: int
+
+
+async def ask_for_changes(client: ServiceClient, since: int, wait_s: int) -> tuple[list[AccountChange], int]:
+    """The changes after ``since`` and the position behind them; waits up to ``wait_s`` seconds for the first.
+
+    Raises:
+        CallFailed: if the homeserver cannot be asked.
+    """
+    query = {"since": since, "wait": wait_s}
+    body = await client.call("GET", f"{CALLS_PREFIX}/changes", scope="account:events", query=query)
+    try:
+        found = _Changes.model_validate(body)
+    except ValidationError:
+        raise CallFailed("changes of accounts: the answer has an unknown form") from None
+    return found.changes, found.next
+
+
+class ChangeSource(Protocol):
     """The homeserver, as a component asks it."""
 
-    async def changes(self, since: int, wait_s: int) -> tuple[Sequence[_ToldT_co], int]:
-        """The changes after a position and the position behind them; waits for the first.
-
-        Raises:
-            CallFailed: if the homeserver cannot be asked.
-        """
+    async def changes(self, since: int, wait_s: int) -> tuple[Sequence[AccountChange], int]:
+        """See ``ask_for_changes``."""
         ...
 
 
@@ -43,16 +85,16 @@ class Progress(Protocol):
         ...
 
 
-class AccountFollower(ABC, Generic[ChangeT]):
+class AccountFollower:
     """Applies the changes one after the other; what was applied before an interruption is applied again."""
 
-    def __init__(self, homeserver: Homeserver[ChangeT], progress: Progress) -> None:
-        self._source = homeserver
+    def __init__(
+        self, source: ChangeSource, progress: Progress, apply: Callable[[AccountChange], Awaitable[None]]
+    ) -> None:
+        """Takes what to do with a change, also if it was done before."""
+        self._source = source
         self._progress = progress
-
-    @abstractmethod
-    async def apply(self, change: ChangeT) -> None:
-        """Applies one change, also if it was applied before."""
+        self._apply = apply
 
     async def run(self) -> None:
         """Follows until it is cancelled; an outage of the homeserver is waited out."""
@@ -72,6 +114,6 @@ class AccountFollower(ABC, Generic[ChangeT]):
         since = await self._progress.position()
         changes, position = await self._source.changes(since, wait_s)
         for change in changes:
-            await self.apply(change)
+            await self._apply(change)
         if position != since:
             await self._progress.move_to(position)

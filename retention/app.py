@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from messenger_core.account_changes import AccountFollower
 from messenger_core.background import BackgroundTasks
 from messenger_core.catalogue import Catalogue
 from messenger_core.clock import Clock, present
@@ -25,9 +26,8 @@ from messenger_core.matrix.metrics import add_metrics
 from messenger_core.service_auth.client import CallFailed, ServiceClient
 from messenger_core.service_auth.keys import read_private_key
 from messenger_core.settings import ListenAddress, SettingsError
-from retention.adapters.account_changes import AccountChanges
-from retention.adapters.bot import Bot
-from retention.adapters.homeserver import Homeserver
+from retention.adapters.bot import BotClient
+from retention.adapters.homeserver import HomeserverClient
 from retention.rules.moments import erase_before, next_night
 from retention.rules.proof import Verdict, check_chain
 from retention.settings import ComponentSettings, RetentionSettings
@@ -37,6 +37,7 @@ from retention.store.membership_ends import MembershipEnds
 from retention.store.offers import Offers
 from retention.store.period_wishes import PeriodWishes
 from retention.store.service_rooms import ServiceRooms
+from retention.use_cases.account_effects import AccountEffects
 from retention.use_cases.chat_notices import ChatNoticesWork
 from retention.use_cases.conversation import Conversation
 from retention.use_cases.desk import Desk
@@ -106,7 +107,7 @@ async def run_jobs(
         _homeserver_client(settings) as homeserver_client,
         _client(settings.bot, TOKEN_PATH) as bot_client,
     ):
-        homeserver = Homeserver(homeserver_client)
+        homeserver = HomeserverClient(homeserver_client)
         for job in jobs:
             try:
                 if job == "offers":
@@ -114,7 +115,7 @@ async def run_jobs(
                     write = offers.would_make if dry_run else offers.make
                     summary[job] = asdict(await make_offers(homeserver, write, as_of, progress))
                 else:
-                    due = DueErasure(homeserver, Bot(bot_client), Erasures(engine), progress)
+                    due = DueErasure(homeserver, BotClient(bot_client), Erasures(engine), progress)
                     before = erase_before(as_of, settings.support_years)
                     if dry_run:
                         erased = await due.look(before, allowance, as_of=as_of)
@@ -166,7 +167,7 @@ class NightlyJobs:
 
 
 def background_work(
-    desk: Desk, notices: Sequence[NoticeWork], changes: AccountChanges, nightly: NightlyJobs
+    desk: Desk, notices: Sequence[NoticeWork], changes: AccountFollower, nightly: NightlyJobs
 ) -> Mapping[str, Callable[[], Awaitable[None]]]:
     """The tasks that run beside the session, by their names; each may be begun again after a fault."""
     return {
@@ -189,7 +190,7 @@ async def run(settings: RetentionSettings) -> None:
         MatrixSession(settings.session, engine) as session,
     ):
         offers, rooms, wishes, ends = Offers(engine), ServiceRooms(engine), PeriodWishes(engine), MembershipEnds(engine)
-        wording, homeserver = Wording(Catalogue.of("retention")), Homeserver(homeserver_client)
+        wording, homeserver = Wording(Catalogue.of("retention")), HomeserverClient(homeserver_client)
         notices = MembershipNotices(session, homeserver, ends=ends, rooms=rooms, wording=wording, clock=present)
         chats = ChatNotices(engine)
         chat_notices = ChatNoticesWork(session, homeserver, notices=chats, rooms=rooms, wording=wording, clock=present)
@@ -198,7 +199,9 @@ async def run(settings: RetentionSettings) -> None:
             notices.wake.set()
             chat_notices.wake.set()
 
-        changes = AccountChanges(homeserver, ends=ends, offers=offers, notices=chats, wake=wake)
+        effects = AccountEffects(homeserver, ends=ends, offers=offers, notices=chats, wake=wake)
+        # How far it has come stands beside the ends.
+        changes = AccountFollower(homeserver, ends, effects.apply)
         desk = Desk(session, homeserver, offers=offers, rooms=rooms, wishes=wishes, wording=wording)
         conversation = Conversation(
             desk,

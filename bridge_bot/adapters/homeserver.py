@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from bridge_bot.use_cases.homeserver import Account
+from messenger_core.account_changes import AccountChange, ask_for_changes
 from messenger_core.account_kinds import AccountKind
 from messenger_core.homeserver_interface import CALLS_PREFIX
 from messenger_core.service_auth.client import CallFailed, ServiceClient
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """An account of the homeserver."""
-
-    kind: AccountKind
-    display_name: str
-    locked: bool
-
-
-class Change(BaseModel):
-    """A change of an account."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    user_id: str
-    kind: str
-    what: str
 
 
 class _Lookup(BaseModel):
@@ -38,14 +19,7 @@ class _Lookup(BaseModel):
     locked: bool
 
 
-class _Changes(BaseModel):
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    changes: list[Change]
-    next: int
-
-
-class Homeserver:
+class HomeserverClient:
     """What the bot asks the homeserver."""
 
     def __init__(self, client: ServiceClient) -> None:
@@ -71,17 +45,10 @@ class Homeserver:
             raise CallFailed("insured/lookup (the answer is not as described)", status) from None
         return Account(found.kind, found.display_name or "", found.locked)
 
-    async def changes(self, since: int, wait_s: int) -> tuple[list[Change], int]:
+    async def changes(self, since: int, wait_s: int) -> tuple[list[AccountChange], int]:
         """The changes after ``since`` and the position behind them; waits up to ``wait_s`` seconds for the first.
 
         Raises:
             CallFailed: if the homeserver cannot be asked.
         """
-        body = await self._client.call(
-            "GET", f"{CALLS_PREFIX}/changes", scope="account:events", query={"since": since, "wait": wait_s}
-        )
-        try:
-            found = _Changes.model_validate(body)
-        except ValidationError:
-            raise CallFailed("changes (the answer is not as described)", 200) from None
-        return found.changes, found.next
+        return await ask_for_changes(self._client, since, wait_s)

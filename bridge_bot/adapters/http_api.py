@@ -10,8 +10,8 @@ from aiohttp import web
 from pydantic import Field
 
 from bridge_bot.store.erasure import Erasure
-from bridge_bot.use_cases.arrival import Clock
 from messenger_core.calendar_periods import from_milliseconds, is_old_enough
+from messenger_core.clock import Clock
 from messenger_core.http_service import GuardedRoutes
 from messenger_core.problem import Problem, WireModel, parse_body
 from messenger_core.service_auth.token_grant import Caller

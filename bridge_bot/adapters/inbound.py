@@ -8,8 +8,8 @@ from collections.abc import Callable, Sequence
 from bridge_bot.store.support_rooms import SupportRooms
 from bridge_bot.store.team_rooms import TeamRooms
 from bridge_bot.use_cases.agent_side import AgentSide
-from bridge_bot.use_cases.arrival import Clock
 from bridge_bot.use_cases.person_side import PersonSide
+from messenger_core.clock import Clock
 from messenger_core.matrix import Invitation, ReceivedEvent, ToSend
 
 

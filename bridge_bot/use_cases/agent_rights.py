@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bridge_bot.adapters.homeserver import Homeserver
+from bridge_bot.use_cases.homeserver import Homeserver
 from messenger_core.account_kinds import AccountKind
 
 

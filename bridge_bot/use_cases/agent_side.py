@@ -11,8 +11,9 @@ from bridge_bot.rules.tickets import Ticket
 from bridge_bot.store.ticket_rows import Message
 from bridge_bot.store.tickets import Tickets
 from bridge_bot.use_cases.agent_rights import AgentRights
-from bridge_bot.use_cases.arrival import Clock, arrived
+from bridge_bot.use_cases.arrival import arrived
 from bridge_bot.use_cases.matrix_account import HOMESERVER_FAULTS, reason_of
+from messenger_core.clock import Clock
 from messenger_core.matrix import MediaLedger, ReceivedEvent, SendFailed, refusal_of_device
 
 

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import datetime
 
 from bridge_bot.store.ticket_rows import Message
 from messenger_core.matrix import ReceivedEvent
-
-Clock = Callable[[], datetime]
-"""Returns the present moment, with a zone."""
 
 
 def arrived(event: ReceivedEvent, first_seen: datetime) -> Message:

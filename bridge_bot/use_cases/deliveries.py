@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from bridge_bot.adapters.homeserver import Homeserver
 from bridge_bot.rules.agent_commands import Answer, read_agent_message
 from bridge_bot.rules.message_content import (
     caption_of,
@@ -28,9 +27,10 @@ from bridge_bot.store.team_rooms import TeamRooms
 from bridge_bot.store.ticket_rows import Message
 from bridge_bot.store.tickets import Tickets
 from bridge_bot.use_cases.agent_rights import AgentRights
-from bridge_bot.use_cases.arrival import Clock
+from bridge_bot.use_cases.homeserver import Homeserver
 from bridge_bot.use_cases.matrix_account import MatrixAccount
 from bridge_bot.use_cases.phrases import Phrases
+from messenger_core.clock import Clock
 from messenger_core.matrix import FileUnreadable, SendFailed
 
 _NEVER_TAKEN = frozenset({"M_TOO_LARGE", "M_BAD_JSON"})

@@ -6,12 +6,12 @@ import logging
 import secrets
 from datetime import timedelta
 
-from bridge_bot.adapters.homeserver import Homeserver
 from bridge_bot.rules.support_rooms import is_fit
 from bridge_bot.store.support_rooms import RoomState, SupportRoom, SupportRooms
-from bridge_bot.use_cases.arrival import Clock
+from bridge_bot.use_cases.homeserver import Homeserver
 from bridge_bot.use_cases.matrix_account import HOMESERVER_FAULTS, MatrixAccount, reason_of
 from messenger_core.account_kinds import AccountKind
+from messenger_core.clock import Clock
 
 logger = logging.getLogger(__name__)
 

@@ -9,7 +9,8 @@ from bridge_bot.rules.message_content import is_file, is_message, media_of, text
 from bridge_bot.rules.topics import Topic
 from bridge_bot.store.conversations import Conversations
 from bridge_bot.store.support_rooms import RoomState, SupportRoom, SupportRooms
-from bridge_bot.use_cases.arrival import Clock, arrived
+from bridge_bot.use_cases.arrival import arrived
+from messenger_core.clock import Clock
 from messenger_core.matrix import MediaLedger, ReceivedEvent
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping
 
-from bridge_bot.adapters.homeserver import Homeserver
 from bridge_bot.rules.quarters import quarter_of
 from bridge_bot.store.team_rooms import TeamRooms
 from bridge_bot.use_cases.agent_rights import AgentRights
-from bridge_bot.use_cases.arrival import Clock
+from bridge_bot.use_cases.homeserver import Homeserver
 from bridge_bot.use_cases.matrix_account import HOMESERVER_FAULTS, MatrixAccount, reason_of
 from messenger_core.account_kinds import AccountKind
+from messenger_core.clock import Clock
 from messenger_core.matrix import SendFailed
 
 logger = logging.getLogger(__name__)

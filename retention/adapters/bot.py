@@ -8,21 +8,18 @@ from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.service_auth.client import ServiceClient
 from retention.adapters.answers import Answer, moment_text, read_answer
 from retention.store.erasures import DueRoom
+from retention.use_cases.machines import Holdings
 
 _SCOPE = "erasure:act"
 
 
-class Holdings(Answer):
-    """How much of each kind."""
-
+class _Holdings(Answer):
     messages: int
     media: int
     tickets: int
 
-    @property
-    def nothing(self) -> bool:
-        """Whether all are zero."""
-        return not (self.messages or self.media or self.tickets)
+    def holdings(self) -> Holdings:
+        return Holdings(self.messages, self.media, self.tickets)
 
 
 class _DueRoom(Answer):
@@ -35,7 +32,7 @@ class _Due(Answer):
     rooms: list[_DueRoom]
 
 
-class Bot:
+class BotClient:
     """Calls of ``/v1/retention/…``; each raises ``CallFailed`` if the bot refuses or does not answer."""
 
     def __init__(self, client: ServiceClient) -> None:
@@ -54,11 +51,11 @@ class Bot:
         content = await self._client.call(
             "POST", "/v1/retention/erase", scope=_SCOPE, body={"before": to_milliseconds(before)}
         )
-        return read_answer(Holdings, content, "erasing at the bot")
+        return read_answer(_Holdings, content, "erasing at the bot").holdings()
 
     async def held(self, before: datetime) -> Holdings:
         """What the bot still holds from before that moment."""
         content = await self._client.call(
             "GET", "/v1/retention/held", scope=_SCOPE, query={"before": moment_text(before)}
         )
-        return read_answer(Holdings, content, "what is held")
+        return read_answer(_Holdings, content, "what is held").holdings()

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime
 
+from messenger_core.account_changes import AccountChange, ask_for_changes
 from messenger_core.account_kinds import AccountKind
 from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.homeserver_interface import CALLS_PREFIX
@@ -13,8 +13,9 @@ from messenger_core.service_auth.client import CallFailed, ServiceClient
 from retention.adapters.answers import Answer, moment_text, read_answer
 from retention.rules.offering import IdleRoom
 from retention.store.erasures import DueRoom
+from retention.use_cases.machines import Consent, Remaining, RoomResults
 
-_ACT, _READ, _ERASE, _EVENTS = "retention:act", "insured:read", "erasure:act", "account:events"
+_ACT, _READ, _ERASE = "retention:act", "insured:read", "erasure:act"
 _MEDIA_A_CALL = 1000
 
 
@@ -35,56 +36,22 @@ class _Account(Answer):
     membership_ends_on: date | None
 
 
-class AccountChange(Answer):
-    """One line of the homeserver's list of what happened to accounts; ``at`` is in milliseconds since 1970."""
-
-    version: int
-    at: int
-    user_id: str
-    kind: str
-    what: str
-    room_id: str | None = None
-
-
-class _Changes(Answer):
-    changes: list[AccountChange]
-    next: int
-
-
 class _Refusal(Answer):
     room_id: str
     reason: str
 
 
-class RoomResults(Answer):
-    """What the homeserver did for each room, and why not for the others."""
-
+class _RoomResults(Answer):
     done: list[str]
     refused: list[_Refusal]
 
 
-class Remaining(Answer):
-    """What is left in a room after an erasure."""
-
+class _Remaining(Answer):
     remaining_events: int
     remaining_media: int
 
-    @property
-    def nothing(self) -> bool:
-        """Whether all is erased."""
-        return not (self.remaining_events or self.remaining_media)
 
-
-@dataclass(frozen=True, slots=True)
-class Consent:
-    """Who agreed to leave chats, by which message, and when (milliseconds since 1970)."""
-
-    user_id: str
-    event_id: str
-    given_at: int
-
-
-class Homeserver:
+class HomeserverClient:
     """Calls of ``/_synapse/client/hek/v1/…``; each raises ``CallFailed`` if it is refused or not answered."""
 
     def __init__(self, client: ServiceClient) -> None:
@@ -114,10 +81,7 @@ class Homeserver:
 
     async def changes(self, since: int, wait_s: int) -> tuple[list[AccountChange], int]:
         """What happened to accounts after a position, and the next position; waits for the first change."""
-        query = {"since": since, "wait": wait_s}
-        content = await self._client.call("GET", f"{CALLS_PREFIX}/changes", scope=_EVENTS, query=query)
-        answer = read_answer(_Changes, content, "changes of accounts")
-        return answer.changes, answer.next
+        return await ask_for_changes(self._client, since, wait_s)
 
     async def _lookup(self, user_id: str) -> _Account | None:
         status, content = await self._client.answer(
@@ -145,7 +109,8 @@ class Homeserver:
             "consented_at": consent.given_at,
         }
         content = await self._client.call("POST", f"{CALLS_PREFIX}/care-rooms/{action}", scope=_ACT, body=body)
-        return read_answer(RoomResults, content, f"{action} care rooms")
+        results = read_answer(_RoomResults, content, f"{action} care rooms")
+        return RoomResults(results.done, {refusal.room_id: refusal.reason for refusal in results.refused})
 
     async def set_period(self, user_id: str, months: int | None) -> None:
         """Sets after how many months chats are offered to the person; None means never."""
@@ -163,6 +128,6 @@ class Homeserver:
         for batch in media or [()]:
             body = {"room_id": room.room_id, "before": to_milliseconds(before), "media": list(batch)}
             content = await self._client.call("POST", f"{CALLS_PREFIX}/erasures", scope=_ERASE, body=body)
-            remaining = read_answer(Remaining, content, "erasing a room")
+            remaining = read_answer(_Remaining, content, "erasing a room")
             remaining_media += remaining.remaining_media
-        return Remaining(remaining_events=remaining.remaining_events, remaining_media=remaining_media)
+        return Remaining(remaining.remaining_events, remaining_media)

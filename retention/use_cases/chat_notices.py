@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
-from retention.adapters.homeserver import Homeserver
 from retention.rules.chat_notices import TEXT_OF_CHANGE, is_worth_telling
 from retention.store.chat_notices import ChatNotice, ChatNotices
 from retention.store.service_rooms import ServiceRooms
+from retention.use_cases.machines import Homeserver
 from retention.use_cases.notice_work import DueNotice, NoticeWork
 from retention.use_cases.service_account import ServiceAccount, message
 from retention.use_cases.wording import Wording

@@ -14,11 +14,11 @@ from messenger_core.log import fault_without_text
 from messenger_core.matrix import Invitation, SendFailed
 from messenger_core.service_auth.client import CallFailed
 from messenger_core.waking import woken
-from retention.adapters.homeserver import Consent, Homeserver, RoomResults
 from retention.rules.offering import OfferState, RoomState
 from retention.store.offers import Offer, Offers
 from retention.store.period_wishes import PeriodWish, PeriodWishes
 from retention.store.service_rooms import ServiceRooms
+from retention.use_cases.machines import Consent, Homeserver, RoomResults
 from retention.use_cases.retry_schedule import Patience
 from retention.use_cases.service_account import ServiceAccount, message, notice
 from retention.use_cases.service_room import service_room_of
@@ -231,9 +231,8 @@ def _sorted(results: RoomResults, asked: list[str], *, as_done: str) -> tuple[se
     Raises:
         CallFailed: if the answer says nothing about a room that was asked for.
     """
-    refused = {refusal.room_id: refusal.reason for refusal in results.refused}
-    done = {room_id for room_id in asked if room_id in results.done or refused.get(room_id) == as_done}
-    refused = {room_id: reason for room_id, reason in refused.items() if room_id in asked and room_id not in done}
+    done = {room_id for room_id in asked if room_id in results.done or results.refused.get(room_id) == as_done}
+    refused = {room: reason for room, reason in results.refused.items() if room in asked and room not in done}
     if done | refused.keys() != set(asked):
         raise CallFailed("the homeserver's answer leaves out a room")
     return done, refused

@@ -8,10 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 from messenger_core.calendar_periods import shown, to_milliseconds
 from messenger_core.service_auth.client import CallFailed
-from retention.adapters.bot import Bot
-from retention.adapters.homeserver import Homeserver
 from retention.rules.unusual_erasures import UsualErasure
 from retention.store.erasures import DueRoom, Erasure, Erasures
+from retention.use_cases.machines import Bot, Homeserver
 from retention.use_cases.offers_job import Progress
 
 
@@ -138,7 +137,7 @@ class DueErasure:
                     await self._erasures.homeserver_done(running.id, room.room_id)
                     self._progress(f"erasures: {name}: erased at the homeserver")
                     continue
-                remains.append(f"{name}: {left.remaining_events} events and {left.remaining_media} files remain")
+                remains.append(f"{name}: {left.events} events and {left.media} files remain")
             self._progress(f"erasures: {remains[-1]}")
         return remains
 

@@ -9,10 +9,10 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 
-from retention.adapters.homeserver import Homeserver
 from retention.rules.membership_notices import Notice, notice_due
 from retention.store.membership_ends import EndOfPerson, MembershipEnds
 from retention.store.service_rooms import ServiceRooms
+from retention.use_cases.machines import Homeserver
 from retention.use_cases.notice_work import DueNotice, NoticeWork
 from retention.use_cases.service_account import ServiceAccount, message
 from retention.use_cases.wording import Wording

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Protocol
 
-from retention.adapters.homeserver import Homeserver
 from retention.rules.offering import IdleRoom
+from retention.use_cases.machines import Homeserver
 
 Progress = Callable[[str], None]
 

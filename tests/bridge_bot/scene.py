@@ -12,10 +12,11 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bridge_bot.adapters.homeserver import Account, Change, Homeserver
 from bridge_bot.app import Messenger
 from bridge_bot.settings import BotSettings
 from bridge_bot.store.outbox import Outbox
+from bridge_bot.use_cases.homeserver import Account
+from messenger_core.account_changes import AccountChange, AccountEvent
 from messenger_core.account_kinds import AccountKind
 from messenger_core.matrix import (
     DeviceTrust,
@@ -30,7 +31,7 @@ from messenger_core.matrix import (
 from messenger_core.matrix.media.attachment_cipher import FileKey
 from messenger_core.matrix.media.file_content import FileDetails
 from messenger_core.matrix.media.spool import SpooledFile
-from messenger_core.service_auth.client import CallFailed, ServiceClient
+from messenger_core.service_auth.client import CallFailed
 from messenger_core.service_auth.keys import generate_private_key, write_private_key
 
 BOT = "@hek:hek.localhost"
@@ -170,28 +171,29 @@ class RecordedAccount:
         return Room(room_id, state, BOT)
 
 
-class PlayedHomeserver(Homeserver):
+class PlayedHomeserver:
     """The homeserver's machine interface with accounts of the tests."""
 
     def __init__(self) -> None:
-        nobody = "http://127.0.0.1:1"
-        super().__init__(
-            ServiceClient(client_id="bot", key=generate_private_key(), base_url=nobody, token_endpoint=nobody)
-        )
         self.accounts = {
             ERIKA: Account(AccountKind.INSURED, "Erika Mustermann", locked=False),
             MAX: Account(AccountKind.INSURED, "Max Mustermann", locked=False),
             BERG: Account(AccountKind.AGENT, "Berg", locked=False),
         }
-        self.stream: list[Change] = []
+        self.stream: list[AccountChange] = []
         self.down = False
+
+    def happens(self, user_id: str, kind: AccountKind, what: AccountEvent) -> None:
+        """One more change of an account."""
+        version = len(self.stream) + 1
+        self.stream.append(AccountChange(version=version, at=version, user_id=user_id, kind=kind, what=what))
 
     async def account(self, user_id: str) -> Account | None:
         if self.down:
             raise CallFailed("insured/lookup")
         return self.accounts.get(user_id)
 
-    async def changes(self, since: int, wait_s: int) -> tuple[list[Change], int]:
+    async def changes(self, since: int, wait_s: int) -> tuple[list[AccountChange], int]:
         return self.stream[since:], len(self.stream)
 
 

@@ -6,8 +6,9 @@ from datetime import timedelta
 
 import pytest
 
-from bridge_bot.adapters.homeserver import Account, Change
 from bridge_bot.store.promise_report import PromiseReport
+from bridge_bot.use_cases.homeserver import Account
+from messenger_core.account_changes import AccountEvent
 from messenger_core.account_kinds import AccountKind
 from messenger_core.matrix import DeviceTrust, SendFailed
 from tests.bridge_bot.scene import BERG, BOT, ERIKA, HERS, MAX, TAL, Killed, Scene
@@ -314,7 +315,7 @@ async def test_an_answer_on_its_way_allows_closing_without_a_reason(scene: Scene
 async def test_the_end_of_a_membership_closes_the_ticket_and_tells_the_agents_alone(scene: Scene) -> None:
     root = await scene.ticket()
     before = scene.said_in(HERS)
-    scene.homeserver.stream.append(Change(user_id=ERIKA, kind="insured", what="locked"))
+    scene.homeserver.happens(ERIKA, AccountKind.INSURED, AccountEvent.LOCKED)
     await scene.settle()
     assert scene.said_in(HERS) == before
     assert "Die Mitgliedschaft ist beendet" in scene.said_in(scene.team_room)[-1]
@@ -345,7 +346,7 @@ async def test_an_agent_without_an_account_is_invited_when_it_is_made(scene: Sce
     membership_room = "!team-mitgliedschaft-2026q4:hek.localhost"
     assert rooms[membership_room] == {BOT: "join", BERG: "invite"}
     scene.homeserver.accounts[TAL] = Account(AccountKind.AGENT, "Tal", locked=False)
-    scene.homeserver.stream.append(Change(user_id=TAL, kind="agent", what="account-made"))
+    scene.homeserver.happens(TAL, AccountKind.AGENT, AccountEvent.MADE)
     await scene.settle()
     assert rooms[membership_room][TAL] == "invite"
     assert TAL not in rooms[scene.team_room]
@@ -369,7 +370,7 @@ async def test_whom_the_settings_name_no_more_is_removed_at_the_next_start_from_
 async def test_a_locked_agent_is_removed_from_every_team_room_and_not_invited_again(scene: Scene) -> None:
     scene.account.rooms[scene.team_room][BERG] = "join"
     scene.homeserver.accounts[BERG] = Account(AccountKind.AGENT, "Berg", locked=True)
-    scene.homeserver.stream.append(Change(user_id=BERG, kind="agent", what="locked"))
+    scene.homeserver.happens(BERG, AccountKind.AGENT, AccountEvent.LOCKED)
     await scene.settle()
     scene.start()
     await scene.settle()

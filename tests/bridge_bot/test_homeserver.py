@@ -9,7 +9,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bridge_bot.adapters.homeserver import Account, Change, Homeserver
+from bridge_bot.adapters.homeserver import HomeserverClient
+from bridge_bot.use_cases.homeserver import Account
+from messenger_core.account_changes import AccountChange
 from messenger_core.account_kinds import AccountKind
 from messenger_core.service_auth.client import CallFailed, ServiceClient
 from messenger_core.service_auth.keys import generate_private_key
@@ -31,7 +33,7 @@ async def answers() -> dict[str, tuple[int, Any]]:
 
 
 @pytest.fixture
-async def homeserver(answers: dict[str, tuple[int, Any]]) -> AsyncIterator[Homeserver]:
+async def homeserver(answers: dict[str, tuple[int, Any]]) -> AsyncIterator[HomeserverClient]:
     async def token(_request: web.Request) -> web.Response:
         return web.json_response({"access_token": "t", "expires_in": 300})
 
@@ -49,11 +51,11 @@ async def homeserver(answers: dict[str, tuple[int, Any]]) -> AsyncIterator[Homes
         async with ServiceClient(
             client_id="bot", key=generate_private_key(), base_url=address, token_endpoint=f"{address}/token"
         ) as client:
-            yield Homeserver(client)
+            yield HomeserverClient(client)
 
 
 async def test_an_account_is_read_as_the_contract_says(
-    homeserver: Homeserver, answers: dict[str, tuple[int, Any]]
+    homeserver: HomeserverClient, answers: dict[str, tuple[int, Any]]
 ) -> None:
     answers["insured/lookup"] = (200, ERIKA)
     assert await homeserver.account("@erika:x") == Account(AccountKind.INSURED, "Erika Mustermann", locked=False)
@@ -70,7 +72,7 @@ async def test_an_account_is_read_as_the_contract_says(
     ],
 )
 async def test_only_the_homeservers_own_word_makes_an_account_unknown(
-    homeserver: Homeserver, answers: dict[str, tuple[int, Any]], status: int, body: Any, is_unknown: bool
+    homeserver: HomeserverClient, answers: dict[str, tuple[int, Any]], status: int, body: Any, is_unknown: bool
 ) -> None:
     answers["insured/lookup"] = (status, body)
     if is_unknown:
@@ -81,8 +83,8 @@ async def test_only_the_homeservers_own_word_makes_an_account_unknown(
 
 
 async def test_changes_come_with_the_position_behind_them(
-    homeserver: Homeserver, answers: dict[str, tuple[int, Any]]
+    homeserver: HomeserverClient, answers: dict[str, tuple[int, Any]]
 ) -> None:
     change = {"version": 8, "at": 1, "user_id": "@erika:x", "kind": "insured", "what": "locked"}
     answers["changes"] = (200, {"changes": [change], "next": 0})
-    assert await homeserver.changes(7, 0) == ([Change(user_id="@erika:x", kind="insured", what="locked")], 8)
+    assert await homeserver.changes(7, 0) == ([AccountChange.model_validate(change)], 8)

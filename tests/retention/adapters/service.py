@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from messenger_core.catalogue import Catalogue
 from messenger_core.matrix import DeviceTrust, Message, ReceivedEvent
 from messenger_core.service_auth.client import ServiceClient
-from retention.adapters.homeserver import Homeserver
+from retention.adapters.homeserver import HomeserverClient
 from retention.rules.moments import parse_as_of
 from retention.rules.offering import IdleRoom
 from retention.store.offers import Offers
@@ -79,7 +79,7 @@ class Service:
     def start(self, life: Life) -> None:
         """Starts a process; what was in memory is lost."""
         account: Any = Mortal(self.account, life)
-        homeserver: Any = Mortal(Homeserver(self.client), life)
+        homeserver: Any = Mortal(HomeserverClient(self.client), life)
         offers: Any = Mortal(self.offers, life)
         rooms: Any = Mortal(self.rooms, life)
         wishes: Any = Mortal(PeriodWishes(self.engine), life)

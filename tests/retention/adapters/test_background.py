@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from messenger_core.account_changes import AccountFollower
 from messenger_core.background import BackgroundTasks
 from messenger_core.catalogue import Catalogue
 from messenger_core.clock import present
 from messenger_core.settings import load_settings
-from retention.adapters.account_changes import AccountChanges
-from retention.adapters.homeserver import Homeserver
+from retention.adapters.homeserver import HomeserverClient
 from retention.app import NightlyJobs, background_work
 from retention.settings import RetentionSettings
 from retention.store.chat_notices import ChatNotices
 from retention.store.membership_ends import MembershipEnds
+from retention.use_cases.account_effects import AccountEffects
 from retention.use_cases.chat_notices import ChatNoticesWork
 from retention.use_cases.membership_notices import MembershipNotices
 from retention.use_cases.wording import Wording
@@ -33,7 +34,7 @@ NAMES = (
 async def test_each_task_is_missed_while_it_is_down_and_begins_anew(service: Service, tmp_path: Path) -> None:
     nobody = "http://127.0.0.1:9"
     settings = load_settings(RetentionSettings, write_settings(tmp_path, nobody, nobody))
-    homeserver, wording = Homeserver(service.client), Wording(Catalogue.of("retention"))
+    homeserver, wording = HomeserverClient(service.client), Wording(Catalogue.of("retention"))
     ends, chats = MembershipEnds(service.engine), ChatNotices(service.engine)
     notices = (
         MembershipNotices(service.account, homeserver, ends=ends, rooms=service.rooms, wording=wording, clock=present),
@@ -41,7 +42,8 @@ async def test_each_task_is_missed_while_it_is_down_and_begins_anew(service: Ser
             service.account, homeserver, notices=chats, rooms=service.rooms, wording=wording, clock=present
         ),
     )
-    changes = AccountChanges(homeserver, ends=ends, offers=service.offers, notices=chats, wake=lambda: None)
+    effects = AccountEffects(homeserver, ends=ends, offers=service.offers, notices=chats, wake=lambda: None)
+    changes = AccountFollower(homeserver, ends, effects.apply)
     await service.offer()
 
     async def works() -> None:

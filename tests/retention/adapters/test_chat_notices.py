@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from messenger_core.account_changes import AccountFollower
 from messenger_core.calendar_periods import to_milliseconds
-from retention.adapters.account_changes import AccountChanges
-from retention.adapters.homeserver import Homeserver
+from retention.adapters.homeserver import HomeserverClient
 from retention.rules.chat_notices import TEXT_OF_CHANGE
 from retention.store.chat_notices import ChatNotices
 from retention.store.membership_ends import MembershipEnds
+from retention.use_cases.account_effects import AccountEffects
 from retention.use_cases.chat_notices import ChatNoticesWork
 from tests.retention.adapters.service import ERIKA, FIRST, WORDING, Killed, Life, Mortal, Service
 
@@ -31,19 +32,20 @@ class World:
 
     def start(self, life: Life) -> None:
         account: Any = Mortal(self.service.account, life)
-        homeserver: Any = Mortal(Homeserver(self.service.client), life)
+        homeserver: Any = Mortal(HomeserverClient(self.service.client), life)
         notices: Any = Mortal(ChatNotices(self.engine), life)
         rooms: Any = Mortal(self.service.rooms, life)
         self.work_of_notices = ChatNoticesWork(
             account, homeserver, notices=notices, rooms=rooms, wording=WORDING, clock=lambda: self.now
         )
-        self.changes = AccountChanges(
+        effects = AccountEffects(
             homeserver,
             ends=MembershipEnds(self.engine),
             offers=self.service.offers,
             notices=notices,
             wake=self.work_of_notices.wake.set,
         )
+        self.changes = AccountFollower(homeserver, MembershipEnds(self.engine), effects.apply)
 
     def happens(self, what: str, room_id: str = FIRST) -> None:
         homeserver = self.service.homeserver

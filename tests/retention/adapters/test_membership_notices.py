@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from messenger_core.account_changes import AccountFollower
 from messenger_core.calendar_periods import berlin_day
-from retention.adapters.account_changes import AccountChanges
-from retention.adapters.homeserver import Homeserver
+from retention.adapters.homeserver import HomeserverClient
 from retention.store.chat_notices import ChatNotices
 from retention.store.membership_ends import MembershipEnds
+from retention.use_cases.account_effects import AccountEffects
 from retention.use_cases.membership_notices import MembershipNotices
 from tests.retention.adapters.service import ERIKA, WORDING, Killed, Life, Mortal, Service
 
@@ -32,20 +33,21 @@ class Notices:
 
     def start(self, life: Life) -> None:
         account: Any = Mortal(self.service.account, life)
-        homeserver: Any = Mortal(Homeserver(self.service.client), life)
+        homeserver: Any = Mortal(HomeserverClient(self.service.client), life)
         ends: Any = Mortal(self.ends, life)
         rooms: Any = Mortal(self.service.rooms, life)
         offers: Any = Mortal(self.service.offers, life)
         self.notices = MembershipNotices(
             account, homeserver, ends=ends, rooms=rooms, wording=WORDING, clock=lambda: self.now
         )
-        self.changes = AccountChanges(
+        effects = AccountEffects(
             homeserver,
             ends=ends,
             offers=offers,
             notices=ChatNotices(self.engine),
             wake=self.notices.wake.set,
         )
+        self.changes = AccountFollower(homeserver, ends, effects.apply)
 
     def ends_in(self, days: int) -> date:
         day = berlin_day(self.now) + timedelta(days=days)
