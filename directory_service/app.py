@@ -75,7 +75,7 @@ from directory_service.store.sign_in_codes import SignInCodes
 from directory_service.store.tables import used_statement
 from messenger_core.background import BackgroundTasks, OnFault
 from messenger_core.catalogue import Catalogue
-from messenger_core.clock import present
+from messenger_core.clock import Clock, present
 from messenger_core.database import UsedStatements, answers, open_database
 from messenger_core.event_loop_watch import EventLoopWatch
 from messenger_core.http_service import TOKEN_PATH, GuardedRoutes, internal_of, new_application, serve_until_stopped
@@ -94,8 +94,12 @@ _LOST = web.AppKey("lost", asyncio.Event)
 
 
 @asynccontextmanager
-async def open_application(settings: DirectorySettings) -> AsyncIterator[web.Application]:
+async def open_application(settings: DirectorySettings, clock: Clock = present) -> AsyncIterator[web.Application]:
     """The application with its database and clients open.
+
+    Args:
+        settings: what the operator wrote.
+        clock: the moment for which people search, and what is open then.
 
     Raises:
         SettingsError: if a key cannot be read or the database cannot be opened.
@@ -158,7 +162,7 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
             SignInCodeApi(standings, codes, limits.sign_in_codes).add_to(for_homeservers)
             watches.feed = listing_feed = ListingFeed(changes, held, rights, profiles)
             app[_LOST] = listing_feed.lost
-            fhir = _add_searches(app, held, tokens, standings, texts)
+            fhir = _add_searches(app, held, tokens, standings, clock)
             pages = _Pages(Frame(texts), Sessions(stored_sessions, present), standings, specialties, limits)
             homeserver_sign_in = HomeserverSignIn(settings.homeserver.url, settings.pages.sign_in_provider, userinfo)
             way_in = PatientSignIn(
@@ -170,12 +174,12 @@ async def open_application(settings: DirectorySettings) -> AsyncIterator[web.App
                 states=SignInStates(key),
                 guard=limits.page_sign_in,
             )
-            _add_pages(app, pages, way_in, held)
+            _add_pages(app, pages, way_in, held, clock)
             _add_practice_page(app, pages, codes, owner)
             _add_keys(app, key)
             await _load(listing_feed, practices, profiles.mark)
-            async with tasks, fhir.preparing(), _add_figures(internal_of(app), fhir.turns, held, tasks).watching():
-                _start(tasks, locks, listing_feed, watches, stored_sessions)
+            async with tasks, _add_figures(internal_of(app), fhir.turns, held, tasks).watching():
+                _start(tasks, locks, listing_feed, watches, stored_sessions, fhir=fhir)
                 yield app
     finally:
         await engine.dispose()
@@ -238,7 +242,7 @@ class _Pages:
 
 
 def _add_searches(
-    app: web.Application, held: Held, tokens: SearchTokens, standings: AccountStandings, texts: Catalogue
+    app: web.Application, held: Held, tokens: SearchTokens, standings: AccountStandings, clock: Clock
 ) -> Search:
     fhir = fhir_search(
         listing=held.listing,
@@ -246,18 +250,24 @@ def _add_searches(
         specialties=read_specialties(),
         tokens=tokens,
         standings=standings,
-        texts=texts,
+        texts=Catalogue.of(_PACKAGE),
+        clock=clock,
     )
     PatientSearchApi(fhir).add_to(app)
     PracticeSearchApi(fhir).add_to(app)
     return fhir
 
 
-def _add_pages(app: web.Application, pages: _Pages, sign_in: PatientSignIn, held: Held) -> None:
+def _add_pages(app: web.Application, pages: _Pages, sign_in: PatientSignIn, held: Held, clock: Clock) -> None:
     pages.frame.add_to(app)
     sign_in.add_to(app)
     SearchPage(
-        frame=pages.frame, sign_in=sign_in, held=held, specialties=pages.specialties, postcodes=read_postcodes()
+        frame=pages.frame,
+        sign_in=sign_in,
+        held=held,
+        specialties=pages.specialties,
+        postcodes=read_postcodes(),
+        clock=clock,
     ).add_to(app)
 
 
@@ -289,12 +299,19 @@ class _AccessTokens:
 
 
 def _start(
-    tasks: BackgroundTasks, locks: AccountLocks, feed: ListingFeed, watches: FollowedWatches, sessions: PageSessions
+    tasks: BackgroundTasks,
+    locks: AccountLocks,
+    feed: ListingFeed,
+    watches: FollowedWatches,
+    sessions: PageSessions,
+    *,
+    fhir: Search,
 ) -> None:
     """Starts what goes on beside the requests; begun anew, each goes on where it was, and /health is 503 until then."""
     tasks.start("following of locks", locks.follow, on_fault=OnFault.RESTART)
     tasks.start("following of practices", partial(feed.follow, watches), on_fault=OnFault.RESTART)
     tasks.start("forgetting of sessions", partial(_forget_sessions, sessions), on_fault=OnFault.RESTART)
+    tasks.start("preparation of answers", fhir.prepare, on_fault=OnFault.RESTART)
 
 
 async def _forget_sessions(sessions: PageSessions) -> None:

@@ -6,10 +6,9 @@ What somebody searches is health data: it is neither logged nor stored.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from typing import Any
 from urllib.parse import parse_qsl
@@ -39,6 +38,7 @@ from directory_service.rules.meanings import Meanings
 from directory_service.rules.specialties import SpecialtyTable
 from directory_service.rules.standing import Standing
 from messenger_core.catalogue import Catalogue
+from messenger_core.clock import Clock, present
 from messenger_core.http_limits import MOST_FIELDS, Handler
 
 _FORM = "application/x-www-form-urlencoded"
@@ -70,17 +70,7 @@ class Search:
     specialties: SpecialtyTable
     meanings: Meanings
     turns: SearchTurns
-
-    @asynccontextmanager
-    async def preparing(self) -> AsyncIterator[None]:
-        """Prepares as long as the context is open, beside what is asked meanwhile."""
-        task = asyncio.create_task(self.prepare())
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+    clock: Clock
 
     async def prepare(self) -> None:
         """Makes the JSON of every practice's entry, a few at a time while others are answered."""
@@ -111,6 +101,7 @@ def fhir_search(
     tokens: SearchTokens,
     standings: AccountStandings,
     texts: Catalogue,
+    clock: Clock = present,
 ) -> Search:
     """Puts together what both FHIR interfaces use."""
     wording = fhir_wording(specialties, texts)
@@ -125,6 +116,7 @@ def fhir_search(
         specialties=specialties,
         meanings=Meanings(specialties),
         turns=SearchTurns(),
+        clock=clock,
     )
 
 
@@ -149,7 +141,7 @@ class FhirInterface:
         self._base = search.tokens.directory + self._path
         chains = Chains(search.table)
         self._queries, self._named_queries = QueryReader(chains), NamedQueryReader(chains)
-        self._started = datetime.now(UTC)
+        self._started = search.clock()
 
     def add_to(self, app: web.Application) -> None:
         """Adds the routes."""
@@ -174,7 +166,7 @@ class FhirInterface:
 
     async def _by_address(self, kind: Kind, request: web.Request) -> web.Response:
         """``GET …/HealthcareService?…``."""
-        now = datetime.now(UTC)
+        now = self._search.clock()
         try:
             account = self._allow(request, now, "GET", "HEAD")
             return await self._answer(request, account, kind, list(request.query.items()), now)
@@ -183,7 +175,7 @@ class FhirInterface:
 
     async def _by_unknown_kind(self, request: web.Request) -> web.Response:
         try:
-            self._allow(request, datetime.now(UTC), "GET", "HEAD")
+            self._allow(request, self._search.clock(), "GET", "HEAD")
             _kind(request)
         except _Refused as refusal:
             return self._refusal(refusal)
@@ -191,7 +183,7 @@ class FhirInterface:
 
     async def _by_form(self, request: web.Request) -> web.Response:
         """``POST …/HealthcareService/_search``: the search stands in no address, so no proxy writes it down."""
-        now = datetime.now(UTC)
+        now = self._search.clock()
         try:
             account = self._allow(request, now, "POST")
             kind = _kind(request)
@@ -209,7 +201,7 @@ class FhirInterface:
     async def _read(self, request: web.Request) -> web.Response:
         """``GET …/Endpoint/ID``: one resource, an inactive one too, as long as its practice is shown."""
         try:
-            self._allow(request, datetime.now(UTC), "GET", "HEAD")
+            self._allow(request, self._search.clock(), "GET", "HEAD")
             item = self._item(_kind(request), request.match_info["resource_id"])
         except _Refused as refusal:
             return self._refusal(refusal)

@@ -17,6 +17,7 @@ from directory_service.app import open_application
 from directory_service.rules.audit_chain import START
 from directory_service.settings import DirectorySettings
 from directory_service.store.tables import directory_version, metadata
+from messenger_core.clock import Clock, present
 from messenger_core.database import open_database
 from messenger_core.http_service import new_runner
 from sandbox.ports import reserve_port
@@ -35,14 +36,20 @@ async def homeserver() -> AsyncIterator[HomeserverStandIn]:
 
 
 @pytest.fixture
-async def directory(homeserver: HomeserverStandIn, tmp_path: Path) -> AsyncIterator[Directory]:
+def search_clock() -> Clock:
+    """When people search; a module whose answers depend on it has a fixture of its own in place of this one."""
+    return present
+
+
+@pytest.fixture
+async def directory(homeserver: HomeserverStandIn, tmp_path: Path, search_clock: Clock) -> AsyncIterator[Directory]:
     """The directory on a loopback port, with a SQLite database of its own."""
     url = f"http://127.0.0.1:{reserve_port()}"
     database = f"sqlite:///{tmp_path}/directory.db"
     settings = DirectorySettings.model_validate(
         settings_for(tmp_path, url=url, homeserver=homeserver.url, database=database)
     )
-    async with open_application(settings) as app, aiohttp.ClientSession() as http:
+    async with open_application(settings, search_clock) as app, aiohttp.ClientSession() as http:
         runner = new_runner(app)
         await runner.setup()
         try:

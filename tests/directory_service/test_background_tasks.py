@@ -11,6 +11,7 @@ import pytest
 from aiohttp.test_utils import BaseTestServer, TestServer
 
 from directory_service.adapters.account_locks import AccountLocks
+from directory_service.adapters.fhir_interface import Search
 from directory_service.adapters.listing_feed import ListingFeed
 from directory_service.app import open_application
 from directory_service.store.page_sessions import PageSessions
@@ -20,6 +21,7 @@ TASKS: tuple[tuple[type, str], ...] = (
     (AccountLocks, "follow"),
     (ListingFeed, "follow"),
     (PageSessions, "forget_ended"),
+    (Search, "prepare"),
 )
 
 

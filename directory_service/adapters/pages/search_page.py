@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from aiohttp import web
 
@@ -35,6 +35,7 @@ from directory_service.rules.meanings import Meanings
 from directory_service.rules.places import PostcodeCentroids
 from directory_service.rules.profile import Feature
 from directory_service.rules.specialties import SpecialtyTable
+from messenger_core.clock import Clock
 
 SUGGESTIONS_PATH = f"{SEARCH_PATH}/vorschlaege"
 _PER_PAGE = 10
@@ -87,8 +88,10 @@ class SearchPage:
         held: Held,
         specialties: SpecialtyTable,
         postcodes: PostcodeCentroids,
+        clock: Clock,
     ) -> None:
         self._frame = frame
+        self._clock = clock
         self._sign_in = sign_in
         self._held = held
         self._specialties = specialties
@@ -114,7 +117,7 @@ class SearchPage:
         form = read_search(visit.form, self._own_places)
         if LANGUAGE_FIELD in visit.form and "sent" not in visit.form:
             return self._page(visit, form)  # what was typed was not sent yet
-        now = datetime.now(UTC)
+        now = self._clock()
         try:
             means = understood(form, self._places, now)
         except FaultyForm as fault:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
+from datetime import datetime
 from html import unescape
 
 import pytest
 
+from directory_service.rules.opening_hours import BERLIN
 from tests.directory_service.bench import Directory
 from tests.directory_service.pages.scene import fill, profile
 from tests.directory_service.pages.visitor import Visitor, patient
@@ -36,6 +39,7 @@ SEARCHES: list[tuple[dict[str, str], list[str]]] = [
     ({"place": "20095", "feature-barrierefrei": "full"}, [EPPENDORF]),
     ({"place": "20095", "feature-barrierefrei": "partly"}, [SOMMER, EPPENDORF]),
     ({"place": "20095", "opening": "open", "specialty": "KARD"}, [DOM]),
+    ({"place": "20095", "opening": "open", "specialty": "INNE", "within": "2"}, [SOMMER]),
     ({"place": "Mein Standort", "latitude": "53.45", "longitude": "9.99", "within": "10"}, [KINDER]),
     ({"place": "Mein Standort", "latitude": "x", "longitude": "9.99", "what": "Kinderarzt"}, [KINDER]),
     ({"what": "Zahnarzt"}, []),
@@ -50,6 +54,24 @@ FAULTS: list[tuple[dict[str, str], str, str]] = [
     ({"place": "!"}, "place", "Postleitzahl oder einen Ort"),
     ({"place": "Entenhausen"}, "place", "keinen eindeutigen Punkt"),
 ]
+
+TUESDAY, SUNDAY = datetime(2026, 12, 1, 10, 40, tzinfo=BERLIN), datetime(2026, 12, 6, 10, 40, tzinfo=BERLIN)
+
+
+@dataclass
+class SetClock:
+    """A clock that stands where it was set; it matters only for what is open."""
+
+    moment: datetime = TUESDAY
+
+    def __call__(self) -> datetime:
+        return self.moment
+
+
+@pytest.fixture
+def search_clock() -> SetClock:
+    """What is open depends on when somebody searches: on a Tuesday, until a test sets it."""
+    return SetClock()
 
 
 async def test_what_each_search_finds(directory: Directory) -> None:
@@ -79,10 +101,12 @@ async def test_what_a_misspelt_place_was_taken_for_is_told(directory: Directory)
         assert ("wurde hier gesucht" in text) is bool(read_as), place
 
 
-async def test_unknown_hours_are_a_value_of_their_own(directory: Directory) -> None:
+async def test_unknown_hours_are_a_value_of_their_own(directory: Directory, search_clock: SetClock) -> None:
     await fill(directory)
     visitor = await patient(directory)
     form = {"what": "Internist", "place": "20249", "opening": "open"}
+    assert await visitor.found(**form) == [EPPENDORF, SOMMER]
+    search_clock.moment = SUNDAY
     status, text = await visitor.search(**form)
     assert (status, re.findall(r"<h3>(.*?)</h3>", text)) == (200, [EPPENDORF])
     assert "Eine weitere Praxis würde passen, hat aber keine Öffnungszeiten angegeben." in text
