@@ -20,6 +20,7 @@ _TASKS = frozenset(
         "hek_insured_only_rooms",
         "hek_lock_watch",
         "hek_marks",
+        "hek_oauth_forget",
         "hek_own_accounts",
         "hek_reachability",
         "hek_session_ends",
