@@ -8,6 +8,7 @@ import hashlib
 import json
 import secrets
 import ssl
+import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
+import yaml
 from aiohttp import web
 from joserfc.jwk import KeySet
 
@@ -36,6 +38,7 @@ from sandbox.ti_federation.tls_front import served
 HOST = "127.0.0.1"
 CLIENT_CALLBACK = "http://127.0.0.1:1/_synapse/client/oidc/callback"
 SECRET = "client-secret"
+_START_TIMEOUT_S = 120
 VERIFIER = "v" * 64
 ASK = {
     "client_id": "homeserver",
@@ -196,7 +199,13 @@ def _interfering(scene: Callable[[], Scene]) -> Any:
 
 @asynccontextmanager
 async def opened(
-    folder: Path, database: str, *, choice: bool = False, limits: LimitSettings | None = None, **federation: Any
+    folder: Path,
+    database: str,
+    *,
+    choice: bool = False,
+    limits: LimitSettings | None = None,
+    as_process: bool = False,
+    **federation: Any,
 ) -> AsyncIterator[Scene]:
     """A scene.
 
@@ -205,9 +214,10 @@ async def opened(
         database: the broker's.
         choice: whether people choose their insurer from the list.
         limits: the broker's; without them, the shipped ones.
+        as_process: whether the broker is a process of its own, with a listener for the inside.
         federation: changes of the broker's settings of that name.
     """
-    ports = {name: reserve_port() for name in ("master", "idp", "broker", "client")}
+    ports = {name: reserve_port() for name in ("master", "idp", "broker", "internal", "client")}
     base = f"http://{HOST}:{ports['broker']}"
     ca_file, server_file = folder / "ca.pem", folder / "server.pem"
     make_certificates(ca_file, server_file, HOST)
@@ -222,6 +232,7 @@ async def opened(
         GesundheitsIDSettings,
         {
             "listen": {"host": HOST, "port": ports["broker"]},
+            "internal_listen": {"host": HOST, "port": ports["internal"]} if as_process else None,
             "limits": limits or LimitSettings(),
             "public_url": base,
             "database": database,
@@ -284,6 +295,34 @@ async def opened(
 
         client.router.add_post("/logout", logout)
         await _serve_plain(stack, client, ports["client"])
-        broker = await stack.enter_async_context(open_application(settings, scene.clock))
-        await _serve_plain(stack, broker, ports["broker"])
+        if as_process:
+            await stack.enter_async_context(_process(settings, folder))
+        else:
+            broker = await stack.enter_async_context(open_application(settings, scene.clock))
+            await _serve_plain(stack, broker, ports["broker"])
         yield scene
+
+
+@asynccontextmanager
+async def _process(settings: GesundheitsIDSettings, folder: Path) -> AsyncIterator[None]:
+    """The broker as an operator starts it; its log is ``broker.log``."""
+    config = folder / "gesundheitsid.yaml"
+    config.write_text(yaml.safe_dump(settings.model_dump(mode="json")), encoding="utf-8")
+    with (folder / "broker.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "gesundheitsid", "--config", str(config), stderr=log
+        )
+    try:
+        async with asyncio.timeout(_START_TIMEOUT_S), aiohttp.ClientSession() as http:
+            while process.returncode is None:
+                try:
+                    async with http.get(f"{settings.public_url}/health") as answer:
+                        if answer.status == 200:
+                            break
+                except aiohttp.ClientError:
+                    await asyncio.sleep(0.1)
+        yield
+    finally:
+        if process.returncode is None:
+            process.terminate()
+        await process.wait()
