@@ -51,7 +51,7 @@ from synapse_modules.adapters.synapse_private import SynapsePrivate
 from synapse_modules.adapters.synapse_private.features import end_start
 from synapse_modules.adapters.synapse_private.hooks import check_hooks
 from synapse_modules.federation_wiring import make_federation, open_federation
-from synapse_modules.front_wiring import guard_front
+from synapse_modules.front_wiring import front_gates, guard_front
 from synapse_modules.hooks import FEDERATION, HOOKS, WELL_KNOWN, install_gates
 from synapse_modules.machine_wiring import open_machine_api
 from synapse_modules.oauth_wiring import open_oauth
@@ -182,6 +182,7 @@ class HekMessenger:
         )
         common_rooms = CommonRooms(database)
         gates: list[object] = [
+            *front_gates(texts, synapse),
             RegistrationGate(api, self._accounts),
             SignInGate(self._accounts, settings.sign_in_providers, texts),
             KeySignIn(api, self._config, self._accounts, self._statements),

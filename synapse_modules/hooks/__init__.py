@@ -22,6 +22,7 @@ Of several rows with one hook the first is asked first.
 from __future__ import annotations
 
 from synapse_modules.hooks.federation import FEDERATION
+from synapse_modules.hooks.front import FRONT
 from synapse_modules.hooks.locks import LOCKS
 from synapse_modules.hooks.people import PEOPLE
 from synapse_modules.hooks.rooms import ROOMS
@@ -29,7 +30,7 @@ from synapse_modules.hooks.row import Row, install_gates
 from synapse_modules.hooks.sign_in import SIGN_IN
 from synapse_modules.hooks.well_known import WELL_KNOWN
 
-HOOKS: tuple[Row, ...] = (*SIGN_IN, *ROOMS, *LOCKS, *PEOPLE)
+HOOKS: tuple[Row, ...] = (*FRONT, *SIGN_IN, *ROOMS, *LOCKS, *PEOPLE)
 """What every homeserver has."""
 
 __all__ = ["FEDERATION", "HOOKS", "WELL_KNOWN", "Row", "install_gates"]

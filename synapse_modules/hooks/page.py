@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from synapse_modules.hooks import FEDERATION, HOOKS, WELL_KNOWN, Row
+from synapse_modules.hooks.front import FRONT
 from synapse_modules.hooks.locks import LOCKS
 from synapse_modules.hooks.people import PEOPLE
 from synapse_modules.hooks.rooms import ROOMS
@@ -15,6 +16,7 @@ from synapse_modules.hooks.sign_in import SIGN_IN
 
 PAGE = Path(__file__).parents[2] / "docs/where-rules-are-enforced.md"
 _SECTIONS = (
+    ("What strangers reach first", FRONT),
     ("Registration and sign-in", SIGN_IN),
     ("Rooms and what is sent there", ROOMS),
     ("What Synapse's lock leaves open", LOCKS),

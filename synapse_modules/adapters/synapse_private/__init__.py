@@ -20,7 +20,6 @@ from synapse_modules.adapters.synapse_private import (
     client_routes,
     connections,
     deactivation,
-    device_names,
     federated_rooms,
     federation,
     files,
@@ -30,7 +29,6 @@ from synapse_modules.adapters.synapse_private import (
     logout_tokens,
     memberships,
     openid,
-    pages,
     request_heads,
     sessions,
     sign_in_limits,
@@ -46,7 +44,6 @@ _SUBJECTS = (
     client_routes,
     connections,
     deactivation,
-    device_names,
     federated_rooms,
     federation,
     files,
@@ -56,7 +53,6 @@ _SUBJECTS = (
     logout_tokens,
     memberships,
     openid,
-    pages,
     request_heads,
     sessions,
     sign_in_limits,
@@ -76,15 +72,12 @@ class SynapsePrivate:
         self.client_routes = client_routes.PrivateClientRoutes(self._hs)
         self.connections = connections.PrivateConnections(self._hs)
         self.deactivation = deactivation.PrivateDeactivation(self._hs)
-        self.device_names = device_names.PrivateDeviceNames(self._hs)
         self.federated_rooms = federated_rooms.PrivateFederatedRooms(self._hs)
         self.federation = federation.PrivateFederation(self._hs)
         self.history = history.PrivateHistory(self._hs)
         self.locks = locks.PrivateLocks(self._hs)
-        self.logout_tokens = logout_tokens.PrivateLogoutTokens(self._hs)
         self.memberships = memberships.PrivateMemberships(self._hs)
         self.open_id = openid.PrivateOpenId(self._hs)
-        self.pages = pages.PrivatePages(self._hs)
         self.request_heads = request_heads.PrivateRequestHeads()
         self.sessions = sessions.PrivateSessions(self._hs)
         self.settings = homeserver_settings.PrivateSettings(self._hs)

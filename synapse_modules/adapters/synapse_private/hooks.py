@@ -15,6 +15,7 @@ from synapse.federation.federation_server import FederationHandlerRegistry, Fede
 from synapse.federation.transport.client import TransportLayerClient
 from synapse.handlers.auth import AuthHandler
 from synapse.handlers.delayed_events import DelayedEventsHandler
+from synapse.handlers.device import DeviceHandler
 from synapse.handlers.devicemessage import DeviceMessageHandler
 from synapse.handlers.e2e_keys import E2eKeysHandler
 from synapse.handlers.events import EventStreamHandler
@@ -43,6 +44,7 @@ from synapse_modules.adapters.synapse_private.wrapping import put_in_front
 _HOLDERS: Mapping[object, Callable[[HomeServer], object]] = {
     AuthHandler: HomeServer.get_auth_handler,
     BasePresenceHandler: HomeServer.get_presence_handler,
+    DeviceHandler: HomeServer.get_device_handler,
     DelayedEventsHandler: HomeServer.get_delayed_events_handler,
     DeviceMessageHandler: HomeServer.get_device_message_handler,
     E2eKeysHandler: HomeServer.get_e2e_keys_handler,
