@@ -52,11 +52,18 @@ lint: setup
 	$(VENV) -m mypy
 	$(VENV) -c 'import sys; from importlinter.cli import lint_imports_command; sys.exit(lint_imports_command())'
 
-# What is pinned: every package of every extra with its hashes, for all machines and Python 3.11 upwards.
+# What is pinned: every package of every extra with its hashes, for all machines and Python 3.11 upwards; and in
+# requirements/ what a machine installs that runs one component alone, at the same versions.
+INSTALLED := homeserver synapse-modules directory-service gesundheitsid bridge-bot retention homeserver-tools
 lock:
 	command -v uv >/dev/null || { echo "make lock: uv is missing; install it (https://docs.astral.sh/uv/) and try again" >&2; exit 1; }
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 		--extra dev setup.cfg -o requirements.lock
+	mkdir -p requirements
+	for extra in $(INSTALLED); do
+		uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+			--extra "$$extra" --constraint requirements.lock setup.cfg -o "requirements/$$extra.lock"
+	done
 
 # Installs only when the lock file, setup.cfg, the Python or the clone's place changed; offline otherwise.
 setup:
