@@ -54,7 +54,7 @@ from synapse_modules.federation_wiring import make_federation, open_federation
 from synapse_modules.front_wiring import front_gates, guard_front
 from synapse_modules.hooks import FEDERATION, HOOKS, WELL_KNOWN, install_gates
 from synapse_modules.machine_wiring import open_machine_api
-from synapse_modules.oauth_wiring import open_oauth
+from synapse_modules.oauth_wiring import make_reset_gate, open_oauth
 from synapse_modules.settings import Configuration, load_configuration
 from synapse_modules.start_checks import comes_back_to_us, fits_the_database, fits_the_homeserver, holds_the_rules
 from synapse_modules.store.accounts import Accounts
@@ -186,6 +186,7 @@ class HekMessenger:
             RegistrationGate(api, self._accounts),
             SignInGate(self._accounts, settings.sign_in_providers, texts),
             KeySignIn(api, self._config, self._accounts, self._statements),
+            make_reset_gate(settings, database),
             AdministratorGate(self._parties, refusals),
             self._deactivations,
             RequestBodyGate(refusals),

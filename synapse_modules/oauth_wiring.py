@@ -10,6 +10,8 @@ from synapse.module_api import ModuleApi
 from messenger_core.clock import present
 from messenger_core.homeserver_interface import SIGN_IN_PREFIX
 from synapse_modules.adapters.background import BackgroundTasks
+from synapse_modules.adapters.identity_reset_gate import IdentityResetGate
+from synapse_modules.adapters.oauth.account_page import ACCOUNT_PATH, AccountPage
 from synapse_modules.adapters.oauth.endpoints import METADATA_PATHS, ClientEndpoints, MetadataAnswer
 from synapse_modules.adapters.oauth.http import SignInResource
 from synapse_modules.adapters.oauth.pages import SignInPages
@@ -22,11 +24,23 @@ from synapse_modules.rules.oauth.seals import Purpose, Seal, key_for
 from synapse_modules.settings import ModuleSettings
 from synapse_modules.store.accounts import Accounts
 from synapse_modules.store.audit import AuditLog
+from synapse_modules.store.identity_resets import IdentityResets
 from synapse_modules.store.oauth_sessions import OAuthSessions
+from synapse_modules.store.own_devices import OwnDevices
 
 logger = logging.getLogger(__name__)
 
 _FORGET_EVERY_S = 3600.0
+
+
+def make_reset_gate(settings: ModuleSettings, database: SynapseDatabase) -> IdentityResetGate:
+    """The gate of the table of hooks that clients of this API need."""
+    return IdentityResetGate(
+        OAuthSessions(database),
+        IdentityResets(database),
+        account_page=settings.public_url + ACCOUNT_PATH,
+        clock=present,
+    )
 
 
 def open_oauth(
@@ -52,8 +66,21 @@ def open_oauth(
         audit=AuditLog(database),
         clock=present,
     )
-    consent_page, notice_page = api.read_templates(
-        ["sign_in_consent.html", "sign_in_notice.html"], str(resources.files("synapse_modules") / "templates")
+    consent_page, notice_page, account_page = api.read_templates(
+        ["sign_in_consent.html", "sign_in_notice.html", "sign_in_account.html"],
+        str(resources.files("synapse_modules") / "templates"),
+    )
+    account = AccountPage(
+        public_url=settings.public_url,
+        secret=secret,
+        accounts=accounts,
+        devices=OwnDevices(database),
+        resets=IdentityResets(database),
+        sessions=client_sessions,
+        audit=AuditLog(database),
+        page=account_page,
+        notice_page=notice_page,
+        clock=present,
     )
     pages = SignInPages(
         api,
@@ -64,6 +91,7 @@ def open_oauth(
         synapse=synapse.token_sign_in,
         sessions=sessions,
         accounts=accounts,
+        account=account,
         consent_page=consent_page,
         notice_page=notice_page,
         clock=present,
@@ -72,7 +100,7 @@ def open_oauth(
         admitted=admitted, clients=clients, codes=codes, sessions=client_sessions, clock=present
     )
     resource = SignInResource(
-        [*endpoints.endpoints(), *pages.endpoints()],
+        [*endpoints.endpoints(), *pages.endpoints(), *account.endpoints()],
         clock=synapse.clock,
         fault_page=notice_page.render(what="fault").encode(),
         is_main_process=api.worker_name is None,

@@ -10,6 +10,7 @@ from messenger_core.homeserver_interface import KEY_LOGIN_TYPE
 from messenger_core.service_auth.assertions import verify_statement
 from synapse_modules.adapters.administrator_gate import AdministratorGate
 from synapse_modules.adapters.deactivations import DeactivationWork
+from synapse_modules.adapters.identity_reset_gate import IdentityResetGate
 from synapse_modules.adapters.key_sign_in import KeySignIn
 from synapse_modules.adapters.registration_gate import RegistrationGate
 from synapse_modules.adapters.sign_in_gate import SignInGate
@@ -18,6 +19,7 @@ from synapse_modules.hooks.row import Row
 from synapse_modules.rules.ways_in import may_sign_in
 from synapse_modules.store.accounts import Accounts
 from synapse_modules.store.deactivations import Deactivations
+from synapse_modules.store.identity_resets import IdentityResets
 
 SIGN_IN = (
     Row(
@@ -36,6 +38,11 @@ SIGN_IN = (
         Method(AuthHandler, "create_access_token_for_user_id", ("user_id", "puppets_user_id")),
         SignInGate.give_token,
         (),
+    ),
+    Row(
+        Method(AuthHandler, "validate_user_via_ui_auth", ("requester", "request", "request_body")),
+        IdentityResetGate.confirm,
+        (IdentityResets.use,),
     ),
     Row(
         Method(RegistrationWorkerStore, "set_server_admin", ("user", "admin")),

@@ -22,6 +22,7 @@ _LEFTOVERS = (
     ("open_id_tokens", "user_id"),
     ("login_tokens", "user_id"),
     ("hek_oauth_session", "user_id"),
+    ("hek_identity_reset", "user_id"),
 )
 _MUST_BE_GONE = (
     ("access_tokens", "user_id"),

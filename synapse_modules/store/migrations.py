@@ -125,6 +125,16 @@ _OAUTH_SESSIONS = (
     )""",
 )
 _SESSIONS_TO_END = ("CREATE TABLE hek_sessions_to_end (user_id TEXT NOT NULL PRIMARY KEY, noted_at BIGINT NOT NULL)",)
+_IDENTITY_RESETS = (
+    """CREATE TABLE hek_identity_reset (
+        user_id TEXT NOT NULL,
+        device_id TEXT NOT NULL,
+        keys_hash TEXT NOT NULL,
+        asked_at BIGINT NOT NULL,
+        approved_at BIGINT,
+        PRIMARY KEY (user_id, device_id)
+    )""",
+)
 
 MIGRATIONS: Sequence[Sequence[str]] = (
     _ACCOUNTS_ROOMS_AND_MACHINES,
@@ -139,6 +149,7 @@ MIGRATIONS: Sequence[Sequence[str]] = (
     _HISTORY_OF_THE_DIRECTORY,
     _OAUTH_SESSIONS,
     _SESSIONS_TO_END,
+    _IDENTITY_RESETS,
 )
 SCHEMA_VERSION = len(MIGRATIONS)
 

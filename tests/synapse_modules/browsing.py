@@ -25,6 +25,8 @@ class Page(HTMLParser):
         self.links: list[str] = []
         self.terms = ""
         """The version of the terms that the page asks to accept."""
+        self.hidden: dict[str, str] = {}
+        """What its forms carry beside what is filled in."""
         self.feed(html)
 
     @property
@@ -35,6 +37,8 @@ class Page(HTMLParser):
         attributes = dict(attrs)
         if attributes.get("name") == "accepted_version":
             self.terms = attributes.get("value") or ""
+        if attributes.get("type") == "hidden":
+            self.hidden[attributes.get("name") or ""] = attributes.get("value") or ""
         if tag == "a":
             self.links.append(attributes.get("href") or "")
 

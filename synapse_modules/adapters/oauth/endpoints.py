@@ -13,6 +13,7 @@ from messenger_core.homeserver_interface import SIGN_IN_PREFIX
 from synapse_modules.adapters.oauth.http import Answer, Endpoint, SignInRequest, json_answer
 from synapse_modules.adapters.oauth.sessions import ClientSessions
 from synapse_modules.adapters.synapse_private.token_sign_in import DeviceTokens
+from synapse_modules.rules.oauth.account_actions import AccountAction
 from synapse_modules.rules.oauth.client_metadata import AdmittedClients, ClientIds, read_client_metadata
 from synapse_modules.rules.oauth.codes import Code
 from synapse_modules.rules.oauth.errors import ErrorCode, OAuthError
@@ -51,6 +52,8 @@ def metadata(public_url: str) -> dict[str, Any]:
         "token_endpoint_auth_methods_supported": ["none"],
         "revocation_endpoint_auth_methods_supported": ["none"],
         "authorization_response_iss_parameter_supported": True,
+        "account_management_uri": f"{at}/account",
+        "account_management_actions_supported": [action.value for action in AccountAction],
     }
 
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 
 from synapse.http.server import finish_request
 from synapse.http.site import SynapseRequest
@@ -50,6 +50,14 @@ class Answer:
     status: int
     body: bytes = b""
     headers: Sequence[tuple[str, str]] = field(default=())
+
+
+class Template(Protocol):
+    """What of a Jinja template is used."""
+
+    def render(self, **values: Any) -> str:
+        """The page."""
+        ...
 
 
 Handler = Callable[[SignInRequest], Awaitable[Answer]]

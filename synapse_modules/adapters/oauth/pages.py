@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any, Protocol
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from synapse.module_api import ModuleApi
 
 from messenger_core.clock import Clock
-from messenger_core.homeserver_interface import OAUTH_CALLBACK_PATH, SIGN_IN_PREFIX
-from synapse_modules.adapters.oauth.http import Answer, Endpoint, SignInRequest, html_answer, redirect
+from messenger_core.homeserver_interface import SIGN_IN_PREFIX
+from synapse_modules.adapters.oauth import cookies
+from synapse_modules.adapters.oauth.account_page import AccountPage
+from synapse_modules.adapters.oauth.http import Answer, Endpoint, SignInRequest, Template, html_answer, redirect
 from synapse_modules.adapters.synapse_private.token_sign_in import PrivateTokenSignIn, TokenDeadError
 from synapse_modules.rules.oauth.authorisation_request import (
     AuthorisationRequest,
@@ -33,20 +33,6 @@ from synapse_modules.rules.oauth.seals import Purpose, Seal
 from synapse_modules.store.accounts import Accounts
 from synapse_modules.store.oauth_sessions import OAuthSessions
 
-_SSO_PATH = "/_matrix/client/v3/login/sso/redirect"
-_COOKIE = "__Host-hek-sign-in-"
-_COOKIE_IS_FOR_THIS_BROWSER = "; Path=/; Secure; HttpOnly; SameSite=Lax"
-_MOST_COOKIES = 4
-_LARGEST_COOKIE = 3_900
-
-
-class Template(Protocol):
-    """What of a Jinja template is used."""
-
-    def render(self, **values: Any) -> str:
-        """The page."""
-        ...
-
 
 class SignInPages:
     """Nothing is stored until a client gives its code back: what is under way, the browser carries, sealed."""
@@ -62,6 +48,7 @@ class SignInPages:
         synapse: PrivateTokenSignIn,
         sessions: OAuthSessions,
         accounts: Accounts,
+        account: AccountPage,
         consent_page: Template,
         notice_page: Template,
         clock: Clock,
@@ -77,6 +64,7 @@ class SignInPages:
         self._synapse = synapse
         self._sessions = sessions
         self._accounts = accounts
+        self._account = account
         self._consent_page = consent_page
         self._notice_page = notice_page
         self._clock = clock
@@ -97,21 +85,12 @@ class SignInPages:
             return self._notice("client-unknown", HTTPStatus.BAD_REQUEST)
         try:
             asked = read_authorisation_request(read_parameters(request.query), back)
-            request_id = secrets.token_urlsafe(16)
             sealed = self._requests.close(asked.content(), self._clock())
-            if len(sealed) > _LARGEST_COOKIE:
+            if len(sealed) > cookies.LARGEST:
                 raise OAuthError(ErrorCode.INVALID_REQUEST, "the request is too long")
         except OAuthError as error:
             return redirect(back.address(self._issuer, error.body(), by_redirect=True))
-        surplus = [name for name in request.cookies if name.startswith(_COOKIE)]
-        callback = f"{self._public_url}{OAUTH_CALLBACK_PATH}?{urlencode({'r': request_id})}"
-        return redirect(
-            f"{self._public_url}{_SSO_PATH}?{urlencode({'redirectUrl': callback})}",
-            [
-                *(_forget(name) for name in (surplus if len(surplus) >= _MOST_COOKIES else [])),
-                _remember(request_id, sealed, int(REQUEST_LIFETIME.total_seconds())),
-            ],
-        )
+        return cookies.begin_sign_in(self._public_url, request.cookies, sealed, REQUEST_LIFETIME)
 
     async def _come_back(self, request: SignInRequest) -> Answer:
         """Takes the sign-in's login token, in whatever browser it comes; only the one that began it goes on."""
@@ -121,10 +100,12 @@ class SignInPages:
         except TokenDeadError:
             proof = None
         request_id = parameters.get("r", "")
-        held = request.cookies.get(_COOKIE + request_id, "")
+        held = cookies.held(request.cookies, request_id)
         if self._proofs.open(held, self._clock()) is not None:
             # The page was loaded again.
             return redirect(self._consent_address(request_id))
+        if proof is not None and (visit := self._account.begin(proof.user_id, held, request_id)) is not None:
+            return visit
         content = self._requests.open(held, self._clock())
         if proof is None or content is None:
             return self._notice("begin-anew", HTTPStatus.BAD_REQUEST)
@@ -135,7 +116,7 @@ class SignInPages:
         if await self._sessions.device_is_of_others(proof.user_id, asked.device_id, client.host):
             error = OAuthError(ErrorCode.INVALID_SCOPE, "this device id is in use")
             return redirect(
-                asked.back.address(self._issuer, error.body(), by_redirect=True), [_forget(_COOKIE + request_id)]
+                asked.back.address(self._issuer, error.body(), by_redirect=True), [cookies.forget(request_id)]
             )
         login_token = await self._api.create_login_token(
             proof.user_id,
@@ -148,7 +129,7 @@ class SignInPages:
         )
         return redirect(
             self._consent_address(request_id),
-            [_remember(request_id, sealed, int(PROOF_LIFETIME.total_seconds()))],
+            [cookies.remember(request_id, sealed, PROOF_LIFETIME)],
         )
 
     def _consent_address(self, request_id: str) -> str:
@@ -157,7 +138,7 @@ class SignInPages:
     async def _ask_consent(self, request: SignInRequest) -> Answer:
         """Shows who signs in, what gets access and where the answer goes; both ways on are links."""
         request_id = read_parameters(request.query, may_repeat=True).get("r", "")
-        proof = self._proofs.open(request.cookies.get(_COOKIE + request_id, ""), self._clock())
+        proof = self._proofs.open(cookies.held(request.cookies, request_id), self._clock())
         asked = AuthorisationRequest.of(proof["asked"]) if proof is not None else None
         client = self._clients.read(asked.back.client_id) if asked is not None else None
         account = await self._accounts.find(proof["user_id"]) if proof is not None else None
@@ -181,11 +162,3 @@ def _shown(client: ClientMetadata, asked: AuthorisationRequest) -> Mapping[str, 
     kind = kind_of_return(asked.back.redirect_uri)
     where = asked.back.redirect_uri.split("/")[2] if kind is ReturnKind.WEB else ""
     return {"client": client.name, "host": client.host, "kind": kind.value, "where": where}
-
-
-def _remember(request_id: str, sealed: str, lifetime_s: int) -> tuple[str, str]:
-    return "Set-Cookie", f"{_COOKIE}{request_id}={sealed}; Max-Age={lifetime_s}{_COOKIE_IS_FOR_THIS_BROWSER}"
-
-
-def _forget(name: str) -> tuple[str, str]:
-    return "Set-Cookie", f"{name}=; Max-Age=0{_COOKIE_IS_FOR_THIS_BROWSER}"

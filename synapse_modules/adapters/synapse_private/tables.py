@@ -18,7 +18,7 @@ TABLES: Mapping[str, tuple[str, ...]] = {
     "current_state_events": ("event_id", "membership", "room_id", "state_key", "type"),
     "dehydrated_devices": ("user_id",),
     "delayed_events": ("delay_id", "is_processed", "send_ts", "user_localpart"),
-    "devices": ("device_id", "hidden", "user_id"),
+    "devices": ("device_id", "display_name", "hidden", "last_seen", "user_id"),
     "e2e_room_keys": ("user_id",),
     "event_reports": ("event_id", "room_id"),
     "event_txn_id_device_id": ("event_id", "room_id"),

@@ -21,6 +21,8 @@ class Purpose(Enum):
     REQUEST = "authorisation request"
     PROOF = "sign-in of a person"
     CODE = "authorisation code"
+    VISIT = "visit of the account page"
+    ACCOUNT = "account page"
 
 
 def key_for(secret: bytes, purpose: Purpose) -> bytes:

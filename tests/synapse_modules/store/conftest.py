@@ -24,7 +24,8 @@ SYNAPSE_TABLES = (
     "CREATE TABLE local_current_membership (room_id TEXT, user_id TEXT, membership TEXT, event_id TEXT)",
     "CREATE TABLE room_memberships (event_id TEXT, forgotten INTEGER NOT NULL DEFAULT 0, display_name TEXT)",
     "CREATE TABLE delayed_events (delay_id TEXT, user_localpart TEXT, send_ts BIGINT, is_processed BOOLEAN NOT NULL)",
-    "CREATE TABLE devices (user_id TEXT, device_id TEXT, hidden BOOLEAN NOT NULL DEFAULT FALSE)",
+    "CREATE TABLE devices (user_id TEXT, device_id TEXT, display_name TEXT, last_seen BIGINT,"
+    " hidden BOOLEAN NOT NULL DEFAULT FALSE)",
     "CREATE TABLE pushers (user_name TEXT)",
     "CREATE TABLE profiles (full_user_id TEXT)",
     "CREATE TABLE user_filters (full_user_id TEXT)",
