@@ -10,10 +10,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import canonicaljson
 import sqlalchemy as sa
+import vodozemac
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messenger_core.database import make_engine
+from messenger_core.matrix.encryption.machine import OlmMachine
 from messenger_core.matrix.encryption.own_device import OwnDevice, open_own_device
 from messenger_core.matrix.encryption.retirement import own_device_id
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
@@ -131,3 +134,62 @@ async def unused_fallback(calls: HomeserverCalls) -> bool:
     timeout = str(secrets.randbelow(10**9))
     answer = await calls.get("/_matrix/client/v3/sync", params={"timeout": timeout})
     return "signed_curve25519" in answer["device_unused_fallback_key_types"]
+
+
+def verified_master(answer: dict[str, Any], owner: str, device_id: str) -> str:
+    """Follows the signatures from master key to device as a client in cross-signed-only mode does."""
+    master, signing = only_key(answer["master_keys"][owner]), only_key(answer["self_signing_keys"][owner])
+    verify(answer["self_signing_keys"][owner], owner, master)
+    verify(answer["device_keys"][owner][device_id], owner, signing)
+    return master
+
+
+MOST = 50
+
+
+async def drain(calls: HomeserverCalls, account: Account, device_id: str) -> set[str]:
+    """Takes all one-time keys of a device, and the fallback key once."""
+    taken: set[str] = set()
+    while True:
+        name, key = await claim(calls, account.user_id, device_id)
+        if key.get("fallback"):
+            return taken
+        assert name not in taken
+        taken.add(name)
+
+
+def first_message(own: OwnDevice, key: dict[str, Any]) -> tuple[str, vodozemac.PreKeyMessage]:
+    """What a stranger's device sends with a key that it claimed."""
+    sender = vodozemac.Account()
+    session = sender.create_outbound_session(
+        vodozemac.Curve25519PublicKey.from_base64(own.machine.curve25519),
+        vodozemac.Curve25519PublicKey.from_base64(key["key"]),
+    )
+    message = session.encrypt(b"first words").to_pre_key()
+    assert message is not None
+    return sender.curve25519_key.to_base64(), message
+
+
+def opens(machine: OlmMachine, sender_key: str, message: vodozemac.PreKeyMessage) -> bool:
+    _, plaintext = machine.account.create_inbound_session(sender_key, message)
+    return bool(plaintext == b"first words")
+
+
+async def sync(own: OwnDevice, calls: HomeserverCalls) -> None:
+    """What a session does after each answer, with what the homeserver says."""
+    await own.keys.maintain(one_time_keys=await key_count(calls), fallback_unused=await unused_fallback(calls))
+
+
+def verify(value: dict[str, Any], owner: str, public: str) -> None:
+    signature = vodozemac.Ed25519Signature.from_base64(value["signatures"][owner][f"ed25519:{public}"])
+    vodozemac.Ed25519PublicKey.from_base64(public).verify_signature(canonical(value), signature)
+
+
+def only_key(described: dict[str, Any]) -> str:
+    (key,) = described["keys"].values()
+    return str(key)
+
+
+def canonical(value: dict[str, Any]) -> bytes:
+    """As a client of its own would write it down."""
+    return canonicaljson.encode_canonical_json({k: v for k, v in value.items() if k not in {"signatures", "unsigned"}})

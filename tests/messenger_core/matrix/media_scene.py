@@ -8,13 +8,17 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
+from hypothesis import strategies as st
+from nio.crypto import decrypt_attachment, encrypt_attachment
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messenger_core.database import make_engine
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
+from messenger_core.matrix.media.attachment_cipher import Sealing
 from messenger_core.matrix.media.transfer import MediaTransfer
 from messenger_core.matrix.store.media_ledger import MediaLedger
 from sandbox.key_sign_in import sign_in_with_key
@@ -145,3 +149,45 @@ async def media_scene(homeserver: Homeserver, folder: Path, *, outage_s: float =
         await calls.close()
         server.close()
         await engine.dispose()
+
+
+def open_files(folder: Path) -> list[int]:
+    """The file descriptors of this process that lie in a folder, named or not."""
+    return [int(link.name) for link in Path("/proc/self/fd").iterdir() if _target(link).startswith(str(folder))]
+
+
+def _target(link: Path) -> str:
+    try:
+        return str(link.readlink())
+    except OSError:
+        return ""
+
+
+async def sealed(scene: MediaScene, data: bytes) -> dict[str, Any]:
+    """An ``EncryptedFile`` object as nio makes it."""
+    ciphertext, described = encrypt_attachment(data)
+    return {**described, "url": await scene.taken(ciphertext)}
+
+
+async def unsealed(scene: MediaScene, described: dict[str, Any]) -> bytes:
+    """What nio reads from an ``EncryptedFile`` object."""
+    ciphertext = await scene.given(described["url"])
+    data: bytes = decrypt_attachment(ciphertext, described["key"]["k"], described["hashes"]["sha256"], described["iv"])
+    return data
+
+
+MXC = "mxc://session.localhost/abcDEF_123"
+
+
+def seal(pieces: list[bytes]) -> tuple[bytes, dict[str, Any]]:
+    sealing = Sealing()
+    ciphertext = b"".join([sealing.update(piece) for piece in pieces])
+    return ciphertext, sealing.described(MXC)
+
+
+texts = st.text("aB9/:.-_ \u202e\ud800", max_size=8)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | texts,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)

@@ -7,41 +7,24 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import canonicaljson
 import pytest
 import vodozemac
 
 from messenger_core.matrix.encryption.own_identity import OwnIdentity
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.settings import SettingsError
-from tests.messenger_core.matrix.identity_scene import STORE_KEY, Account, ask_for_keys
+from tests.messenger_core.matrix.identity_scene import (
+    STORE_KEY,
+    Account,
+    ask_for_keys,
+    canonical,
+    only_key,
+    verified_master,
+)
 
 
 class Killed(BaseException):
     """Stands for a kill: nothing may catch it."""
-
-
-def canonical(value: dict[str, Any]) -> bytes:
-    """As a client of its own would write it down."""
-    return canonicaljson.encode_canonical_json({k: v for k, v in value.items() if k not in {"signatures", "unsigned"}})
-
-
-def verify(value: dict[str, Any], owner: str, public: str) -> None:
-    signature = vodozemac.Ed25519Signature.from_base64(value["signatures"][owner][f"ed25519:{public}"])
-    vodozemac.Ed25519PublicKey.from_base64(public).verify_signature(canonical(value), signature)
-
-
-def only_key(described: dict[str, Any]) -> str:
-    (key,) = described["keys"].values()
-    return str(key)
-
-
-def verified_master(answer: dict[str, Any], owner: str, device_id: str) -> str:
-    """Follows the signatures from master key to device as a client in cross-signed-only mode does."""
-    master, signing = only_key(answer["master_keys"][owner]), only_key(answer["self_signing_keys"][owner])
-    verify(answer["self_signing_keys"][owner], owner, master)
-    verify(answer["device_keys"][owner][device_id], owner, signing)
-    return master
 
 
 async def seen_by_a_stranger(account: Account) -> dict[str, Any]:

@@ -14,9 +14,17 @@ from typing import Any
 import pytest
 
 from tests.bare_homeserver import Homeserver, make_homeserver, unlimited
-from tests.messenger_core.matrix.identity_scene import Account, ask_for_keys, claim
-from tests.messenger_core.matrix.test_identity_cross_signing import verified_master
-from tests.messenger_core.matrix.test_identity_one_time_keys import MOST, drain, first_message, opens, sync
+from tests.messenger_core.matrix.identity_scene import (
+    MOST,
+    Account,
+    ask_for_keys,
+    claim,
+    drain,
+    first_message,
+    opens,
+    sync,
+    verified_master,
+)
 
 _KILLS, _MOST_KILLS = 12, 120
 _CLAIMS = 7

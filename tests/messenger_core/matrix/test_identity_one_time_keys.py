@@ -7,17 +7,22 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-import vodozemac
 
-from messenger_core.matrix.encryption.machine import OlmMachine
 from messenger_core.matrix.encryption.one_time_keys import OneTimeKeys
-from messenger_core.matrix.encryption.own_device import OwnDevice
 from messenger_core.matrix.encryption.signed_json import is_signed_by
 from messenger_core.matrix.faults import SendFailed, StoreUnwritable
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
-from tests.messenger_core.matrix.identity_scene import Account, claim, key_count, unused_fallback
-
-MOST = 50
+from tests.messenger_core.matrix.identity_scene import (
+    MOST,
+    Account,
+    claim,
+    drain,
+    first_message,
+    key_count,
+    opens,
+    sync,
+    unused_fallback,
+)
 
 
 @pytest.fixture
@@ -27,39 +32,6 @@ def stranger(account: Account) -> Account:
 
 class Killed(BaseException):
     """Stands for a kill: nothing may catch it."""
-
-
-async def drain(calls: HomeserverCalls, account: Account, device_id: str) -> set[str]:
-    """Takes all one-time keys of a device, and the fallback key once."""
-    taken: set[str] = set()
-    while True:
-        name, key = await claim(calls, account.user_id, device_id)
-        if key.get("fallback"):
-            return taken
-        assert name not in taken
-        taken.add(name)
-
-
-def first_message(own: OwnDevice, key: dict[str, Any]) -> tuple[str, vodozemac.PreKeyMessage]:
-    """What a stranger's device sends with a key that it claimed."""
-    sender = vodozemac.Account()
-    session = sender.create_outbound_session(
-        vodozemac.Curve25519PublicKey.from_base64(own.machine.curve25519),
-        vodozemac.Curve25519PublicKey.from_base64(key["key"]),
-    )
-    message = session.encrypt(b"first words").to_pre_key()
-    assert message is not None
-    return sender.curve25519_key.to_base64(), message
-
-
-def opens(machine: OlmMachine, sender_key: str, message: vodozemac.PreKeyMessage) -> bool:
-    _, plaintext = machine.account.create_inbound_session(sender_key, message)
-    return bool(plaintext == b"first words")
-
-
-async def sync(own: OwnDevice, calls: HomeserverCalls) -> None:
-    """What a session does after each answer, with what the homeserver says."""
-    await own.keys.maintain(one_time_keys=await key_count(calls), fallback_unused=await unused_fallback(calls))
 
 
 async def test_row_04_an_opened_device_has_all_its_keys_at_the_homeserver(account: Account, stranger: Account) -> None:

@@ -13,21 +13,14 @@ from hypothesis import strategies as st
 from nio.crypto import decrypt_attachment, encrypt_attachment
 
 from messenger_core.matrix.faults import FileUnreadable
-from messenger_core.matrix.media.attachment_cipher import EncryptedFile, FileKey, Sealing
-
-MXC = "mxc://session.localhost/abcDEF_123"
+from messenger_core.matrix.media.attachment_cipher import EncryptedFile, FileKey
+from tests.messenger_core.matrix.media_scene import MXC, json_values, seal
 
 
 def pieces_of(data: bytes, cuts: list[int]) -> list[bytes]:
     """The data, cut anywhere; some pieces may be empty."""
     places = [0, *sorted(min(cut, len(data)) for cut in cuts), len(data)]
     return [data[start:end] for start, end in pairwise(places)]
-
-
-def seal(pieces: list[bytes]) -> tuple[bytes, dict[str, Any]]:
-    sealing = Sealing()
-    ciphertext = b"".join([sealing.update(piece) for piece in pieces])
-    return ciphertext, sealing.described(MXC)
 
 
 def open_in(pieces: list[bytes], described: object) -> bytes:
@@ -136,14 +129,6 @@ def test_a_hostile_description_is_refused_with_its_reason(
         EncryptedFile.from_content(changed(change))
     assert refused.value.reason == reason
     assert not refused.value.outage
-
-
-texts = st.text("aB9/:.-_ \u202e\ud800", max_size=8)
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | texts,
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
-    max_leaves=8,
-)
 
 
 @given(parts=st.dictionaries(st.sampled_from(["url", "v", "key", "iv", "hashes"]), json_values))

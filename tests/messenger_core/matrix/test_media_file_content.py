@@ -15,7 +15,7 @@ from messenger_core.matrix.media.file_content import (
     encrypted_thumbnail,
     media_addresses,
 )
-from tests.messenger_core.matrix.test_media_attachment_cipher import json_values, seal
+from tests.messenger_core.matrix.media_scene import json_values, seal
 
 
 def test_a_picture_keeps_its_name_type_and_dimensions() -> None:

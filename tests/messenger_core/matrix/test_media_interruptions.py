@@ -14,9 +14,16 @@ from messenger_core.matrix.events import FileToSend
 from messenger_core.matrix.faults import SendFailed
 from messenger_core.matrix.media.transfer import MediaTransfer
 from tests.bare_homeserver import Homeserver
-from tests.messenger_core.matrix.media_scene import LARGEST, NOW, ROOM, MediaScene, media_scene
-from tests.messenger_core.matrix.test_media_spool import open_files
-from tests.messenger_core.matrix.test_media_transfer import sealed, unsealed
+from tests.messenger_core.matrix.media_scene import (
+    LARGEST,
+    NOW,
+    ROOM,
+    MediaScene,
+    media_scene,
+    open_files,
+    sealed,
+    unsealed,
+)
 
 DATA = os.urandom(3_000_000)
 FILE = FileToSend(DATA, "Befund.pdf", "application/pdf")

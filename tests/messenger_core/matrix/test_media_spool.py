@@ -9,18 +9,7 @@ from pathlib import Path
 import pytest
 
 from messenger_core.matrix.media.spool import PIECE_BYTES, Spool, SpooledFile, SpoolUnusable
-
-
-def open_files(folder: Path) -> list[int]:
-    """The file descriptors of this process that lie in a folder, named or not."""
-    return [int(link.name) for link in Path("/proc/self/fd").iterdir() if _target(link).startswith(str(folder))]
-
-
-def _target(link: Path) -> str:
-    try:
-        return str(link.readlink())
-    except OSError:
-        return ""
+from tests.messenger_core.matrix.media_scene import open_files
 
 
 async def everything_of(file: SpooledFile) -> bytes:

@@ -11,15 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from nio.crypto import decrypt_attachment, encrypt_attachment
 
 from messenger_core.matrix.events import FileToSend
 from messenger_core.matrix.faults import FileUnreadable, SendFailed
 from messenger_core.matrix.media.transfer import MediaTransfer
 from sandbox.key_sign_in import sign_in_with_key
 from tests.bare_homeserver import CLIENT_ID, Homeserver
-from tests.messenger_core.matrix.media_scene import NOW, ROOM, MediaScene, media_scene
-from tests.messenger_core.matrix.test_media_spool import open_files
+from tests.messenger_core.matrix.media_scene import NOW, ROOM, MediaScene, media_scene, open_files, sealed, unsealed
 
 OTHER_ROOM = "!other:session.localhost"
 PLAIN = b"\0\0\0\x18ftypmp42" + b"health data of one person; " * 20_000
@@ -30,19 +28,6 @@ SMALL = b"\xff\xd8\xff\xe0\0\x10JFIF\0" + b"a small picture of it; " * 100
 async def scene(homeserver: Homeserver, tmp_path: Path) -> AsyncIterator[MediaScene]:
     async with media_scene(homeserver, tmp_path) as scene:
         yield scene
-
-
-async def sealed(scene: MediaScene, data: bytes) -> dict[str, Any]:
-    """An ``EncryptedFile`` object as nio makes it."""
-    ciphertext, described = encrypt_attachment(data)
-    return {**described, "url": await scene.taken(ciphertext)}
-
-
-async def unsealed(scene: MediaScene, described: dict[str, Any]) -> bytes:
-    """What nio reads from an ``EncryptedFile`` object."""
-    ciphertext = await scene.given(described["url"])
-    data: bytes = decrypt_attachment(ciphertext, described["key"]["k"], described["hashes"]["sha256"], described["iv"])
-    return data
 
 
 async def video(scene: MediaScene) -> dict[str, Any]:
