@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import calendar
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
+
+from dateutil.relativedelta import relativedelta
 
 BERLIN = ZoneInfo("Europe/Berlin")
 
@@ -21,11 +22,7 @@ def months_before(moment: datetime, months: int) -> datetime:
         raise ValueError("a moment needs a time zone")
     if months < 0:
         raise ValueError(f"a period of {months} months is negative")
-    local = moment.astimezone(BERLIN)
-    count = local.year * 12 + local.month - 1 - months
-    year, month = divmod(count, 12)
-    day = min(local.day, calendar.monthrange(year, month + 1)[1])
-    return local.replace(year=year, month=month + 1, day=day).astimezone(UTC)
+    return (moment.astimezone(BERLIN) - relativedelta(months=months)).astimezone(UTC)
 
 
 _CLOCKS_DIFFER_BY = timedelta(days=1)

@@ -3,19 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime, timedelta
 from typing import Any
 
 import aiohttp
 from joserfc.jwk import ECKey
 
 from messenger_core.clock import Clock, present
-from messenger_core.service_auth.assertions import make_assertion
-from messenger_core.service_auth.token_grant import ASSERTION_TYPE, GRANT_TYPE
-
-_RENEW_BEFORE_EXPIRY = timedelta(seconds=30)
-_LONGEST_LIFETIME_S = 24 * 60 * 60
+from messenger_core.service_auth.access_tokens import AccessTokens
 
 
 class CallFailed(Exception):  # noqa: N818 - reads as what happened
@@ -32,12 +26,6 @@ class CallFailed(Exception):  # noqa: N818 - reads as what happened
         self.problem = problem
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    value: str
-    usable_until: datetime
-
-
 class ServiceClient:
     """One caller's connection to one component.
 
@@ -49,11 +37,9 @@ class ServiceClient:
         self, *, client_id: str, key: ECKey, base_url: str, token_endpoint: str, clock: Clock = present
     ) -> None:
         self._clock = clock
-        self._client_id = client_id
-        self._key = key
         self._base_url = base_url.rstrip("/")
         self._token_endpoint = token_endpoint
-        self._tokens: dict[str, _Token] = {}
+        self._tokens = AccessTokens(client_id=client_id, key=key, token_endpoint=token_endpoint)
         self._http: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> ServiceClient:
@@ -69,33 +55,24 @@ class ServiceClient:
             raise RuntimeError("use the client as an asynchronous context manager")
         return self._http
 
-    async def _token(self, scope: str) -> str:
+    async def access_token(self, scope: str) -> str:
+        """The token for a scope: the one at hand, or a new one.
+
+        Raises:
+            CallFailed: if none is given.
+        """
         now = self._clock()
-        known = self._tokens.get(scope)
-        if known is not None and now < known.usable_until:
-            return known.value
-        form = {
-            "grant_type": GRANT_TYPE,
-            "client_assertion_type": ASSERTION_TYPE,
-            "client_assertion": make_assertion(
-                self._key, client_id=self._client_id, audience=self._token_endpoint, now=now
-            ),
-            "scope": scope,
-        }
+        if known := self._tokens.find(scope, now):
+            return known
         try:
-            async with self._session().post(self._token_endpoint, data=form) as answer:
+            async with self._session().post(self._token_endpoint, data=self._tokens.form(scope, now)) as answer:
                 body = await answer.json(content_type=None)
-                if answer.status != 200 or not isinstance(body, dict) or "access_token" not in body:
+                if answer.status != 200:
                     error = body.get("error") if isinstance(body, dict) else None
                     raise CallFailed(f"token for {scope}", answer.status, error)
+                return self._tokens.keep(scope, body, now)
         except (aiohttp.ClientError, TimeoutError, ValueError) as fault:
             raise CallFailed(f"token for {scope} ({type(fault).__name__})") from None
-        lifetime_s = body.get("expires_in")
-        if type(lifetime_s) is not int or not 0 < lifetime_s <= _LONGEST_LIFETIME_S:
-            raise CallFailed(f"token for {scope} (its lifetime)", 200)
-        token = _Token(body["access_token"], now + timedelta(seconds=lifetime_s) - _RENEW_BEFORE_EXPIRY)
-        self._tokens[scope] = token
-        return token.value
 
     async def answer(
         self,
@@ -112,14 +89,14 @@ class ServiceClient:
         Raises:
             CallFailed: if no token was given, or no JSON answer came.
         """
-        all_headers = {**(headers or {}), "Authorization": f"Bearer {await self._token(scope)}"}
+        all_headers = {**(headers or {}), "Authorization": f"Bearer {await self.access_token(scope)}"}
         try:
             async with self._session().request(
                 method, self._base_url + path, json=body, params=query, headers=all_headers, allow_redirects=False
             ) as answer:
                 if answer.status == 401:
                     # The other side's key may have changed; the next call asks for a new token.
-                    self._tokens.pop(scope, None)
+                    self._tokens.drop(scope)
                 return answer.status, await answer.json(content_type=None)
         except (aiohttp.ClientError, TimeoutError, ValueError) as fault:
             raise CallFailed(f"{method} for {scope} ({type(fault).__name__})") from None

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -15,16 +13,15 @@ from synapse.api.errors import HttpResponseException
 from synapse.module_api import ModuleApi
 
 from messenger_core.problem import WireModel
-from messenger_core.service_auth.assertions import make_assertion
+from messenger_core.service_auth.access_tokens import AccessTokens
 from messenger_core.service_auth.bounded_json import BoundedDecoder
 from messenger_core.service_auth.keys import ALGORITHM
-from messenger_core.service_auth.token_grant import ASSERTION_TYPE, GRANT_TYPE
 from synapse_modules.adapters.present import now
 from synapse_modules.settings import Configuration
 from synapse_modules.store.reachability import Delta, Position
 
 _SEARCH = "directory:search"
-_RENEW_BEFORE_S = 30
+_TOKEN_PATH = "/oauth2/token"
 _WAIT_S = 25
 _PAGE = 5_000
 """As many accounts at once: half a megabyte, and a transaction of well under a second."""
@@ -73,21 +70,18 @@ class SearchAnswer(WireModel):
     meanings: list[_Meaning] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    value: str
-    usable_until: float
-
-
 class DirectoryClient:
     """One process's connection to the directory."""
 
     def __init__(self, api: ModuleApi, configuration: Configuration) -> None:
         self._http = api.http_client
         self._settings = configuration.settings.directory
-        self._key = configuration.directory_key
         self._jwks = configuration.directory_jwks
-        self._tokens: dict[str, _Token] = {}
+        self._tokens = AccessTokens(
+            client_id=self._settings.client_id,
+            key=configuration.directory_key,
+            token_endpoint=f"{self._settings.url}{_TOKEN_PATH}",
+        )
 
     async def reachable(self, since: Position) -> Delta:
         """Waits up to 25 seconds for a page of what changed after a position, and verifies its signature.
@@ -117,7 +111,7 @@ class DirectoryClient:
     @property
     def may_search(self) -> bool:
         """Whether a token for the search is at hand."""
-        return self._known_token(_SEARCH) is not None
+        return self._tokens.find(_SEARCH, now()) is not None
 
     async def prepare_search(self) -> None:
         """Fetches a token for the search if none is at hand.
@@ -167,30 +161,18 @@ class DirectoryClient:
 
     def _fault(self, scope: str, fault: Exception) -> DirectoryFault:
         if isinstance(fault, HttpResponseException):
-            self._tokens.pop(scope, None)
+            self._tokens.drop(scope)
             return DirectoryFault(f"{scope}: answered with {fault.code}")
         return DirectoryFault(f"{scope}: {type(fault).__name__}")
 
-    def _known_token(self, scope: str) -> str | None:
-        known = self._tokens.get(scope)
-        return known.value if known is not None and time.monotonic() < known.usable_until else None
-
     async def _token(self, scope: str) -> str:
-        if known := self._known_token(scope):
+        moment = now()
+        if known := self._tokens.find(scope, moment):
             return known
-        endpoint = f"{self._settings.url}/oauth2/token"
-        form = {
-            "grant_type": GRANT_TYPE,
-            "client_assertion_type": ASSERTION_TYPE,
-            "client_assertion": make_assertion(
-                self._key, client_id=self._settings.client_id, audience=endpoint, now=now()
-            ),
-            "scope": scope,
-        }
         try:
-            answer = await self._http.post_urlencoded_get_json(endpoint, form)
-            token = _Token(answer["access_token"], time.monotonic() + answer["expires_in"] - _RENEW_BEFORE_S)
+            answer = await self._http.post_urlencoded_get_json(
+                f"{self._settings.url}{_TOKEN_PATH}", self._tokens.form(scope, moment)
+            )
+            return self._tokens.keep(scope, answer, moment)
         except Exception as fault:  # noqa: BLE001 - whatever went wrong, there is no token
             raise self._fault(scope, fault) from None
-        self._tokens[scope] = token
-        return token.value

@@ -254,7 +254,7 @@ async def test_a_body_that_is_not_json_is_a_fault_of_the_caller(directory: Direc
     async with directory.client(SOMMER, key) as client:
         _, answer = await client.answer("GET", "/owner/practice", scope="practice:write")
         assert answer["state"] == "verified"
-        token = client._tokens["practice:write"].value
+        token = await client.access_token("practice:write")
     for body in (b"", b"{", b"\xff", b'{"name": "\\ud800"}', b"[" * 5000):
         headers = {"Authorization": f"Bearer {token}", "If-Match": "*"}
         async with directory.http.put(f"{directory.url}/owner/practice", data=body, headers=headers) as response:

@@ -160,7 +160,7 @@ async def test_without_a_good_search_token_nothing_is_shown(directory: Directory
     now = datetime.now(UTC)
     async with directory.client("homeserver", KEYS.homeserver) as client:
         await client.answer("GET", "/reachable", scope="reachability:read")
-        access_token = client._tokens["reachability:read"].value
+        access_token = await client.access_token("reachability:read")
     bad = [
         None,
         "x",

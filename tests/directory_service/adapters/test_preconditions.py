@@ -16,7 +16,7 @@ async def etag(directory: Directory, key: ECKey) -> str:
     """What ``GET /owner/practice`` names as its version."""
     async with directory.client(SOMMER, key) as client:
         await client.answer("GET", "/owner/practice", scope="practice:write")
-        headers = {"Authorization": f"Bearer {client._tokens['practice:write'].value}"}
+        headers = {"Authorization": f"Bearer {await client.access_token('practice:write')}"}
     async with directory.http.get(f"{directory.url}/owner/practice", headers=headers) as answer:
         return answer.headers["ETag"]
 
