@@ -23,6 +23,7 @@ _OWN_SERVERS = {
 # --durations=0; whatever is not named takes less than 20 seconds.
 _LONGEST_FIRST = (
     _SANDBOX,
+    "tests/security/test_table.py",
     "tests/system/test_attack_routes.py",
     "tests/system/test_long_outages.py",
     "tests/messenger_core/matrix/test_hostile_room.py",
