@@ -357,7 +357,8 @@ async def import_national_directory(settings: DirectorySettings, request: Import
     try:
         runs = ImportRuns(engine)
         entries = EntryImport(engine, _import_rules(settings))
-        await ImportCommand(runs, NationalDirectory(engine, runs), entries).run(request, opt_out=settings.opt_out_model)
+        command = ImportCommand(runs, NationalDirectory(engine, runs), entries, settings.import_limits.in_bytes)
+        await command.run(request, opt_out=settings.opt_out_model)
     finally:
         await engine.dispose()
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from directory_service.adapters.export_files import ExportLimits
 from messenger_core.homeserver_interface import HOMESERVER_TOKEN_PATH
 from messenger_core.rate_limits import Rate, RateSettings
 from messenger_core.settings import BaseUrl, DatabaseUrl, ExistingFile, ListenAddress, Settings
@@ -76,6 +77,20 @@ class RateLimitSettings(Settings):
     sign_in_codes_by_account: Rate = Rate(burst=10, per_minute=10)
 
 
+class ImportLimitSettings(Settings):
+    """What a file of the national directory may hold at most, unpacked."""
+
+    line_kib: int = Field(default=4096, ge=64, le=1_048_576)
+    entry_kib: int = Field(default=1024, ge=64, le=1_048_576)
+    depth: int = Field(default=50, ge=20, le=200)
+    file_mib: int = Field(default=16_384, ge=1, le=1_048_576)
+
+    @property
+    def in_bytes(self) -> ExportLimits:
+        """The same in bytes."""
+        return ExportLimits(self.line_kib * 1024, self.entry_kib * 1024, self.depth, self.file_mib * 1024 * 1024)
+
+
 _Name = Annotated[str, Field(min_length=1, max_length=120)]
 HOUSE_NAMES = ("HEK", "Hanseatische Krankenkasse")
 
@@ -96,6 +111,7 @@ class DirectorySettings(Settings):
     reserved_names: list[_Name] = Field(default=list(HOUSE_NAMES))
     allowed_names: list[_Name] = Field(default=[])
     rate_limits: RateLimitSettings = RateLimitSettings()
+    import_limits: ImportLimitSettings = ImportLimitSettings()
     internal_listen: ListenAddress | None = None
     internal_url: BaseUrl | None = None
 

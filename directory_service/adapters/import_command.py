@@ -12,7 +12,7 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from directory_service.adapters.export_files import ExportUnreadable, is_export, read_export
+from directory_service.adapters.export_files import ExportLimits, ExportUnreadable, is_export, read_export
 from directory_service.rules.reading.element import Fault
 from directory_service.store.entry_import import EntryImport
 from directory_service.store.import_runs import (
@@ -65,10 +65,13 @@ class ImportRequest:
 class ImportCommand:
     """Runs one import to its end, or on from where another process stopped."""
 
-    def __init__(self, runs: ImportRuns, directory: NationalDirectory, entries: EntryImport) -> None:
+    def __init__(
+        self, runs: ImportRuns, directory: NationalDirectory, entries: EntryImport, limits: ExportLimits
+    ) -> None:
         self._runs = runs
         self._directory = directory
         self._entries = entries
+        self._limits = limits
 
     async def run(self, request: ImportRequest, *, opt_out: bool) -> None:
         """Imports, and says what happened.
@@ -141,7 +144,7 @@ class ImportCommand:
         for place in range(run.at, len(run.files)):
             file, run.at = run.files[place], place
             name = Path(file.path).name
-            for piece in read_export(Path(file.path), file.number, file.offset):
+            for piece in read_export(Path(file.path), self._limits, file.number, file.offset):
                 file.number, file.offset = piece.number, piece.offset
                 source = f"{name}:{piece.number}"
                 for said in piece.told:

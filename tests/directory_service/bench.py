@@ -274,6 +274,7 @@ def settings_for(folder: Path, *, url: str, homeserver: str, database: str) -> d
         "reserved_names": ["HEK", "Hanseatische Krankenkasse"],
         "allowed_names": [],
         "rate_limits": {},
+        "import_limits": {},
         "internal_listen": None,
         "internal_url": None,
     }

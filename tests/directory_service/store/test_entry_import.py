@@ -13,6 +13,7 @@ from directory_service.adapters.import_command import ImportCommand, ImportReque
 from directory_service.rules.imported_entry import OPT_OUT, ImportRules
 from directory_service.rules.practice import Practice, PracticeState
 from directory_service.rules.profile import Messenger
+from directory_service.settings import ImportLimitSettings
 from directory_service.store.audit_log import AuditLog
 from directory_service.store.changes import ChangeFeed
 from directory_service.store.entry_import import EntryImport
@@ -59,7 +60,8 @@ class Bench:
         """Imports what an operator asks for."""
         rules = ImportRules(PROFILES, WORDS, {"messenger.example"}, opt_out)
         entries = EntryImport(self.engine, rules)
-        await ImportCommand(self.runs, NationalDirectory(self.engine, self.runs), entries).run(request, opt_out=opt_out)
+        directory, limits = NationalDirectory(self.engine, self.runs), ImportLimitSettings().in_bytes
+        await ImportCommand(self.runs, directory, entries, limits).run(request, opt_out=opt_out)
 
     async def found(self) -> set[str]:
         """The Telematik-IDs of the practices that are listed."""
