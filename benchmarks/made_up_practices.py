@@ -22,6 +22,7 @@ from directory_service.rules.profile import (
     Position,
     Profile,
 )
+from directory_service.rules.shared_parts import shared
 
 
 def _words_of(text: str) -> list[str]:
@@ -133,19 +134,21 @@ def _practice(chance: random.Random, number: int, surname: str, code: str, postc
         round(middle.latitude + chance.uniform(-0.02, 0.02), 5),
         round(middle.longitude + chance.uniform(-0.03, 0.03), 5),
     )
+    user_id = f"@p{number}:made-up.example"
+    # What many have alike is one object, as it is when practices are read from the database.
     return Practice(
         telematik_id=f"2-{number:09}",
         resource_id=str(uuid.UUID(int=chance.getrandbits(128), version=4)),
-        user_id=f"@p{number}:made-up.example",
+        user_id=user_id,
         state=PracticeState.OPTED_IN,
         profile=Profile(
             name=name,
-            specialties=(code,),
-            address=Address(f"Weg {chance.randrange(1, 200)}", postcode, city, spot),
-            languages=("de", chance.choice(["en", "tr", "uk", "ar", "pl"])),
-            accessibility=(Accessibility(Feature.BARRIER_FREE, chance.choice(list(Grade))),),
+            specialties=shared((code,)),
+            address=Address(f"Weg {chance.randrange(1, 200)}", shared(postcode), shared(city), spot),
+            languages=shared(("de", chance.choice(["en", "tr", "uk", "ar", "pl"]))),
+            accessibility=shared((Accessibility(Feature.BARRIER_FREE, chance.choice(list(Grade))),)),
             opening_hours=hours,
-            messengers=(Messenger(f"@p{number}:made-up.example"),),
+            messengers=(Messenger(user_id),),
         ),
         consent=_CONSENT,
         version=number + 1,

@@ -6,7 +6,7 @@ What somebody searches is health data: it is neither logged nor stored.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -27,9 +27,10 @@ from directory_service.rules.fhir.chains import Chains
 from directory_service.rules.fhir.finding import Finding, Index
 from directory_service.rules.fhir.fragments import Fragments
 from directory_service.rules.fhir.items import KINDS, Item, Kind, items, practice_of
-from directory_service.rules.fhir.listing import Listing
+from directory_service.rules.fhir.listing import Listing, Shown
 from directory_service.rules.fhir.named_queries import NamedQueryReader, is_named
 from directory_service.rules.fhir.outcomes import operation_outcome
+from directory_service.rules.fhir.packed_entries import FEWEST, SAMPLES, EntryPacker
 from directory_service.rules.fhir.parameters import ParameterTable
 from directory_service.rules.fhir.query import QueryReader
 from directory_service.rules.fhir.resources_shared import Wording
@@ -74,13 +75,22 @@ class Search:
 
     async def prepare(self) -> None:
         """Makes the JSON of every practice's entry, a few at a time while others are answered."""
-        for audience in PATHS:
-            for number, shown in enumerate(list(self.listing.shown_to(audience).values())):
-                if number % _AT_ONCE == 0:
-                    await asyncio.sleep(0)
-                self.fragments.entry(shown)
+        practices = [shown for audience in PATHS for shown in self.listing.shown_to(audience).values()]
+        samples = [self.fragments.entry(shown) async for shown in _one_by_one(practices[:SAMPLES])]
+        if len(samples) >= FEWEST:
+            self.fragments.pack_with(await asyncio.to_thread(EntryPacker, samples))
+        async for shown in _one_by_one(practices):
+            self.fragments.prepare(shown)
         # From now on it is read, at random and all over; in a thread, since it takes as long as the rest.
         await asyncio.to_thread(use_huge_pages)
+
+
+async def _one_by_one(practices: Sequence[Shown]) -> AsyncIterator[Shown]:
+    """Some practices, with turns for others in between."""
+    for number, shown in enumerate(practices):
+        if number % _AT_ONCE == 0:
+            await asyncio.sleep(0)
+        yield shown
 
 
 def fhir_wording(specialties: SpecialtyTable, texts: Catalogue) -> Wording:

@@ -21,6 +21,7 @@ from directory_service.rules.profile import (
     Position,
     Profile,
 )
+from directory_service.rules.shared_parts import shared
 
 _Document = dict[str, Any]
 
@@ -47,12 +48,14 @@ def from_document(text: str) -> Profile:
     document: _Document = json.loads(text)
     return Profile(
         name=document["name"],
-        specialties=tuple(document.get("specialties", ())),
+        specialties=shared(tuple(document.get("specialties", ()))),
         address=_address_in(document.get("address")),
-        languages=tuple(document.get("languages", ())),
-        accessibility=tuple(
-            Accessibility(Feature(feature), Grade(grade), note)
-            for feature, grade, note in document.get("accessibility", ())
+        languages=shared(tuple(document.get("languages", ()))),
+        accessibility=shared(
+            tuple(
+                Accessibility(Feature(feature), Grade(grade), note)
+                for feature, grade, note in document.get("accessibility", ())
+            )
         ),
         opening_hours=_hours_in(document.get("opening_hours")),
         absence=_absence_in(document.get("absence")),
@@ -81,7 +84,7 @@ def _address_in(value: list[Any] | None) -> Address | None:
     if value is None:
         return None
     line, postcode, city, here = value
-    return Address(line, postcode, city, Position(*here) if here else None)
+    return Address(line, shared(postcode), shared(city), Position(*here) if here else None)
 
 
 def _blocks_out(blocks: tuple[TimeBlock, ...]) -> list[list[int]]:
@@ -89,7 +92,7 @@ def _blocks_out(blocks: tuple[TimeBlock, ...]) -> list[list[int]]:
 
 
 def _blocks_in(blocks: list[list[int]]) -> tuple[TimeBlock, ...]:
-    return tuple(TimeBlock(opens, closes) for opens, closes in blocks)
+    return shared(tuple(TimeBlock(opens, closes) for opens, closes in blocks))
 
 
 def _hours_out(hours: OpeningHours) -> _Document | None:

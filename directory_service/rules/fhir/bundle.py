@@ -129,7 +129,7 @@ def _matched(matches: Sequence[Match], kind: Kind, fragments: Fragments, base: s
     for (shown, hit, messenger), kilometres in zip(matches, _kilometres(matches), strict=True):
         _, reason, distance_m, _ = hit
         if own:
-            parts += (address, shown.entry or fragments.entry(shown))
+            parts += (address, fragments.entry(shown))
         else:
             item = Item(kind, shown.practice, messenger)
             parts += (address, item.resource_id.encode(), RESOURCE, fragments.of(*item))

@@ -6,6 +6,7 @@ import orjson
 
 from directory_service.rules.fhir.items import KINDS, Item, Kind, endpoint_id, kinds_of
 from directory_service.rules.fhir.listing import Shown
+from directory_service.rules.fhir.packed_entries import EntryPacker, is_packed
 from directory_service.rules.fhir.resources_entry import healthcare_service, practitioner_role
 from directory_service.rules.fhir.resources_linked import endpoint, location, organization, practitioner
 from directory_service.rules.fhir.resources_shared import Resource, Wording
@@ -49,15 +50,33 @@ class Fragments:
         self._wording = wording
         self._left = kept_bytes
         self._known: dict[Kind, dict[str, tuple[Practice, bytes]]] = {kind: {} for kind in KINDS}
+        self._packer: EntryPacker | None = None
+
+    def pack_with(self, packer: EntryPacker) -> None:
+        """Packs entries from now on; those that are there are packed by ``prepare``."""
+        self._packer = packer
 
     def entry(self, shown: Shown) -> bytes:
         """A practice's own entry for bundles, from its id on: ``ID","resource":{…}``."""
         if shown.entry is None:
+            return self.prepare(shown)
+        if self._packer is not None and is_packed(shown.entry):
+            return self._packer.unpack(shown.entry)
+        return shown.entry
+
+    def prepare(self, shown: Shown) -> bytes:
+        """Makes a practice's entry, or takes the one that is there, and keeps it as small as it can be."""
+        json = shown.entry
+        if json is None:
             practice = shown.practice
             kind, *_ = kinds_of(practice)
-            json = orjson.dumps(resource(Item(kind, practice), self._wording))
-            shown.entry = practice.resource_id.encode() + RESOURCE + json
-        return shown.entry
+            json = (
+                practice.resource_id.encode() + RESOURCE + orjson.dumps(resource(Item(kind, practice), self._wording))
+            )
+        if is_packed(json):
+            return json
+        shown.entry = json if self._packer is None else self._packer.pack(json)
+        return json
 
     def of(self, kind: Kind, practice: Practice, messenger: Messenger | None = None) -> bytes:
         """The JSON of an ``Item``; when the practice has changed it is made anew."""

@@ -31,7 +31,7 @@ class Shown:
 
     Attributes:
         practice: without what is hidden from the audience.
-        entry: the prepared JSON of its entry (``Fragments.entry``); None until somebody needs it.
+        entry: the prepared JSON of its entry, perhaps packed (``Fragments.entry``); None until somebody needs it.
     """
 
     practice: Practice
