@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from datetime import datetime
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from messenger_core.settings import SettingsError
 _ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncpg"}
 # Any number that is ours: two processes that start at once must not migrate at once.
 _MIGRATION_LOCK = 0x48454B
+_LEAST_FREE_BYTES = 16 * 1024 * 1024
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -119,9 +121,14 @@ def run_migrations() -> None:
 
 
 async def answers(engine: AsyncEngine) -> bool:
-    """Whether the database answers; for ``GET /health``."""
+    """Whether the database answers and has room to write; for ``GET /health``.
+
+    SQLite reads on a full disk as if nothing were wrong. PostgreSQL stops by itself when its log has no room left.
+    """
     async with engine.connect() as connection:
-        return bool((await connection.execute(sa.text("SELECT 1"))).scalar_one())
+        answered = bool((await connection.execute(sa.text("SELECT 1"))).scalar_one())
+    file = engine.url.database if engine.dialect.name == "sqlite" else None
+    return answered and (not file or shutil.disk_usage(Path(file).parent).free >= _LEAST_FREE_BYTES)
 
 
 def insert_into(engine: AsyncEngine, table: sa.Table) -> postgresql.Insert | sqlite.Insert:

@@ -24,6 +24,7 @@ HEADERS = {
     "X-Robots-Tag": "noindex",
 }
 _STATUS = {
+    Reason.BROKER_FAILED: 503,
     Reason.FEDERATION_UNAVAILABLE: 503,
     Reason.PROVIDER_UNAVAILABLE: 503,
     Reason.CANCELLED: 200,
@@ -40,10 +41,16 @@ _AGAIN = (
     Reason.TOKEN_EXPIRED,
     Reason.TOKEN_NONCE,
 )
+_LATER = (
+    Reason.BROKER_FAILED,
+    Reason.FEDERATION_UNAVAILABLE,
+    Reason.PROVIDER_UNAVAILABLE,
+    Reason.PROVIDER_ERROR,
+)
 # What a person can do; for all other reasons somebody has to mend something, and she can only tell the operator.
 _ADVICE = {
     **dict.fromkeys(_AGAIN, "do-again"),
-    **dict.fromkeys((Reason.FEDERATION_UNAVAILABLE, Reason.PROVIDER_UNAVAILABLE, Reason.PROVIDER_ERROR), "do-later"),
+    **dict.fromkeys(_LATER, "do-later"),
     **dict.fromkeys((Reason.INSURER_UNKNOWN, Reason.NOT_IN_FEDERATION, Reason.IDENTITY_MISSING), "do-insurer"),
     Reason.LEVEL_TOO_LOW: "do-level",
     Reason.COOKIES_OFF: "do-cookies",

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from urllib.parse import urlencode
 
 from aiohttp import web
+from sqlalchemy.exc import SQLAlchemyError
 
 from gesundheitsid.adapters.federation import Federation
 from gesundheitsid.adapters.idp_client import IdpClient
@@ -29,7 +30,9 @@ from gesundheitsid.store.grants import Grants
 from gesundheitsid.store.sign_ins import LIFETIME, NoSignIn, PushedRequest, SignIns
 from messenger_core.clock import Clock
 from messenger_core.http_service import read_form
+from messenger_core.log import fault_without_text
 from messenger_core.rate_limits import TooManyRequests
+from messenger_core.settings import SettingsError
 
 logger = logging.getLogger(__name__)
 
@@ -108,6 +111,13 @@ class PersonRoutes:
                 # Counted and not logged: a flood fills no disk.
                 self._metrics.refused(Reason.TOO_MANY)
                 return self._pages.refusal(Reason.TOO_MANY, retry_after_s=refusal.retry_after_s)
+            except (SQLAlchemyError, SettingsError, OSError) as fault:
+                if request.transport is None:
+                    raise
+                # A full disk, a database that is away, a key file that cannot be read: people get a page all the same.
+                logger.error("a sign-in failed: %s", fault_without_text(fault))  # noqa: TRY400 - texts may hold names
+                self._metrics.refused(Reason.BROKER_FAILED)
+                return self._pages.refusal(Reason.BROKER_FAILED)
 
         return guarded
 

@@ -15,6 +15,8 @@ class Reason(StrEnum):
     SIGN_IN_UNKNOWN = "sign-in-unknown"
     COOKIES_OFF = "cookies-off"
     TOO_MANY = "too-many"
+    # The broker itself.
+    BROKER_FAILED = "broker-failed"
     OTHER_BROWSER = "other-browser"
     CANCELLED = "cancelled"
     # The federation.

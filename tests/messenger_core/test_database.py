@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import sqlalchemy as sa
@@ -115,6 +116,24 @@ async def test_a_sqlite_file_is_its_owners_alone_and_keeps_no_write_ahead_log(pa
     files = list(tmp_path.glob("component.db*"))
     assert files
     assert not any(b"a secret text" in file.read_bytes() for file in files)
+    await engine.dispose()
+
+
+async def test_a_full_disk_is_told_before_a_write_fails(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not package.exists()
+    engine = await open_database(f"sqlite:///{tmp_path}/component.db", "example_component")
+    assert await answers(engine)
+    asked: list[Path] = []
+
+    def nearly_full(folder: Path) -> SimpleNamespace:
+        asked.append(folder)
+        return SimpleNamespace(free=1024)
+
+    monkeypatch.setattr("messenger_core.database.shutil.disk_usage", nearly_full)
+    assert not await answers(engine)
+    assert asked == [tmp_path]
     await engine.dispose()
 
 

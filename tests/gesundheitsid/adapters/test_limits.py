@@ -115,6 +115,20 @@ async def test_one_address_begins_so_many_sign_ins_and_leaves_the_others_theirs(
     assert await _begin(scene, "203.0.113.9") == 429, "in all"
 
 
+async def test_a_database_that_fails_is_a_page_and_not_a_fault_of_hers(
+    scene: Scene, caplog: pytest.LogCaptureFixture
+) -> None:
+    engine = make_engine(scene.settings.database)
+    async with engine.begin() as connection:
+        await connection.run_sync(sign_in.drop)
+    await engine.dispose()
+    page = await scene.ask()
+    assert (page.status, "broker-failed" in page.text) == (503, True)
+    assert "das nicht an Ihnen liegt" in page.text
+    assert "a sign-in failed: OperationalError at " in caplog.text
+    assert ASK["state"] not in caplog.text
+
+
 async def test_answers_of_identity_providers_are_counted_as_well(scene: Scene) -> None:
     statuses = [(await scene.open(f"{scene.base}/callback?state={'x' * 43}")).status for _ in range(5)]
     assert statuses == [400, 400, 400, 429, 429]

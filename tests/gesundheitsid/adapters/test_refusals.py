@@ -450,5 +450,5 @@ def test_each_reason_has_a_text_of_its_own() -> None:
 
 def test_the_table_has_nearly_every_reason() -> None:
     """The two about the list of insurers are in test_sign_in.py, those about limits in test_limits.py."""
-    elsewhere = {Reason.INSURER_UNKNOWN, Reason.LIST_INVALID, Reason.COOKIES_OFF, Reason.TOO_MANY}
+    elsewhere = {Reason.INSURER_UNKNOWN, Reason.LIST_INVALID, Reason.COOKIES_OFF, Reason.TOO_MANY, Reason.BROKER_FAILED}
     assert set(Reason) - {row[2] for row in ROWS} == elsewhere
