@@ -71,7 +71,7 @@ async def open_application(settings: GesundheitsIDSettings, clock: Clock = prese
             sign_ins, grants = SignIns(engine), Grants(engine, timedelta(days=settings.session_days))
             federation = Federation(settings.federation, pinned, http, clock)
             redirect_uri = settings.public_url + CALLBACK_PATH
-            pages, metrics = Pages(), Metrics(grants, keys, clock)
+            pages, metrics = Pages(), Metrics(grants, keys, tasks, clock)
             idp_client = IdpClient(
                 entity_id=settings.public_url,
                 redirect_uri=redirect_uri,

@@ -10,6 +10,7 @@ from gesundheitsid.adapters.key_file import KeyFile
 from gesundheitsid.rules.key_ring import days_left
 from gesundheitsid.rules.refusals import Reason
 from gesundheitsid.store.grants import Grants
+from messenger_core.background import BackgroundTasks
 from messenger_core.clock import Clock
 
 METRICS_PATH = "/metrics"
@@ -18,8 +19,9 @@ METRICS_PATH = "/metrics"
 class Metrics:
     """What is counted in this process, and what is read when it is asked for."""
 
-    def __init__(self, grants: Grants, keys: KeyFile, clock: Clock) -> None:
+    def __init__(self, grants: Grants, keys: KeyFile, tasks: BackgroundTasks, clock: Clock) -> None:
         self._grants = grants
+        self._tasks = tasks
         self._keys = keys
         self._clock = clock
         self._registry = CollectorRegistry()
@@ -37,6 +39,13 @@ class Metrics:
         )
         self._days = Gauge(
             "hek_gesundheitsid_certificate_days_left", "Days until our TLS certificate ends.", registry=self._registry
+        )
+
+        self._task_failures = Gauge(
+            "hek_gesundheitsid_background_failures",
+            "How often a background task has failed since the start.",
+            ["task"],
+            registry=self._registry,
         )
 
     def answered(self) -> None:
@@ -60,4 +69,6 @@ class Metrics:
         self._sessions.set(counts["sessions"])
         self._untold.set(counts["untold"])
         self._days.set(days_left(self._keys.ring("tls").current, self._clock()))
+        for task, count in self._tasks.failures.items():
+            self._task_failures.labels(task).set(count)
         return web.Response(body=generate_latest(self._registry), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})

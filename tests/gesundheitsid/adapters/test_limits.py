@@ -212,3 +212,5 @@ async def test_each_background_task_is_begun_anew_and_missed_meanwhile(scene: Sc
             while running().get(name) in {None, killed}:  # noqa: ASYNC110 - as above
                 await asyncio.sleep(0.05)
     assert set(running()) == names
+    _, figures = await scene.get("/metrics")
+    assert all(f'hek_gesundheitsid_background_failures{{task="{name}"}} 1.0' in figures for name in names)
