@@ -19,6 +19,7 @@ from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.adapters.session_ends import SessionEnds
 from synapse_modules.adapters.synapse_database import SynapseDatabase
 from synapse_modules.adapters.synapse_private import SynapsePrivate
+from synapse_modules.rules.senders import sender_of
 from synapse_modules.settings import Configuration
 from synapse_modules.store.accounts import Accounts
 from synapse_modules.store.audit import AuditLog
@@ -92,5 +93,7 @@ def open_machine_api(
         replays=statements,
         clock=synapse.clock,
         health=health,
+        failures=synapse.sign_in_limits,
+        sender_of=lambda address: sender_of(address, settings.trusted_proxies),
     )
     api.register_web_resource(MACHINE_PREFIX, resource)

@@ -102,6 +102,15 @@ async def test_where_a_request_came_from_is_said_by_the_proxy_alone(proxy: Proxy
     assert answer.headers["strict-transport-security"].startswith("max-age=63072000")
 
 
+async def test_the_directory_speaks_for_its_people(proxy: Proxy) -> None:
+    passed_on = {"X-Forwarded-For": "192.0.2.1"}
+    answer = await proxy.ask("POST", HOMESERVER, _LOGIN, source=_INSIDE, body=b"{}", headers=passed_on)
+    assert json.loads(answer.body)["for"] == ["192.0.2.1"]
+    # What it passes on is not from inside: nobody gets at the machines' calls through it.
+    machine = await proxy.ask("GET", HOMESERVER, "/_synapse/client/hek/v1/changes", source=_INSIDE, headers=passed_on)
+    assert machine.status == 403
+
+
 @pytest.mark.parametrize(
     ("path", "size", "headers", "status"),
     [

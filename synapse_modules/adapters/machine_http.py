@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any, Protocol, TypeVar
 from urllib.parse import parse_qsl
 
 from pydantic import BaseModel, ValidationError
+from synapse.api.errors import LimitExceededError
 from synapse.http.server import finish_request
 from synapse.http.site import SynapseRequest
 from synapse.module_api import DirectServeJsonResource
@@ -79,6 +82,22 @@ class Route:
     handler: Handler
 
 
+class Failures(Protocol):
+    """Counts what failed."""
+
+    async def check_failures(self, key: str) -> None:
+        """Counts nothing.
+
+        Raises:
+            LimitExceededError: if there were too many failures.
+        """
+        ...
+
+    async def count_failure(self, key: str) -> None:
+        """Counts one failure."""
+        ...
+
+
 class Calls(Protocol):
     """A group of calls."""
 
@@ -113,13 +132,18 @@ class MachineResource(DirectServeJsonResource):
         replays: ReplayStore,
         clock: Clock,
         health: Health,
+        failures: Failures,
+        sender_of: Callable[[str], str | None],
     ) -> None:
+        """Takes, beside what its calls need, whose an address is; None for our own machines, which are not counted."""
         super().__init__(clock=clock)
         self._routes = {(route.path, route.method): route for route in routes}
         self._authority = authority
         self._clients = clients
         self._replays = replays
         self._health = health
+        self._failures = failures
+        self._sender_of = sender_of
 
     async def _async_render(self, request: SynapseRequest) -> None:
         """Called by Synapse for every request; writes the answer itself."""
@@ -155,7 +179,7 @@ class MachineResource(DirectServeJsonResource):
         if len(body) > _MAX_BODY_BYTES:
             raise Problem(413, "too-large", "The request's body is larger than one megabyte.")
         if path == _TOKEN_PATH and method == "POST":
-            return await self._token(body)
+            return await self._limited_token(request.get_client_ip_if_available(), body)
         route = self._routes.get((path, method))
         if route is None:
             return self._not_here(path, method)
@@ -175,6 +199,22 @@ class MachineResource(DirectServeJsonResource):
             fault = Problem(405, "method-not-allowed", f"{method[:10]} is not answered here, only {allowed}.")
             return _problem(fault, {"Allow": allowed})
         return _problem(Problem(404, "not-found", "There is no such call; see the interface description."))
+
+    async def _limited_token(self, address: str, body: bytes) -> _Answer:
+        """A token, unless too many requests from the same place failed; those that succeed are not counted."""
+        sender = self._sender_of(address)
+        if sender is None:
+            return await self._token(body)
+        key = f"machine's token {sender}"
+        try:
+            await self._failures.check_failures(key)
+        except LimitExceededError as limited:
+            fault = Problem(429, "too-many-requests", "Too many requests for a token failed; wait, and try again.")
+            return _problem(fault, {"Retry-After": str(math.ceil((limited.retry_after_ms or 1000) / 1000))})
+        answer = await self._token(body)
+        if answer.status != HTTPStatus.OK:
+            await self._failures.count_failure(key)
+        return answer
 
     async def _token(self, body: bytes) -> _Answer:
         try:

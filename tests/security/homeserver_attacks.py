@@ -13,14 +13,15 @@ from datetime import UTC, datetime
 from functools import partial
 from http.cookies import SimpleCookie
 from pathlib import Path
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 import aiohttp
 from joserfc.jwk import ECKey
 
 from messenger_core.homeserver_interface import HOMESERVER_TOKEN_PATH, LOGIN_PATH, MACHINE_PREFIX
-from messenger_core.service_auth.assertions import sign_statement
+from messenger_core.service_auth.assertions import make_assertion, sign_statement
 from messenger_core.service_auth.keys import generate_private_key, public_jwks, read_private_key
+from messenger_core.service_auth.token_grant import ASSERTION_TYPE, GRANT_TYPE
 from sandbox.key_sign_in import key_proof
 from sandbox.keys import OPERATOR
 from sandbox.machine_calls import machine_call
@@ -297,6 +298,24 @@ async def _guessed_tokens(house: House) -> Outcome:
     return Outcome(statuses[-1] == 429, once.status == 403, f"{len(statuses)} attempts", others.longest_wait_ms)
 
 
+async def _wrong_machine_proofs(house: House) -> Outcome:
+    ready = await _ready(house)
+    endpoint, stranger = ready.homeserver + HOMESERVER_TOKEN_PATH, secrets.token_hex(8)
+
+    async def attempt(source: str, key: ECKey) -> RawAnswer:
+        form = {
+            "grant_type": GRANT_TYPE,
+            "client_assertion_type": ASSERTION_TYPE,
+            "client_assertion": make_assertion(key, client_id="bot", audience=endpoint, now=datetime.now(UTC)),
+            "scope": "account:events",
+        }
+        return await ask("POST", endpoint, source=source, body=urlencode(form).encode(), headers=_FORM)
+
+    statuses = await _until_limited(lambda: attempt(stranger, generate_private_key()))
+    right = await attempt(secrets.token_hex(8), read_private_key(Path(ready.keys["bot"])))
+    return Outcome(statuses[-1] == 429 and 200 not in statuses, right.status == 200, f"then {right.status}")
+
+
 # -- Tokens and names -------------------------------------------------------------------------------------------------
 
 
@@ -441,6 +460,12 @@ _ROWS: tuple[tuple[str, Kind, str, Callable[[House], Awaitable[Outcome]]], ...] 
         Kind.FOREIGN_LIMIT,
         "counted by sender and account",
         _wrong_proofs_next_door,
+    ),
+    (
+        "wrong proofs for a machine's token",
+        Kind.FOREIGN_LIMIT,
+        "failures are counted by sender",
+        _wrong_machine_proofs,
     ),
     (
         "a forged origin that fills somebody else's limit",

@@ -38,14 +38,19 @@ class HomeserverSignIn:
         path = f"{_CLIENT}/login/sso/redirect/{quote(self._provider, safe='')}"
         return f"{self._homeserver}{path}?{urlencode({'redirectUrl': return_to})}"
 
-    async def finish(self, login_token: str) -> str:
+    async def finish(self, login_token: str, client: str) -> str:
         """The user id that a login token was given to.
+
+        Args:
+            login_token: what the browser came back with.
+            client: the browser's address: the homeserver counts attempts by it, not by ours, which all share.
 
         Raises:
             SignInNotConfirmed: if the homeserver does not accept it.
             HomeserverSilent: if the homeserver cannot be asked.
         """
-        async with aiohttp.ClientSession(timeout=_TIMEOUT) as http:
+        on_behalf_of = {"X-Forwarded-For": client, "X-Forwarded-Proto": "https"}
+        async with aiohttp.ClientSession(timeout=_TIMEOUT, headers=on_behalf_of) as http:
             body = {
                 "type": "m.login.token",
                 "token": login_token,

@@ -23,7 +23,7 @@ from directory_service.adapters.pages.sessions import CSRF_FIELD, Sessions, set_
 from directory_service.adapters.pages.sign_in_states import STATE_LIFETIME, SignInStates
 from directory_service.rules.standing import Door, Standing
 from messenger_core.clock import Clock, present
-from messenger_core.rate_limits import RateGuard
+from messenger_core.rate_limits import RateGuard, address_of
 
 SIGN_IN_PATH = f"{SEARCH_PATH}/anmelden"
 RETURN_PATH = f"{SEARCH_PATH}/angemeldet"
@@ -103,7 +103,8 @@ class PatientSignIn:
         if not same or not self._states.is_own(begun, self._clock()):
             raise PageFault(400, "page-sign-in-lost")
         try:
-            user_id = await self._homeserver.finish(request.query.get("loginToken", ""))
+            client = address_of(request).partition("/")[0]
+            user_id = await self._homeserver.finish(request.query.get("loginToken", ""), client)
         except SignInNotConfirmed:
             raise PageFault(403, "page-sign-in-lost") from None
         except HomeserverSilent:
