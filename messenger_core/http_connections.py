@@ -12,6 +12,7 @@ import resource
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, cast
 
 from aiohttp import StreamReader, web
@@ -24,6 +25,8 @@ logger = logging.getLogger(__name__)
 IDLE_S = 75.0
 """A connection without a request; longer than the minute that reverse proxies keep theirs."""
 _MOST_DESCRIPTORS = 65_536
+_HEAD_DUE_S = 1.0
+"""Whoever sends a whole request has sent its head by then."""
 _SWEEP_S = 1.0
 _TOLD_EVERY_S = 60.0
 
@@ -160,15 +163,14 @@ class Connections:
         self._bodies.pop(connection, None)
 
     def _make_room(self) -> bool:
-        for waiting in (self._idle, self._heads):
-            for connection in waiting:
-                self._end(connection, "to make room")
-                return True
-        for connection, (_, body) in self._bodies.items():
-            if not body.is_eof():
-                self._end(connection, "to make room")
-                return True
-        return False
+        """Ends one that waits: half a head that is due for long, an idle one, any half head, or half a body."""
+        due = (one for one, since in self._heads.items() if since <= _now() - _HEAD_DUE_S)
+        idle = (one for one in self._idle if not one.is_sending)
+        bodies = (one for one, (_, body) in self._bodies.items() if not body.is_eof())
+        waiting = next(chain(due, idle, self._heads, bodies), None)
+        if waiting is not None:
+            self._end(waiting, "to make room")
+        return waiting is not None
 
     def _end(self, connection: Connection, reason: str) -> None:
         self._ended[reason] += 1
@@ -267,6 +269,11 @@ class Connection(asyncio.Protocol):
         self._connections.unread(self, is_unread=False)
         if self._handler is not None:
             self._handler.resume_writing()
+
+    @property
+    def is_sending(self) -> bool:
+        """Whether a part of an answer has not left yet."""
+        return self._transport is not None and self._transport.get_write_buffer_size() > 0
 
     def abort(self) -> None:
         """Ends the connection at once."""

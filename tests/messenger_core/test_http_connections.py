@@ -161,6 +161,22 @@ async def test_a_full_server_ends_who_waits_and_answers_who_asks() -> None:
         await bodies.close()
 
 
+async def test_a_full_server_leaves_answers_on_their_way_alone() -> None:
+    async with _serving(ConnectionLimits(in_all=10, head_s=600, unread_s=600)) as served:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(served.url.rpartition(":")[2]), limit=1024)
+        writer.write(request_head("GET", f"{served.url}/flood", {"Connection": "close"}))
+        assert (await reader.read(16)).startswith(b"HTTP/1.1 200")
+        heads = HalfRequests(served.url, _HALF_HEAD)
+        await heads.open(50)
+        assert served.connections.ended["to make room"] >= 40
+        received = 0
+        while chunk := await reader.read(1_000_000):
+            received += len(chunk)
+        assert received > 50_000_000
+        writer.close()
+        await heads.close()
+
+
 async def test_a_compressed_body_is_refused_unread_on_every_path() -> None:
     packed = gzip_of_zeros(64 * 1024 * 1024)
     async with _serving(_PATIENT) as served:
