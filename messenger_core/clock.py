@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Clock = Callable[[], datetime]
 """Says what time it is, with a zone. Wiring hands ``present`` on; tests hand on a clock of their own."""
 
@@ -12,3 +13,8 @@ Clock = Callable[[], datetime]
 def present() -> datetime:
     """The present moment in UTC."""
     return datetime.now(UTC)
+
+
+def present_ms() -> int:
+    """The present moment in milliseconds since 1970."""
+    return (present() - _EPOCH) // timedelta(milliseconds=1)

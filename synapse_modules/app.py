@@ -68,7 +68,7 @@ from synapse_modules.store.reachability import Reachability
 from synapse_modules.store.rooms import Rooms
 from synapse_modules.store.rooms_in_making import RoomsInMaking
 from synapse_modules.store.sessions_to_end import SessionsToEnd
-from synapse_modules.store.statements import UsedStatements
+from synapse_modules.store.used_assertions import UsedAssertions
 
 _MARK_ROUND_S = 30.0
 _TRY_WRITING_EVERY_S = 5.0
@@ -122,7 +122,7 @@ class HekMessenger:
         self._database = database = SynapseDatabase(api)
         self._accounts, self._rooms = Accounts(database), Rooms(database)
         self._memberships = Memberships(database, timedelta(days=config.settings.grace_days))
-        self._reachability, self._statements = Reachability(database), UsedStatements(database)
+        self._reachability, self._used_assertions = Reachability(database), UsedAssertions(database)
         self._making = RoomsInMaking(database)
         self._parties = Parties(api, self._accounts, self._reachability)
         self._register = RoomRegister(api, self._rooms, self._parties)
@@ -142,7 +142,7 @@ class HekMessenger:
             locks=self._locks,
             rooms=self._rooms,
             register=self._register,
-            statements=self._statements,
+            used_assertions=self._used_assertions,
             session_ends=self._session_ends,
             health=self._watch_health(),
         )
@@ -185,7 +185,7 @@ class HekMessenger:
             *front_gates(texts, synapse),
             RegistrationGate(api, self._accounts),
             SignInGate(self._accounts, settings.sign_in_providers, texts),
-            KeySignIn(api, self._config, self._accounts, self._statements),
+            KeySignIn(api, self._config, self._accounts, self._used_assertions),
             make_reset_gate(settings, database),
             AdministratorGate(self._parties, refusals),
             self._deactivations,

@@ -28,7 +28,7 @@ from synapse_modules.store.erasable_events import ErasableEvents
 from synapse_modules.store.memberships import Memberships
 from synapse_modules.store.rooms import Rooms
 from synapse_modules.store.sealed_kvnrs import SealedKvnrs
-from synapse_modules.store.statements import UsedStatements
+from synapse_modules.store.used_assertions import UsedAssertions
 
 
 class _Clients:
@@ -53,7 +53,7 @@ def open_machine_api(
     locks: Locks,
     rooms: Rooms,
     register: RoomRegister,
-    statements: UsedStatements,
+    used_assertions: UsedAssertions,
     session_ends: SessionEnds,
     health: Health,
 ) -> None:
@@ -90,7 +90,7 @@ def open_machine_api(
         [route for call in calls for route in call.routes()],
         authority=TokenAuthority(settings.public_url, settings.token_endpoint, config.signing_key),
         clients=_Clients(config.clients),
-        replays=statements,
+        replays=used_assertions,
         clock=synapse.clock,
         health=health,
         failures=synapse.sign_in_limits,

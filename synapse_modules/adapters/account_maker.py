@@ -5,7 +5,7 @@ from __future__ import annotations
 from synapse.api.errors import SynapseError
 from synapse.module_api import ModuleApi, UserID
 
-from synapse_modules.adapters.present import now_ms
+from messenger_core.clock import present_ms
 from synapse_modules.store.accounts import Account, Accounts
 
 
@@ -36,7 +36,7 @@ class AccountMaker:
                 # Another call was faster: then the account is there now.
                 if not await self._accounts.is_registered(reserved.user_id):
                     raise
-        await self._accounts.make_live(reserved.user_id, at=now_ms())
+        await self._accounts.make_live(reserved.user_id, at=present_ms())
         return reserved
 
     async def rename(self, user_id: str, display_name: str) -> None:

@@ -11,10 +11,10 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, 
 from synapse.module_api import ModuleApi
 
 from messenger_core.account_kinds import AccountKind
+from messenger_core.clock import present_ms
 from messenger_core.problem import WireModel, parse_body
 from synapse_modules.adapters.account_calls import unknown_account
 from synapse_modules.adapters.machine_http import MachineRequest, Route
-from synapse_modules.adapters.present import now_ms
 from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.adapters.synapse_private.memberships import PrivateMemberships
 from synapse_modules.adapters.wire_names import WireEventId, WireRoomId, WireUserId
@@ -133,12 +133,12 @@ class CareRoomCalls:
                     room_id=room_id,
                     reference=consent.consent_event_id,
                 ),
-                at=now_ms(),
+                at=present_ms(),
             )
         return {"done": done, "refused": refused}
 
     async def _not_hers(self, user_id: str, room_id: str) -> str | None:
-        room = await self._register.find(room_id)
+        room = await self._register.settle(room_id)
         is_hers = room is not None and room.kind in CHAT_WITH_PRACTICE and room.insured_user_id == user_id
         return None if is_hers else "not-a-care-room"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from synapse_modules.adapters.present import now_ms
+from messenger_core.clock import present_ms
 from synapse_modules.adapters.rounds import for_each
 from synapse_modules.adapters.synapse_private.deactivation import PrivateDeactivation
 from synapse_modules.store.deactivations import Deactivations
@@ -22,12 +22,12 @@ class DeactivationWork:
     async def on_user_deactivation_status_changed(self, user_id: str, deactivated: bool, _by_admin: bool) -> None:
         """Called when anybody deactivates an account past this module: its person herself, or an administrator."""
         if deactivated:
-            await self._deactivations.deactivated_directly(user_id, at=now_ms())
+            await self._deactivations.deactivated_directly(user_id, at=present_ms())
 
     async def take_over(self) -> None:
         """Takes over what Synapse was told while this module could not hear it."""
         for user_id in await self._deactivations.not_taken_over():
-            await self._deactivations.deactivated_directly(user_id, at=now_ms())
+            await self._deactivations.deactivated_directly(user_id, at=present_ms())
 
     async def carry_out(self) -> None:
         """Brings every deactivation as far as it comes; one that fails stops no other, and is tried again."""
@@ -47,4 +47,4 @@ class DeactivationWork:
         if left:
             logger.warning("an account is not wholly deactivated yet, left in: %s", ", ".join(left))
             return
-        await self._deactivations.finish(user_id, at=now_ms())
+        await self._deactivations.finish(user_id, at=present_ms())

@@ -12,11 +12,12 @@ from pydantic import ValidationError
 from synapse.api.errors import HttpResponseException
 from synapse.module_api import ModuleApi
 
+from messenger_core.clock import present
 from messenger_core.problem import WireModel
 from messenger_core.service_auth.access_tokens import AccessTokens
 from messenger_core.service_auth.bounded_json import BoundedDecoder
 from messenger_core.service_auth.keys import ALGORITHM
-from synapse_modules.adapters.present import now
+from synapse_modules.rules.errors import ModuleError
 from synapse_modules.settings import Configuration
 from synapse_modules.store.reachability import Delta, Position
 
@@ -28,7 +29,7 @@ _PAGE = 5_000
 _DELTA_AGE = timedelta(minutes=5)
 
 
-class DirectoryFault(Exception):  # noqa: N818 - reads as what happened
+class DirectoryFault(ModuleError):  # noqa: N818 - reads as what happened
     """The directory did not answer, or its answer cannot be trusted; the text holds nothing of it."""
 
 
@@ -96,7 +97,7 @@ class DirectoryClient:
             delta = _DeltaClaims.model_validate(claims)
         except (JoseError, ValidationError, ValueError, TypeError, KeyError):
             raise DirectoryFault("the delta is not signed as agreed, or not readable") from None
-        if delta.iss != self._settings.url or abs(now().timestamp() - delta.iat) > _DELTA_AGE.total_seconds():
+        if delta.iss != self._settings.url or abs(present().timestamp() - delta.iat) > _DELTA_AGE.total_seconds():
             raise DirectoryFault("the delta is of another issuer or of another time")
         return Delta(
             delta.full,
@@ -111,7 +112,7 @@ class DirectoryClient:
     @property
     def may_search(self) -> bool:
         """Whether a token for the search is at hand."""
-        return self._tokens.find(_SEARCH, now()) is not None
+        return self._tokens.find(_SEARCH, present()) is not None
 
     async def prepare_search(self) -> None:
         """Fetches a token for the search if none is at hand.
@@ -166,7 +167,7 @@ class DirectoryClient:
         return DirectoryFault(f"{scope}: {type(fault).__name__}")
 
     async def _token(self, scope: str) -> str:
-        moment = now()
+        moment = present()
         if known := self._tokens.find(scope, moment):
             return known
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from synapse_modules.adapters.present import now_ms
+from messenger_core.clock import present_ms
 from synapse_modules.adapters.rounds import for_each
 from synapse_modules.adapters.synapse_private.memberships import PrivateMemberships
 from synapse_modules.store.ended_requests import EndedRequests
@@ -32,7 +32,7 @@ class EndedRequestsWork:
 
     async def forget_ended(self) -> None:
         """One round."""
-        left_before = now_ms() - self._kept_for // timedelta(milliseconds=1)
+        left_before = present_ms() - self._kept_for // timedelta(milliseconds=1)
         await for_each(
             await self._requests.remembered(left_before=left_before, limit=_AT_ONCE),
             lambda one: self._synapse.forget(user_id=one[1], room_id=one[0]),

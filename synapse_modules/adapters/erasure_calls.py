@@ -11,9 +11,9 @@ from synapse.module_api import ModuleApi
 
 from messenger_core.account_kinds import AccountKind, RoomKind
 from messenger_core.calendar_periods import from_milliseconds, is_old_enough
+from messenger_core.clock import present_ms
 from messenger_core.problem import Problem, WireModel, parse_body
 from synapse_modules.adapters.machine_http import MachineRequest, Route
-from synapse_modules.adapters.present import now_ms
 from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.adapters.synapse_private.history import PrivateHistory
 from synapse_modules.adapters.wire_names import WireRoomId
@@ -67,7 +67,7 @@ class ErasureCalls:
         """Erases what was received before a moment; may be repeated until nothing remains."""
         wanted = parse_body(_Erasure, request.body)
         self._check_age(wanted.before)
-        room = await self._register.find(wanted.room_id)
+        room = await self._register.settle(wanted.room_id)
         if room is None or room.kind not in _OWN_ROOMS:
             raise Problem(409, "not-erasable", "Only messages of support, team and service rooms are erased.")
         media_ids = await self._erasable_media(wanted.media, room)
@@ -83,7 +83,7 @@ class ErasureCalls:
             remaining_media |= self._synapse.media_on_disk(media_ids)
         remaining_events = await self._events.received_before(wanted.room_id, wanted.before)
         await self._audit.add(
-            AuditEntry("erasure", room.kind.value, request.caller.client_id, room_id=wanted.room_id), at=now_ms()
+            AuditEntry("erasure", room.kind.value, request.caller.client_id, room_id=wanted.room_id), at=present_ms()
         )
         return {"remaining_events": len(remaining_events), "remaining_media": len(remaining_media)}
 
@@ -96,7 +96,7 @@ class ErasureCalls:
         years = self._minimum_age_years
         if years is None:
             return
-        if before > _LATEST_MS or not is_old_enough(from_milliseconds(before), years, from_milliseconds(now_ms())):
+        if before > _LATEST_MS or not is_old_enough(from_milliseconds(before), years, from_milliseconds(present_ms())):
             detail = f"The homeserver erases nothing that is younger than {years} calendar years."
             raise Problem(409, "too-young", detail)
 
@@ -127,7 +127,7 @@ class ErasureCalls:
                     "room_id": room_id,
                     "sender": senders[0],
                     # State that does not change is not sent again.
-                    "content": {"at": now_ms()},
+                    "content": {"at": present_ms()},
                 }
             )
             place = await self._events.place_of(marker.event_id)

@@ -9,8 +9,8 @@ from typing import Literal
 from synapse.api.errors import Codes
 from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
 
+from messenger_core.clock import present_ms
 from synapse_modules.adapters.parties import Parties
-from synapse_modules.adapters.present import now_ms
 from synapse_modules.adapters.refusals import Refusals
 from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.rules.messages import DELETION, check_deletion, check_message, check_readers, is_for_readers
@@ -65,7 +65,7 @@ class EventGate:
 
     async def verdict(self, event: EventBase) -> Refusal | None:
         """What the rules of our rooms say of an event; None if it may be sent."""
-        room = await self._register.find(event.room_id)
+        room = await self._register.settle(event.room_id)
         sender = (await self._parties.kinds([event.sender])).get(event.sender)
         # Synapse's own kind of mapping compares its keys with nothing.
         content = dict(event.content)
@@ -76,5 +76,5 @@ class EventGate:
             refusal = check_readers(await self._register.practices(event.room_id))
         if refusal is None and event.type == DELETION:
             target = await self._rooms.sent(event.room_id, event.redacts) if event.redacts else None
-            return check_deletion(event.sender, target, now=now_ms(), max_age=self._deletable_for)
+            return check_deletion(event.sender, target, now=present_ms(), max_age=self._deletable_for)
         return refusal

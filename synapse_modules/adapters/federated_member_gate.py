@@ -11,9 +11,9 @@ from synapse.module_api import NOT_SPAM, EventBase
 from synapse.util.retryutils import NotRetryingDestination
 
 from messenger_core.account_kinds import RoomKind
+from messenger_core.clock import present_ms
 from synapse_modules.adapters.parties import Parties
 from synapse_modules.adapters.permissions import Permissions
-from synapse_modules.adapters.present import now_ms
 from synapse_modules.adapters.refusals import Refusals
 from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.adapters.synapse_private.wrapping import Call
@@ -54,7 +54,7 @@ class FederatedMemberGate:
         inviter_id, invitee_id = event.sender, event.get_state_key() or ""
         parties = await self._parties.of([inviter_id, invitee_id])
         inviter, invitee = parties[inviter_id], parties[invitee_id]
-        room = await self._register.find(event.room_id)
+        room = await self._register.settle(event.room_id)
         refusal = reach.check_invitation_from_elsewhere(
             inviter, invitee, admitted=await self._permissions.admits(inviter, invitee)
         )
@@ -64,7 +64,7 @@ class FederatedMemberGate:
             raise self._refusals.error(refusal)
         if room is None:
             new = Room(event.room_id, RoomKind.REQUEST, invitee_id)
-            await self._rooms.add(new, created_at=now_ms())
+            await self._rooms.add(new, created_at=present_ms())
         return NOT_SPAM
 
     def _fits(self, event: EventBase, room: Room | None, invitee: str) -> bool:
@@ -85,7 +85,7 @@ class FederatedMemberGate:
         members = await self._rooms.members(room_id)
         refusal = reach.check_join(
             (await self._parties.of([user_id]))[user_id],
-            await self._register.find(room_id),
+            await self._register.settle(room_id),
             self._house,
             is_invited=user_id in members,
             second_insured=self._second_insured,

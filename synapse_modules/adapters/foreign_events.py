@@ -9,14 +9,14 @@ from synapse.api.errors import Codes
 from synapse.module_api import NOT_SPAM, EventBase, ModuleApi
 
 from messenger_core.account_kinds import AccountKind
+from messenger_core.clock import present_ms
 from messenger_core.people_names import ReservedNames
 from synapse_modules.adapters.parties import Parties
 from synapse_modules.adapters.permissions import Permissions
-from synapse_modules.adapters.present import now_ms
 from synapse_modules.adapters.refusals import Refusals
 from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.rules import rooms_elsewhere
-from synapse_modules.rules.messages import DELETION, Sent
+from synapse_modules.rules.messages import DELETION, SentEvent
 from synapse_modules.rules.reach import CHAT_WITH_PRACTICE, Party, Refusal, Room
 from synapse_modules.rules.rooms_elsewhere import MEMBER, ForeignEvent, ForeignState, Verdict
 from synapse_modules.store.rooms import Rooms
@@ -63,7 +63,7 @@ class ForeignEvents:
     async def _is_asking(self, event: EventBase) -> bool:
         """Whether it is an invitation into a room that is not known here yet: it is judged when all of it is read."""
         is_invitation = event.type == MEMBER and event.content.get("membership") == "invite"
-        return is_invitation and await self._register.find(event.room_id) is None
+        return is_invitation and await self._register.settle(event.room_id) is None
 
     async def _is_early(self, event: EventBase) -> bool:
         """Whether it deletes what is not stored yet: it may just have come, and ``counts_in_vain`` looks again."""
@@ -78,12 +78,12 @@ class ForeignEvents:
         """Whether it is refused, now that what came before it is stored."""
         return await self._judge(event, frozenset(members)) is not Verdict.TAKEN
 
-    async def _deleted(self, event: EventBase) -> Sent | None:
+    async def _deleted(self, event: EventBase) -> SentEvent | None:
         return await self._rooms.sent(event.room_id, event.redacts) if event.redacts else None
 
     async def _judge(self, event: EventBase, members: frozenset[str] | None = None) -> Verdict:
-        room = await self._register.find(event.room_id)
-        return rooms_elsewhere.judge_event(await self._foreign(event, room, members), room, now=now_ms())
+        room = await self._register.settle(event.room_id)
+        return rooms_elsewhere.judge_event(await self._foreign(event, room, members), room, now=present_ms())
 
     async def _foreign(
         self, event: EventBase, room: Room | None, members: frozenset[str] | None = None
@@ -142,9 +142,9 @@ class ForeignEvents:
         """
         if not event.is_state():
             return
-        room = await self._register.find(event.room_id)
-        if rooms_elsewhere.has_broken_room(await self._foreign(event, room), room, now=now_ms()):
-            await self._to_leave.add(event.room_id, at=now_ms())
+        room = await self._register.settle(event.room_id)
+        if rooms_elsewhere.has_broken_room(await self._foreign(event, room), room, now=present_ms()):
+            await self._to_leave.add(event.room_id, at=present_ms())
 
     async def take_room(self, room_id: str, version: str, user_id: str, state: Sequence[EventBase]) -> set[str]:
         """Which state of a room of another server is taken, by event id, before somebody of ours is in it.
@@ -177,11 +177,11 @@ class ForeignEvents:
         counts = [
             one for one, event in zip(foreign, state, strict=True) if one.type == MEMBER or event.event_id in taken
         ]
-        room = await self._register.find(room_id)
+        room = await self._register.settle(room_id)
         is_hers = room is not None and room.kind in CHAT_WITH_PRACTICE and room.insured_user_id == user_id
         is_whole = Verdict.BREAKS_ROOM not in verdicts.values()
         if not is_hers or not is_whole or not rooms_elsewhere.is_chat(version, counts, user_id):
             # Its server counts her as a member already.
-            await self._to_leave.add(room_id, at=now_ms())
+            await self._to_leave.add(room_id, at=present_ms())
             raise self._refusals.error(Refusal.NOT_A_CHAT)
         return taken

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from synapse.module_api import ModuleApi
 
-from synapse_modules.adapters.present import now_ms
+from messenger_core.clock import present_ms
 from synapse_modules.adapters.rounds import for_each
 from synapse_modules.adapters.synapse_private.memberships import PrivateMemberships
 from synapse_modules.store.rooms import Rooms
@@ -30,7 +30,7 @@ class HalfMadeRooms:
     async def clear(self) -> None:
         """One round."""
         await for_each(
-            await self._making.begun_before(now_ms() - _GRACE_MS),
+            await self._making.begun_before(present_ms() - _GRACE_MS),
             self._clear,
             otherwise="a half-made room could not be cleared yet",
         )

@@ -7,8 +7,8 @@ from datetime import timedelta
 from synapse.module_api import ModuleApi
 
 from messenger_core.calendar_periods import from_milliseconds
+from messenger_core.clock import present_ms
 from synapse_modules.adapters.parties import Parties
-from synapse_modules.adapters.present import now_ms
 from synapse_modules.adapters.room_register import RoomRegister
 from synapse_modules.adapters.rounds import for_each
 from synapse_modules.rules.insured_only_rooms import is_left_to_insured_people, is_to_be_emptied
@@ -55,7 +55,7 @@ class InsuredOnlyRoomsWork:
         people = await self._people_left(room_id)
         # A chat that is just being made looks the same until its invitation is sent.
         if people and room_id in self._seen_before:
-            await self._insured_only.tell(room_id, people, at=now_ms())
+            await self._insured_only.tell(room_id, people, at=present_ms())
         elif people:
             seen.add(room_id)
 
@@ -63,15 +63,15 @@ class InsuredOnlyRoomsWork:
         people = await self._people_left(room_id)
         if not people:
             await self._insured_only.forget(room_id)
-        elif is_to_be_emptied(from_milliseconds(told_at), from_milliseconds(now_ms()), self._grace):
-            await self._insured_only.emptying(room_id, people, at=now_ms())
+        elif is_to_be_emptied(from_milliseconds(told_at), from_milliseconds(present_ms()), self._grace):
+            await self._insured_only.emptying(room_id, people, at=present_ms())
             for user_id in people:
                 # They leave and forget nothing: what was written until then they can still read.
                 await self._api.update_room_membership(user_id, user_id, room_id, "leave")
 
     async def _people_left(self, room_id: str) -> list[str]:
         """Those of ours who are left in a chat with insured people alone; empty if it is not such a chat."""
-        room = await self._register.find(room_id)
+        room = await self._register.settle(room_id)
         if room is not None and room.kind not in CHAT_WITH_PRACTICE:
             return []
         members = await self._rooms.members(room_id)

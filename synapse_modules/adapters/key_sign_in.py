@@ -9,14 +9,14 @@ from typing import Any
 from synapse.module_api import ModuleApi
 
 from messenger_core.account_kinds import AccountKind
+from messenger_core.clock import present
 from messenger_core.service_auth.assertions import ASSERTION_LIFETIME, StatementRefused, verify_statement
 from messenger_core.service_auth.keys import parse_jwks
 from messenger_core.service_auth.token_grant import Client
-from synapse_modules.adapters.present import now
 from synapse_modules.rules.membership import AccountState
 from synapse_modules.settings import Configuration
 from synapse_modules.store.accounts import Account, Accounts
-from synapse_modules.store.statements import UsedStatements
+from synapse_modules.store.used_assertions import UsedAssertions
 
 logger = logging.getLogger(__name__)
 
@@ -28,12 +28,12 @@ class KeySignIn:
     """Checks an assertion against the keys of the account that it is for."""
 
     def __init__(
-        self, api: ModuleApi, configuration: Configuration, accounts: Accounts, statements: UsedStatements
+        self, api: ModuleApi, configuration: Configuration, accounts: Accounts, used_assertions: UsedAssertions
     ) -> None:
         self._api = api
         self._configuration = configuration
         self._accounts = accounts
-        self._statements = statements
+        self._used_assertions = used_assertions
         self._client_of = {account.localpart: account.client_id for account in configuration.settings.accounts}
 
     async def check(self, username: str, _login_type: str, login: dict[str, Any]) -> tuple[str, None] | None:
@@ -50,7 +50,7 @@ class KeySignIn:
                 client.keys,
                 issuer=client.client_id,
                 audience=self._configuration.settings.login_endpoint,
-                now=now(),
+                now=present(),
                 max_lifetime=ASSERTION_LIFETIME,
             )
         except StatementRefused as refusal:
@@ -58,7 +58,9 @@ class KeySignIn:
             return None
         if statement.subject != client.client_id:
             return None
-        fresh = await self._statements.use_once(client.client_id, statement.statement_id, statement.expires_at, now())
+        fresh = await self._used_assertions.use_once(
+            client.client_id, statement.statement_id, statement.expires_at, present()
+        )
         # The key may have been taken away meanwhile: what ended its sessions would not see the one that begins now.
         return (user_id, None) if fresh and await self._has_still(account) else None
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from synapse.module_api import ModuleApi
 
+from messenger_core.clock import present_ms
 from synapse_modules.adapters.parties import Parties
-from synapse_modules.adapters.present import now_ms
 from synapse_modules.adapters.rounds import for_each
 from synapse_modules.store.rooms_to_leave import RoomsToLeave
 
@@ -26,6 +26,6 @@ class LeavingRooms:
         there = await self._to_leave.still_there(room_id)
         for user_id, kind in (await self._parties.kinds(there)).items():
             # Told first: whoever was taken out before an interruption would not be found again.
-            await self._to_leave.tell(room_id, user_id, kind.value, at=now_ms())
+            await self._to_leave.tell(room_id, user_id, kind.value, at=present_ms())
             await self._api.update_room_membership(user_id, user_id, room_id, "leave")
         await self._to_leave.done(room_id)

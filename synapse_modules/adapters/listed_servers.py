@@ -15,10 +15,10 @@ from synapse.util.async_helpers import Linearizer
 from synapse.util.clock import Clock
 
 from messenger_core.account_kinds import AccountKind
+from messenger_core.clock import present, present_ms
 from messenger_core.log import fault_without_text
 from synapse_modules.adapters.background import BackgroundTasks
 from synapse_modules.adapters.federation_list_client import FederationListClient
-from synapse_modules.adapters.present import now, now_ms
 from synapse_modules.adapters.synapse_private.federation import PrivateFederation
 from synapse_modules.adapters.synapse_private.wrapping import Call
 from synapse_modules.federation_settings import FederationSettings
@@ -124,7 +124,7 @@ class ListedServers:
     @property
     def counts(self) -> bool:
         """Whether the list is recent enough to say who takes part."""
-        return still_counts(self._stamp.confirmed_at, now_ms(), self._settings.max_age_ms)
+        return still_counts(self._stamp.confirmed_at, present_ms(), self._settings.max_age_ms)
 
     def _may_ask_again(self) -> bool:
         return time.monotonic() - self._fetched_at >= self._settings.seconds_between_misses
@@ -144,10 +144,10 @@ class ListedServers:
             known = await self._lists.stamp()
             signed = await self._client.fetch(known.version if known.confirmed_at else None)
             if signed is None:
-                await self._lists.confirm(known.version, at=now_ms())
+                await self._lists.confirm(known.version, at=present_ms())
             else:
-                federation = read_federation_list(signed, self._roots, now())
-                await self._lists.replace(federation, at=now_ms())
+                federation = read_federation_list(signed, self._roots, present())
+                await self._lists.replace(federation, at=present_ms())
                 await self._synapse.tell_of_list()
                 if federation.left_out:
                     logger.warning("the federation list has %d entries that are not readable", federation.left_out)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from synapse_modules.adapters.present import now_ms
+from messenger_core.clock import present_ms
 from synapse_modules.adapters.rounds import for_each
 from synapse_modules.adapters.synapse_private.locks import PrivateLocks
 from synapse_modules.store.interaction import Database
@@ -100,7 +100,7 @@ class Locks:
         )
         # Not what was sent decides, but what the rooms show: a lock may have changed meanwhile.
         if not await self._marks.rooms_to_change(mark):
-            await self._marks.finish(mark, at=now_ms())
+            await self._marks.finish(mark, at=present_ms())
 
 
 def locks_of(database: Database, synapse: PrivateLocks) -> Locks:

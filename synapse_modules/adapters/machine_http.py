@@ -20,6 +20,7 @@ from synapse.util.clock import Clock
 from twisted.internet.defer import CancelledError
 
 from messenger_core import problem
+from messenger_core.clock import present
 from messenger_core.homeserver_interface import MACHINE_PREFIX
 from messenger_core.log import fault_without_text
 from messenger_core.problem import MOST_ERRORS, Problem
@@ -32,7 +33,6 @@ from messenger_core.service_auth.token_grant import (
     TokenRefused,
 )
 from synapse_modules.adapters.health import Health
-from synapse_modules.adapters.present import now
 
 logger = logging.getLogger(__name__)
 
@@ -185,7 +185,7 @@ class MachineResource(DirectServeJsonResource):
             return self._not_here(path, method)
         try:
             header = request.getHeader("Authorization")
-            caller = self._authority.check_access(header, route.scope, now())
+            caller = self._authority.check_access(header, route.scope, present())
         except AccessRefused as refusal:
             challenge = {"WWW-Authenticate": f'Bearer error="{refusal.error}", scope="{route.scope}"'}
             return _problem(Problem(refusal.status, refusal.kind, str(refusal)), challenge)
@@ -224,7 +224,7 @@ class MachineResource(DirectServeJsonResource):
         except ValueError:
             raise Problem(400, "too-many-fields", f"The form has more than {_MOST_FIELDS} fields.") from None
         try:
-            return _Answer(200, await self._authority.grant(form, self._clients, self._replays, now()))
+            return _Answer(200, await self._authority.grant(form, self._clients, self._replays, present()))
         except TokenRefused as refusal:
             return _Answer(refusal.status, refusal.body())
 

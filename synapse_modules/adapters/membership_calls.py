@@ -10,14 +10,14 @@ from pydantic import BeforeValidator, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
 from messenger_core.calendar_periods import berlin_day
+from messenger_core.clock import present, present_ms
 from messenger_core.problem import Problem, WireModel, faulty_body, parse_body
 from synapse_modules.adapters.locks import Locks
 from synapse_modules.adapters.machine_http import MachineRequest, Route
-from synapse_modules.adapters.present import now, now_ms
 from synapse_modules.rules.admission import checked_kvnr
 from synapse_modules.rules.kvnr_vault import KvnrVault
 from synapse_modules.rules.membership import FIRST_DAY, LAST_DAY, AccountState, Statement, stage_told
-from synapse_modules.store.memberships import Heard, Memberships
+from synapse_modules.store.memberships import Memberships, StatementOfPerson
 
 SCOPE = "membership:write"
 _CLOCKS_MAY_DIFFER_MS = 60_000
@@ -44,11 +44,15 @@ class _OfPerson(WireModel):
     kvnr: str
 
 
-class _Undo(_OfPerson):
+class _StatementOfPerson(_OfPerson):
     issued_at: Annotated[int, Field(ge=1, le=2**53)] | None = None
 
 
-class _End(_Undo):
+class _Undo(_StatementOfPerson):
+    pass
+
+
+class _End(_StatementOfPerson):
     on: Annotated[date, BeforeValidator(_day)]
     reason: Literal["insurer-switch", "deceased", "other"]
 
@@ -66,7 +70,7 @@ def _faulty(kind: str, field: str, detail: str) -> Problem:
     return Problem(400, kind, "The request's body is not as described; see errors.", errors)
 
 
-def _statement(item: object) -> _Undo:
+def _statement(item: object) -> _StatementOfPerson:
     model = _UndoInBatch if isinstance(item, dict) and "undo" in item else _End
     try:
         return model.model_validate(item)
@@ -102,17 +106,17 @@ class MembershipCalls:
 
     async def batch(self, request: MachineRequest) -> dict[str, Any]:
         """Takes many statements in their order; a faulty one is named by its place and hinders no other."""
-        heard: list[Heard] = []
+        heard: list[StatementOfPerson] = []
         rejected = []
         for index, item in enumerate(parse_body(_Batch, request.body).statements):
             try:
-                heard.append(self._heard(_statement(item)))
+                heard.append(self._read(_statement(item)))
             except Problem as fault:
                 rejected.append({"index": index, "errors": fault.errors})
         outdated = 0
         for start in range(0, len(heard), _IN_ONE_TRANSACTION):
             part = heard[start : start + _IN_ONE_TRANSACTION]
-            taken = await self._memberships.take(part, now=now(), actor=request.caller.client_id)
+            taken = await self._memberships.take(part, now=present(), actor=request.caller.client_id)
             await self._locks.apply(taken.accounts)
             outdated += sum(taken.outdated)
         return {"accepted": len(heard) - outdated, "outdated": outdated, "rejected": rejected}
@@ -122,19 +126,19 @@ class MembershipCalls:
         known = await self._memberships.known(self._hash(parse_body(_OfPerson, request.body).kvnr))
         ends_on, standing = known.membership.ends_on, known.standing
         return {
-            "stage": stage_told(known.membership, standing, berlin_day(now())).value,
+            "stage": stage_told(known.membership, standing, berlin_day(present())).value,
             "on": ends_on.isoformat() if ends_on else None,
             "account": standing is not None and standing.state in {AccountState.LIVE, AccountState.LOCKED},
         }
 
-    async def _take(self, said: _Undo, request: MachineRequest) -> dict[str, Any]:
-        taken = await self._memberships.take([self._heard(said)], now=now(), actor=request.caller.client_id)
+    async def _take(self, said: _StatementOfPerson, request: MachineRequest) -> dict[str, Any]:
+        taken = await self._memberships.take([self._read(said)], now=present(), actor=request.caller.client_id)
         # Also when nothing was moved: the call that moved it may have been interrupted before Synapse was told.
         await self._locks.apply(taken.accounts)
         return {"status": "outdated" if taken.outdated[0] else "accepted"}
 
-    def _heard(self, said: _Undo) -> Heard:
-        arrived = now_ms()
+    def _read(self, said: _StatementOfPerson) -> StatementOfPerson:
+        arrived = present_ms()
         if said.issued_at is not None and said.issued_at > arrived + _CLOCKS_MAY_DIFFER_MS:
             raise _faulty(
                 "invalid-date", "issued_at", "the moment lies in the future; check the clock of the calling system"
@@ -144,7 +148,7 @@ class MembershipCalls:
             arrived if said.issued_at is None else said.issued_at,
             is_dated=said.issued_at is not None,
         )
-        return Heard(self._hash(said.kvnr), statement, said.reason if isinstance(said, _End) else _UNDONE)
+        return StatementOfPerson(self._hash(said.kvnr), statement, said.reason if isinstance(said, _End) else _UNDONE)
 
     def _hash(self, kvnr: str) -> str:
         try:

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from cachetools import LRUCache
+
 from messenger_core.account_kinds import AccountKind, RoomKind
+from messenger_core.clock import present_ms
 from synapse_modules.adapters.parties import Parties
 from synapse_modules.adapters.permissions import Permissions
-from synapse_modules.adapters.present import now_ms
 from synapse_modules.adapters.reachability_age import ReachabilityAge
 from synapse_modules.adapters.refusals import Refusals
 from synapse_modules.adapters.room_register import RoomRegister
@@ -73,7 +75,7 @@ class MembershipJudge:
         self._age = age
         self._refusals = refusals
         self._second_insured = second_insured_by_practice
-        self._made: set[str] = set()
+        self._made: LRUCache[str, bool] = LRUCache(_MOST_KNOWN)
 
     async def judge(self, change: MembershipChange) -> dict[str, Any]:
         """What of the content is kept.
@@ -106,7 +108,7 @@ class MembershipJudge:
         kinds = await self._parties.kinds([change.sender])
         # A room of people has one invitation, its last step; HEK's accounts find and finish their rooms themselves.
         if change.action == "join" and kinds.get(change.sender) in _ASKING:
-            await self._making.begin(change.room_id, change.sender, at=now_ms())
+            await self._making.begin(change.room_id, change.sender, at=present_ms())
 
     async def end_making(self, change: MembershipChange) -> None:
         """Strikes out what ``note_making`` wrote: the one invitation of a new room is sent, or the room is ended."""
@@ -120,7 +122,7 @@ class MembershipJudge:
         """
         if change.action != "leave" or change.sender != change.target:
             return []
-        room, members = await self._register.look(change.room_id)
+        room, members = await self._register.settle_with_members(change.room_id)
         if room is None or room.kind not in CHAT_WITH_PRACTICE:
             return []
         if members.pop(change.sender, None) != "join" or "join" in members.values():
@@ -128,7 +130,7 @@ class MembershipJudge:
         return sorted(members)
 
     async def _invitation(self, change: MembershipChange) -> Refusal | None:
-        room, members = await self._register.look(change.room_id)
+        room, members = await self._register.settle_with_members(change.room_id)
         is_team = room is not None and room.kind is RoomKind.TEAM
         find = self._parties.colleagues if is_team else self._parties.of
         parties = await find([change.sender, change.target])
@@ -156,9 +158,7 @@ class MembershipJudge:
             return False
         if await self._making.is_under_way(room_id):
             return True
-        if len(self._made) > _MOST_KNOWN:
-            self._made.clear()
-        self._made.add(room_id)
+        self._made[room_id] = True
         return False
 
     async def _join(self, change: MembershipChange) -> Refusal | None:
@@ -167,7 +167,7 @@ class MembershipJudge:
             return None
         return reach.check_join(
             (await self._parties.of([change.target]))[change.target],
-            await self._register.find(change.room_id),
+            await self._register.settle(change.room_id),
             self._house,
             is_invited=membership == "invite",
             second_insured=self._second_insured,
@@ -179,7 +179,7 @@ class MembershipJudge:
         members = await self._rooms.members(change.room_id)
         return reach.check_removal(
             (await self._parties.of([change.sender]))[change.sender],
-            await self._register.find(change.room_id),
+            await self._register.settle(change.room_id),
             self._house,
             is_invited=members.get(change.target) == "invite",
             is_ban=change.action in {"ban", "unban"},

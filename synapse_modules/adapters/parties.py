@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
+from cachetools import LRUCache
 from synapse.module_api import ModuleApi
 
 from messenger_core.account_kinds import AccountKind
@@ -51,7 +52,7 @@ class Parties:
         self._accounts = accounts
         self._reachability = reachability
         self._elsewhere: Elsewhere = _Nobody()
-        self._kinds: dict[str, AccountKind] = {}
+        self._kinds: LRUCache[str, AccountKind] = LRUCache(_MOST_KNOWN)
 
     def ask_about_others(self, elsewhere: Elsewhere) -> None:
         """Says who tells what somebody of another server is."""
@@ -97,13 +98,9 @@ class Parties:
         """
         missing = [user_id for user_id in user_ids if user_id not in self._kinds and self._is_local(user_id)]
         if missing:
-            if len(self._kinds) > _MOST_KNOWN:
-                self._kinds.clear()
-            self._kinds |= {
-                user_id: party.kind
-                for user_id, party in (await self._accounts.parties(missing)).items()
-                if party.kind is not None
-            }
+            for user_id, party in (await self._accounts.parties(missing)).items():
+                if party.kind is not None:
+                    self._kinds[user_id] = party.kind
         found = {user_id: self._kinds[user_id] for user_id in user_ids if user_id in self._kinds}
         for user_id in user_ids:
             if not self._is_local(user_id) and (kind := await self._elsewhere.stored_kind_of(user_id)) is not None:

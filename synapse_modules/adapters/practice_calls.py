@@ -9,6 +9,7 @@ from pydantic import AfterValidator, Field
 from synapse.module_api import ModuleApi
 
 from messenger_core.account_kinds import AccountKind
+from messenger_core.clock import present
 from messenger_core.identifiers import check_telematik_id
 from messenger_core.people_names import ReservedNames, name_fault
 from messenger_core.problem import Problem, WireModel, parse_body
@@ -16,7 +17,6 @@ from messenger_core.service_auth.keys import parse_jwks
 from synapse_modules.adapters.account_maker import AccountMaker
 from synapse_modules.adapters.locks import Locks
 from synapse_modules.adapters.machine_http import MachineRequest, Route
-from synapse_modules.adapters.present import now
 from synapse_modules.adapters.session_ends import SessionEnds
 from synapse_modules.rules.admission import shown_name
 from synapse_modules.rules.localparts import new_practice_localpart
@@ -91,6 +91,6 @@ class PracticeCalls:
         await self._session_ends.change_keys(user_id, jwks)
         if before.display_name != wanted.display_name:
             await self._maker.rename(user_id, wanted.display_name)
-        await self._accounts.set_closed(user_id, closed=not wanted.active, at=now(), actor=request.caller.client_id)
+        await self._accounts.set_closed(user_id, closed=not wanted.active, at=present(), actor=request.caller.client_id)
         await self._locks.apply([user_id])
         return {"user_id": user_id}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from messenger_core.account_kinds import AccountKind
+from messenger_core.clock import present_ms
 from synapse_modules.adapters.parties import Parties
-from synapse_modules.adapters.present import now_ms
 from synapse_modules.rules.reach import Party
 
 _MS_PER_MINUTE = 60_000
@@ -25,4 +25,4 @@ class ReachabilityAge:
             return False
         if inviter.kind is not AccountKind.INSURED:
             return True
-        return now_ms() - inviter.directory_heard_at <= self._max_age_ms
+        return present_ms() - inviter.directory_heard_at <= self._max_age_ms

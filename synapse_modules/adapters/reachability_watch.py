@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 from messenger_core.backoff import Backoff
+from messenger_core.clock import present_ms
 from synapse_modules.adapters.directory_client import DirectoryClient, DirectoryFault
-from synapse_modules.adapters.present import now_ms
 from synapse_modules.store.reachability import OutOfStep, Position, Reachability
 
 logger = logging.getLogger(__name__)
@@ -30,7 +30,7 @@ class ReachabilityWatch:
         """Waits for one page of changes and applies it; an outage is logged once."""
         since = _NOTHING if self._wants_whole_set else await self._reachability.position()
         try:
-            await self._reachability.apply(await self._client.reachable(since), at=now_ms())
+            await self._reachability.apply(await self._client.reachable(since), at=present_ms())
         except OutOfStep:
             self._wants_whole_set = True
         except DirectoryFault as fault:

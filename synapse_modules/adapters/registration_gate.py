@@ -8,7 +8,7 @@ from typing import Any
 from synapse.module_api import ModuleApi
 from synapse.spam_checker_api import RegistrationBehaviour
 
-from synapse_modules.adapters.present import now_ms
+from messenger_core.clock import present_ms
 from synapse_modules.store.accounts import Accounts
 
 
@@ -33,4 +33,4 @@ class RegistrationGate:
 
     async def on_user_registration(self, user_id: str) -> None:
         """Called when an account is registered."""
-        await self._accounts.make_live(user_id, at=now_ms())
+        await self._accounts.make_live(user_id, at=present_ms())

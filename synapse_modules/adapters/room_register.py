@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from cachetools import LRUCache
 from synapse.module_api import ModuleApi
 
 from messenger_core.account_kinds import AccountKind, RoomKind
@@ -28,18 +29,18 @@ class RoomRegister:
         self._api = api
         self._rooms = rooms
         self._parties = parties
-        self._known: dict[str, Room] = {}
+        self._known: LRUCache[str, Room] = LRUCache(_MOST_KNOWN)
 
-    async def find(self, room_id: str) -> Room | None:
-        """The room as it stands now; None if it is not one of ours.
+    async def settle(self, room_id: str) -> Room | None:
+        """Writes down what has become of a room, and says what it is now; None if it is not one of ours.
 
         The row of a room is written at the first look: Synapse tells a module the id only after the room is made.
-        A request that was accepted meanwhile is found as a care room.
+        A request that was accepted meanwhile becomes a care room, for good, whoever leaves it later.
         """
-        return self._known.get(room_id) or (await self.look(room_id))[0]
+        return self._known.get(room_id) or (await self.settle_with_members(room_id))[0]
 
-    async def look(self, room_id: str) -> tuple[Room | None, dict[str, str]]:
-        """The room as ``find`` has it, and who is in it (``join``) or invited (``invite``) as the database says now.
+    async def settle_with_members(self, room_id: str) -> tuple[Room | None, dict[str, str]]:
+        """Does what ``settle`` does, and says who is in it (``join``) or invited (``invite``) as the database says now.
 
         The members of chats with practices only; of other rooms, which may have many, nobody asks who is there.
         """
@@ -48,15 +49,13 @@ class RoomRegister:
             return known, {}
         if not room_id.isprintable():
             return None, {}
-        room, members = await self._rooms.look(room_id)
+        room, members = await self._rooms.find_with_members(room_id)
         if room is None:
-            room = await self._read(room_id)
+            room = await self._write_down(room_id)
             members = await self._rooms.members(room_id) if room is not None and room.kind in CHAT_WITH_PRACTICE else {}
         if room is not None and room.kind is RoomKind.REQUEST:
-            room = await self._with_answer(room, members)
+            room = await self._accept_if_answered(room, members)
         if room is not None and room.kind is not RoomKind.REQUEST:
-            if len(self._known) > _MOST_KNOWN:
-                self._known.clear()
             self._known[room_id] = room
         return room, members
 
@@ -75,7 +74,7 @@ class RoomRegister:
         kinds = await self._parties.kinds(list(members))
         return [members[user_id] for user_id, kind in kinds.items() if kind is AccountKind.PRACTICE]
 
-    async def _with_answer(self, request: Room, members: Mapping[str, str]) -> Room:
+    async def _accept_if_answered(self, request: Room, members: Mapping[str, str]) -> Room:
         """It is accepted once the person and a practice are in it, and open as long as somebody is invited."""
         joined = [user_id for user_id, membership in members.items() if membership == "join"]
         kinds = await self._parties.kinds(joined)
@@ -84,7 +83,7 @@ class RoomRegister:
             return replace(request, kind=RoomKind.CARE)
         return replace(request, is_open="invite" in members.values())
 
-    async def _read(self, room_id: str) -> Room | None:
+    async def _write_down(self, room_id: str) -> Room | None:
         state = await self._api.get_room_state(room_id, [("m.room.create", "")])
         create = state.get(("m.room.create", ""))
         # Only rooms made here: a mark in somebody else's room proves nothing.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from synapse_modules.adapters.present import now_ms
+from messenger_core.clock import present_ms
 from synapse_modules.adapters.rounds import for_each
 from synapse_modules.adapters.synapse_private.sessions import PrivateSessions
 from synapse_modules.store.sessions_to_end import SessionsToEnd
@@ -21,7 +21,7 @@ class SessionEnds:
         Raises:
             Exception: whatever Synapse raises; the next round ends what is left.
         """
-        await self._to_end.change_keys(user_id, jwks, at=now_ms())
+        await self._to_end.change_keys(user_id, jwks, at=present_ms())
         if user_id in await self._to_end.all():
             await self._end(user_id)
 

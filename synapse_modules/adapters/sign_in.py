@@ -13,16 +13,16 @@ from synapse.module_api import ModuleApi
 from messenger_core.account_kinds import AccountKind
 from messenger_core.calendar_periods import berlin_day
 from messenger_core.catalogue import Catalogue
+from messenger_core.clock import present, present_ms
 from synapse_modules.adapters.account_maker import AccountMaker
 from synapse_modules.adapters.locks import locks_of
-from synapse_modules.adapters.present import now, now_ms
 from synapse_modules.adapters.synapse_database import SynapseDatabase
 from synapse_modules.adapters.synapse_private import SynapsePrivate
 from synapse_modules.rules.admission import (
-    Admitted,
     AdmittedAgent,
+    AdmittedPerson,
     RefusalReason,
-    Refused,
+    RefusedSignIn,
     claimed_kvnr,
     decide,
     decide_agent,
@@ -59,7 +59,7 @@ class _Mapping:
     async def _refuse(self, reason: RefusalReason, kvnr_hash: str | None = None) -> MappingException:
         """Writes the refusal down and returns what makes Synapse show it."""
         entry = AuditEntry("sign-in-refused", reason.value, self._provider, kvnr_hash=kvnr_hash)
-        await self._audit.add(entry, at=now_ms())
+        await self._audit.add(entry, at=present_ms())
         return MappingException(self._texts.both(f"sign-in-{reason.value}"))
 
     async def _welcome_back(self, account: Account, external_id: str, display_name: str) -> None:
@@ -67,7 +67,7 @@ class _Mapping:
         if account.state is AccountState.PENDING:
             if not await self._accounts.is_registered(account.user_id):
                 return
-            await self._accounts.make_live(account.user_id, at=now_ms())
+            await self._accounts.make_live(account.user_id, at=present_ms())
         if not await self._accounts.has_external_id(account.user_id, self._provider):
             await self._api.record_user_external_id(self._provider, external_id, account.user_id)
         if account.display_name != display_name:
@@ -89,7 +89,7 @@ class GesundheitsIdSignIn(_Mapping):
         kvnr = claimed_kvnr(userinfo, admit_test_numbers=self._settings.admit_test_numbers)
         return None if kvnr is None else self._vault.lookup_hash(kvnr)
 
-    def _decide(self, userinfo: Claims) -> Admitted | Refused:
+    def _decide(self, userinfo: Claims) -> AdmittedPerson | RefusedSignIn:
         settings = self._settings
         return decide(userinfo, insurer_ik=settings.insurer_ik, admit_test_numbers=settings.admit_test_numbers)
 
@@ -100,7 +100,7 @@ class GesundheitsIdSignIn(_Mapping):
         in our own words; where a sign-in confirms something, nothing else is asked, and Synapse's page refuses them.
         """
         decision = self._decide(userinfo)
-        return self._vault.lookup_hash(decision.kvnr) if isinstance(decision, Admitted) else "nobody"
+        return self._vault.lookup_hash(decision.kvnr) if isinstance(decision, AdmittedPerson) else "nobody"
 
     async def get_extra_attributes(self, userinfo: Claims, _token: Token) -> dict[str, Any]:
         """Called at every sign-in, before anything is made.
@@ -110,13 +110,13 @@ class GesundheitsIdSignIn(_Mapping):
         """
         kvnr_hash = self._kvnr_hash(userinfo)
         decision = self._decide(userinfo)
-        if isinstance(decision, Refused):
+        if isinstance(decision, RefusedSignIn):
             has_moved = decision.reason is RefusalReason.OTHER_INSURER and await self._lock_moved(userinfo)
             reason = RefusalReason.INSURER_CHANGED if has_moved else decision.reason
             raise await self._refuse(reason, kvnr_hash)
         assert kvnr_hash is not None
         known = await self._memberships.known(kvnr_hash)
-        if stage_on(known.membership.ends_on, berlin_day(now())) is Stage.LOCKED:
+        if stage_on(known.membership.ends_on, berlin_day(present())) is Stage.LOCKED:
             raise await self._refuse(RefusalReason.MEMBERSHIP_ENDED, kvnr_hash)
         account = await self._accounts.find_by_kvnr(kvnr_hash)
         if account is not None and account.state is AccountState.LOCKED:
@@ -135,7 +135,7 @@ class GesundheitsIdSignIn(_Mapping):
             userinfo, insurer_ik=settings.insurer_ik, admit_test_numbers=settings.admit_test_numbers
         ):
             return False
-        accounts = await self._memberships.names_other_insurer(kvnr_hash, now=now(), actor=self._provider)
+        accounts = await self._memberships.lock_moved(kvnr_hash, now=present(), actor=self._provider)
         await self._locks.apply(accounts)
         return bool(accounts)
 
@@ -146,7 +146,7 @@ class GesundheitsIdSignIn(_Mapping):
             MappingException: if the pending name is taken, which a second try resolves.
         """
         decision = self._decide(userinfo)
-        if isinstance(decision, Refused):
+        if isinstance(decision, RefusedSignIn):
             raise await self._refuse(decision.reason)
         kvnr_hash = self._vault.lookup_hash(decision.kvnr)
         if failures:
@@ -194,7 +194,7 @@ class StaffSignIn(_Mapping):
             MappingException: if the agent does not get in.
         """
         decision = decide_agent(userinfo)
-        if isinstance(decision, Refused):
+        if isinstance(decision, RefusedSignIn):
             raise await self._refuse(decision.reason)
         external_id = self.get_remote_user_id(userinfo)
         account = await self._accounts.find_by_external_id(self._provider, external_id)
@@ -219,7 +219,7 @@ class StaffSignIn(_Mapping):
             MappingException: if the name belongs to another account.
         """
         decision = decide_agent(userinfo)
-        if isinstance(decision, Refused) or failures:
+        if isinstance(decision, RefusedSignIn) or failures:
             raise await self._refuse(RefusalReason.STAFF_NAME_NOT_VALID)
         user_id = self._user_id(decision)
         account = Account(user_id, AccountKind.AGENT, AccountState.PENDING, decision.display_name)

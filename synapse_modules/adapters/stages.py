@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from messenger_core.clock import present
 from synapse_modules.adapters.deactivations import DeactivationWork
 from synapse_modules.adapters.locks import Locks
-from synapse_modules.adapters.present import now
 from synapse_modules.rules.membership import pause_until_next_look
 from synapse_modules.store.memberships import Memberships
 
@@ -25,11 +25,11 @@ class Stages:
         if not self._has_taken_over:
             await self._deactivations.take_over()
             self._has_taken_over = True
-        while moved := await self._memberships.move_what_is_due(now=now(), limit=_AT_ONCE):
+        while moved := await self._memberships.move_what_is_due(now=present(), limit=_AT_ONCE):
             await self._locks.apply(moved)
         await self._locks.apply()
         await self._deactivations.carry_out()
 
     def pause_s(self) -> float:
         """The pause before the next round, in seconds: at most half a minute, and not past 00:00 in Germany."""
-        return pause_until_next_look(now()).total_seconds()
+        return pause_until_next_look(present()).total_seconds()

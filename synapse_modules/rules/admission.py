@@ -46,7 +46,7 @@ class RefusalReason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Admitted:
+class AdmittedPerson:
     """An insured person of this insurer, identified at the high level."""
 
     kvnr: str
@@ -62,7 +62,7 @@ class AdmittedAgent:
 
 
 @dataclass(frozen=True, slots=True)
-class Refused:
+class RefusedSignIn:
     """Somebody who does not get in."""
 
     reason: RefusalReason
@@ -105,7 +105,9 @@ def _is_silent(claims: Mapping[str, object]) -> bool:
     return reused or claims.get(INTERACTION_CLAIM) == "silent"
 
 
-def decide(claims: Mapping[str, object], *, insurer_ik: str, admit_test_numbers: bool) -> Admitted | Refused:
+def decide(
+    claims: Mapping[str, object], *, insurer_ik: str, admit_test_numbers: bool
+) -> AdmittedPerson | RefusedSignIn:
     """Whether the person of a GesundheitsID's claims gets in.
 
     Args:
@@ -115,8 +117,8 @@ def decide(claims: Mapping[str, object], *, insurer_ik: str, admit_test_numbers:
     """
     reason = next(_reasons_to_refuse(claims, insurer_ik=insurer_ik, admit_test_numbers=admit_test_numbers), None)
     if reason is not None:
-        return Refused(reason)
-    return Admitted(str(claims[KVNR_CLAIM]), shown_name(claims[NAME_CLAIM]))
+        return RefusedSignIn(reason)
+    return AdmittedPerson(str(claims[KVNR_CLAIM]), shown_name(claims[NAME_CLAIM]))
 
 
 def _reasons_to_refuse(
@@ -156,12 +158,12 @@ def names_other_insurer(claims: Mapping[str, object], *, insurer_ik: str, admit_
     )
 
 
-def decide_agent(claims: Mapping[str, object]) -> AdmittedAgent | Refused:
+def decide_agent(claims: Mapping[str, object]) -> AdmittedAgent | RefusedSignIn:
     """Whether somebody of the staff provider gets in."""
     username, name = claims.get("preferred_username"), shown_name(claims.get("name"))
     if not isinstance(username, str) or not _AGENT_NAME.fullmatch(username):
-        return Refused(RefusalReason.STAFF_NAME_NOT_VALID)
-    return AdmittedAgent(username, name) if name else Refused(RefusalReason.NAME_MISSING)
+        return RefusedSignIn(RefusalReason.STAFF_NAME_NOT_VALID)
+    return AdmittedAgent(username, name) if name else RefusedSignIn(RefusalReason.NAME_MISSING)
 
 
 def shown_name(value: object) -> str:

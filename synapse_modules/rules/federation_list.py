@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
 from OpenSSL import crypto
 
 from messenger_core.service_auth.bounded_json import read_object
+from synapse_modules.rules.errors import ModuleError
 
 # The signature algorithms of the provider interface (I_VZD_TIM_Provider_Services 1.4.0, sigAlg), both with SHA-256.
 _CURVES: Mapping[str, type[ec.EllipticCurve]] = {"ES256": ec.SECP256R1, "BP256R1": ec.BrainpoolP256R1}
@@ -39,7 +40,7 @@ class ListFault(StrEnum):
     WRONG_SIGNATURE = "wrong-signature"
 
 
-class ListRefused(Exception):  # noqa: N818 - reads as what happened
+class ListRefused(ModuleError):  # noqa: N818 - reads as what happened
     """A list is not taken."""
 
     def __init__(self, fault: ListFault) -> None:

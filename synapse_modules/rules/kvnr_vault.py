@@ -11,13 +11,15 @@ from collections.abc import Sequence
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from synapse_modules.rules.errors import ModuleError
+
 KEY_BYTES = 32
 KEY_ID_LENGTH = 8
 KEY_ID_END = "."
 _NONCE_BYTES = 12
 
 
-class SealBroken(Exception):  # noqa: N818 - reads as what happened
+class SealBroken(ModuleError):  # noqa: N818 - reads as what happened
     """A sealed KVNR cannot be read: a missing key, another account, or a changed row."""
 
 

@@ -16,7 +16,7 @@ _REACTION = "m.reaction"
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class SentEvent:
     """An event that is to be deleted; ``sent_at`` is in milliseconds since 1970, by the server's receipt."""
 
     sender: str
@@ -59,7 +59,7 @@ def check_readers(practices: Collection[str]) -> Refusal | None:
     return Refusal.NOT_ACCEPTED_YET if "invite" in practices else Refusal.PRACTICE_GONE
 
 
-def check_deletion(sender: str, target: Sent | None, *, now: int, max_age: timedelta | None) -> Refusal | None:
+def check_deletion(sender: str, target: SentEvent | None, *, now: int, max_age: timedelta | None) -> Refusal | None:
     """Whether somebody may delete an event; None if so.
 
     People delete their own messages, at any time unless the network sets an age (A_28358: 24 hours). State is never

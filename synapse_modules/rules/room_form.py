@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from synapse_modules.rules.errors import ModuleError
 from synapse_modules.rules.room_state import STATE, Handling
 
 ROOM_TYPE = "de.gematik.tim.roomtype.default.v1"
@@ -33,7 +34,7 @@ class FormFault(StrEnum):
     SPECIAL_ROOM = "form-special-room"
 
 
-class FormRefused(Exception):  # noqa: N818 - reads as what happened
+class FormRefused(ModuleError):  # noqa: N818 - reads as what happened
     """A room of this form is refused."""
 
     def __init__(self, fault: FormFault) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 from messenger_core.account_kinds import AccountKind, RoomKind
 from messenger_core.people_names import ReservedNames
-from synapse_modules.rules.messages import DELETION, Sent, check_deletion, check_message
+from synapse_modules.rules.messages import DELETION, SentEvent, check_deletion, check_message
 from synapse_modules.rules.power_levels import are_numbers_alone, names_members_alone, suffice_for_all
 from synapse_modules.rules.profiles import is_shown_name
 from synapse_modules.rules.reach import CHAT_WITH_PRACTICE, Room
@@ -76,7 +76,7 @@ class ForeignEvent:
     target_is_ours: bool = False
     is_admitted: bool = True
     sender_is_asked: bool = False
-    deletes: Sent | None = None
+    deletes: SentEvent | None = None
     members: frozenset[str] | None = None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from synapse_modules.rules.errors import ModuleError
 from synapse_modules.rules.federation_list import FederationList, ListedServer
 from synapse_modules.store.interaction import Database, Transaction
 
@@ -17,7 +18,7 @@ class ListStamp:
     confirmed_at: int
 
 
-class OlderList(Exception):  # noqa: N818 - reads as what happened
+class OlderList(ModuleError):  # noqa: N818 - reads as what happened
     """A list is older than the one that is stored; nothing was changed."""
 
 

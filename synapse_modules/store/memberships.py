@@ -30,7 +30,7 @@ _CLOCK = "clock"
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class StatementOfPerson:
     """One statement about one person, and the reason that it gives."""
 
     kvnr_hash: str
@@ -39,7 +39,7 @@ class Heard:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class StatementOutcome:
     """What became of statements.
 
     Attributes:
@@ -102,13 +102,13 @@ class Memberships:
         self._database = database
         self._grace = grace
 
-    async def take(self, heard: Sequence[Heard], *, now: datetime, actor: str) -> Taken:
+    async def take(self, heard: Sequence[StatementOfPerson], *, now: datetime, actor: str) -> StatementOutcome:
         """Writes statements down in their order, with what follows for accounts; one transaction for all of them."""
         hashes = list(dict.fromkeys(one.kvnr_hash for one in heard))
 
-        def work(txn: Transaction) -> Taken:
+        def work(txn: Transaction) -> StatementOutcome:
             known, accounts = _memberships(txn, hashes), _accounts(txn, hashes)
-            taken = Taken([], [account.user_id for account in accounts.values()])
+            taken = StatementOutcome([], [account.user_id for account in accounts.values()])
             for one in heard:
                 before = known.get(one.kvnr_hash, Membership())
                 outdated = is_outdated(one.statement, before)
@@ -129,7 +129,7 @@ class Memberships:
         return await self._database.run("hek_membership_statements", work)
 
     @staticmethod
-    def _audit(txn: Transaction, one: Heard, *, outdated: bool, now: datetime, actor: str) -> None:
+    def _audit(txn: Transaction, one: StatementOfPerson, *, outdated: bool, now: datetime, actor: str) -> None:
         what = "membership-end" if one.statement.ends_on is not None else "membership-undo"
         reason = "outdated" if outdated else one.reason
         append_audit(txn, AuditEntry(what, reason, actor, kvnr_hash=one.kvnr_hash), at=to_milliseconds(now))
@@ -155,7 +155,7 @@ class Memberships:
                 append_change(txn, at=at, user_id=account.user_id, kind=account.kind, what=What.UNDONE)
         return moved
 
-    async def names_other_insurer(self, kvnr_hash: str, *, now: datetime, actor: str) -> list[str]:
+    async def lock_moved(self, kvnr_hash: str, *, now: datetime, actor: str) -> list[str]:
         """Locks the account of a person whose GesundheitsID names another insurer; returns it if she has one."""
 
         def work(txn: Transaction) -> list[str]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from messenger_core.account_kinds import AccountKind
+from synapse_modules.rules.errors import ModuleError
 from synapse_modules.rules.membership import AccountState
 from synapse_modules.store.changes import What, append_change
 from synapse_modules.store.interaction import Database, Transaction
@@ -47,7 +48,7 @@ class Position:
     mark: str
 
 
-class OutOfStep(Exception):  # noqa: N818 - reads as what happened
+class OutOfStep(ModuleError):  # noqa: N818 - reads as what happened
     """A delta starts from another version than the one that is stored; the whole set is needed."""
 
 

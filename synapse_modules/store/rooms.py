@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from messenger_core.account_kinds import AccountKind, RoomKind
 from synapse_modules.rules.membership import AccountState
-from synapse_modules.rules.messages import Sent
+from synapse_modules.rules.messages import SentEvent
 from synapse_modules.rules.reach import CHAT_WITH_PRACTICE, Room
 from synapse_modules.store.interaction import Database, Transaction
 
@@ -38,7 +38,7 @@ class Rooms:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    async def look(self, room_id: str) -> tuple[Room | None, dict[str, str]]:
+    async def find_with_members(self, room_id: str) -> tuple[Room | None, dict[str, str]]:
         """A room, if its row is written, and its ``members`` if it is a chat with a practice: others may have many."""
 
         def work(txn: Transaction) -> tuple[Room | None, dict[str, str]]:
@@ -107,16 +107,16 @@ class Rooms:
 
         return await self._database.run("hek_inviters", work)
 
-    async def sent(self, room_id: str, event_id: str) -> Sent | None:
+    async def sent(self, room_id: str, event_id: str) -> SentEvent | None:
         """An event of a room, if it is there."""
 
-        def work(txn: Transaction) -> Sent | None:
+        def work(txn: Transaction) -> SentEvent | None:
             txn.execute(
                 "SELECT sender, state_key, received_ts FROM events WHERE room_id = ? AND event_id = ?",
                 (room_id, event_id),
             )
             row = txn.fetchone()
-            return Sent(str(row[0]), is_state=row[1] is not None, sent_at=int(row[2])) if row else None
+            return SentEvent(str(row[0]), is_state=row[1] is not None, sent_at=int(row[2])) if row else None
 
         return await self._database.run("hek_sent", work)
 

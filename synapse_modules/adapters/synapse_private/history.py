@@ -10,6 +10,7 @@ from synapse.media.media_repository import MediaRepository
 from synapse.server import HomeServer
 
 from synapse_modules.adapters.synapse_private.features import Feature
+from synapse_modules.rules.errors import ModuleError
 from synapse_modules.store.erasable_events import EventPlace
 
 FEATURES = (
@@ -18,7 +19,7 @@ FEATURES = (
 )
 
 
-class PurgeFailed(Exception):  # noqa: N818 - reads as what happened
+class PurgeFailed(ModuleError):  # noqa: N818 - reads as what happened
     """Synapse could not purge a room's history."""
 
 

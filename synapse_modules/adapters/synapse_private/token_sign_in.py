@@ -19,6 +19,7 @@ from synapse.storage.databases.main.registration import RegistrationWorkerStore
 from synapse.util.async_helpers import Linearizer
 
 from synapse_modules.adapters.synapse_private.features import Feature
+from synapse_modules.rules.errors import ModuleError
 
 FEATURES = (
     Feature(AuthHandler, "consume_login_token", ("login_token",)),
@@ -35,7 +36,7 @@ FEATURES = (
 )
 
 
-class SignInError(Exception):
+class SignInError(ModuleError):
     """Synapse does not sign a device in, or does not go on with one."""
 
 

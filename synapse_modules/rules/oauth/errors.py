@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import Enum
 
+from synapse_modules.rules.errors import ModuleError
+
 
 class ErrorCode(Enum):
     """The ``error`` of an answer."""
@@ -24,7 +26,7 @@ class ErrorCode(Enum):
     UNSUPPORTED_RESPONSE_TYPE = "unsupported_response_type"
 
 
-class OAuthError(Exception):
+class OAuthError(ModuleError):
     """A request is refused.
 
     Attributes:
@@ -42,5 +44,5 @@ class OAuthError(Exception):
         return {"error": self.code.value, "error_description": self.description}
 
 
-class UnknownReturnError(Exception):
+class UnknownReturnError(ModuleError):
     """Nobody can be told safely: the client or its address is unknown, so the person reads a page."""

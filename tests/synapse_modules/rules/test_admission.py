@@ -13,10 +13,10 @@ from synapse_modules.rules.admission import (
     KVNR_CLAIM,
     NAME_CLAIM,
     PROFESSION_CLAIM,
-    Admitted,
     AdmittedAgent,
+    AdmittedPerson,
     RefusalReason,
-    Refused,
+    RefusedSignIn,
     decide,
     decide_agent,
     shown_name,
@@ -32,12 +32,12 @@ ERIKA: dict[str, Any] = {
 }
 
 
-def decided(claims: dict[str, Any], *, test_numbers: bool = False) -> Admitted | Refused:
+def decided(claims: dict[str, Any], *, test_numbers: bool = False) -> AdmittedPerson | RefusedSignIn:
     return decide(claims, insurer_ik=IK, admit_test_numbers=test_numbers)
 
 
 def test_an_insured_person_at_the_high_level_gets_in() -> None:
-    assert decided(ERIKA) == Admitted("A123456780", "Erika Muster")
+    assert decided(ERIKA) == AdmittedPerson("A123456780", "Erika Muster")
 
 
 @pytest.mark.parametrize(
@@ -52,20 +52,20 @@ def test_an_insured_person_at_the_high_level_gets_in() -> None:
     ],
 )
 def test_each_fault_has_its_own_reason(changed: dict[str, Any], reason: RefusalReason) -> None:
-    assert decided(ERIKA | changed) == Refused(reason)
+    assert decided(ERIKA | changed) == RefusedSignIn(reason)
 
 
 def test_test_numbers_get_in_only_where_they_are_admitted() -> None:
     tester = ERIKA | {KVNR_CLAIM: "X110000000"}
-    assert decided(tester) == Refused(RefusalReason.KVNR_NOT_VALID)
-    assert decided(tester, test_numbers=True) == Admitted("X110000000", "Erika Muster")
-    assert decided(ERIKA | {KVNR_CLAIM: "nonsense"}, test_numbers=True) == Refused(RefusalReason.KVNR_NOT_VALID)
+    assert decided(tester) == RefusedSignIn(RefusalReason.KVNR_NOT_VALID)
+    assert decided(tester, test_numbers=True) == AdmittedPerson("X110000000", "Erika Muster")
+    assert decided(ERIKA | {KVNR_CLAIM: "nonsense"}, test_numbers=True) == RefusedSignIn(RefusalReason.KVNR_NOT_VALID)
 
 
 @given(st.sampled_from(sorted(ERIKA)), st.none() | st.integers() | st.text() | st.lists(st.text()))
 def test_whatever_stands_in_a_claim_only_the_agreed_values_get_in(name: str, value: object) -> None:
     decision = decided(ERIKA | {name: value})
-    if isinstance(decision, Admitted):
+    if isinstance(decision, AdmittedPerson):
         assert name in (NAME_CLAIM, KVNR_CLAIM) or value == ERIKA[name]
 
 
@@ -81,5 +81,5 @@ def test_agents_get_in_under_plain_names_alone() -> None:
     assert decide_agent({"preferred_username": "berg", "name": "Anna Berg"}) == AdmittedAgent("berg", "Anna Berg")
     for username in ("Berg", "berg:evil", "", None, "x" * 50, "-berg"):
         refused = decide_agent({"preferred_username": username, "name": "Anna Berg"})
-        assert refused == Refused(RefusalReason.STAFF_NAME_NOT_VALID)
-    assert decide_agent({"preferred_username": "berg"}) == Refused(RefusalReason.NAME_MISSING)
+        assert refused == RefusedSignIn(RefusalReason.STAFF_NAME_NOT_VALID)
+    assert decide_agent({"preferred_username": "berg"}) == RefusedSignIn(RefusalReason.NAME_MISSING)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from messenger_core.account_kinds import AccountKind, RoomKind
 from synapse_modules.rules.between_devices import for_others
 from synapse_modules.rules.clear_text import membership_without_words
-from synapse_modules.rules.messages import Sent, check_deletion, check_message, check_readers, is_for_readers
+from synapse_modules.rules.messages import SentEvent, check_deletion, check_message, check_readers, is_for_readers
 from synapse_modules.rules.reach import Refusal, Room
 from synapse_modules.rules.room_state import STATE, WITHOUT_WORDS, Handling, check_state
 
@@ -104,13 +104,13 @@ def test_what_protects_a_room_is_changed_by_nobody(event_type: str) -> None:
 @pytest.mark.parametrize(
     ("target", "max_age", "refusal"),
     [
-        (Sent("@erika:t", is_state=False, sent_at=0), None, None),
-        (Sent("@erika:t", is_state=False, sent_at=DAY_MS), timedelta(days=1), None),
-        (Sent("@erika:t", is_state=False, sent_at=DAY_MS - 1), timedelta(days=1), Refusal.TOO_OLD_TO_DELETE),
-        (Sent("@erika:t", is_state=True, sent_at=0), None, Refusal.NOT_DELETABLE),
-        (Sent("@praxis:t", is_state=False, sent_at=0), None, Refusal.NOT_DELETABLE),
+        (SentEvent("@erika:t", is_state=False, sent_at=0), None, None),
+        (SentEvent("@erika:t", is_state=False, sent_at=DAY_MS), timedelta(days=1), None),
+        (SentEvent("@erika:t", is_state=False, sent_at=DAY_MS - 1), timedelta(days=1), Refusal.TOO_OLD_TO_DELETE),
+        (SentEvent("@erika:t", is_state=True, sent_at=0), None, Refusal.NOT_DELETABLE),
+        (SentEvent("@praxis:t", is_state=False, sent_at=0), None, Refusal.NOT_DELETABLE),
         (None, None, Refusal.NOT_DELETABLE),
     ],
 )
-def test_what_is_deleted(target: Sent | None, max_age: timedelta | None, refusal: Refusal | None) -> None:
+def test_what_is_deleted(target: SentEvent | None, max_age: timedelta | None, refusal: Refusal | None) -> None:
     assert check_deletion("@erika:t", target, now=2 * DAY_MS, max_age=max_age) is refusal

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from messenger_core.account_kinds import AccountKind, RoomKind
 from messenger_core.people_names import reserved_names
-from synapse_modules.rules.messages import Sent
+from synapse_modules.rules.messages import SentEvent
 from synapse_modules.rules.reach import Room
 from synapse_modules.rules.rooms_elsewhere import (
     ForeignEvent,
@@ -238,13 +238,13 @@ def test_a_room_is_broken_by_what_must_hold_even_if_only_the_bare_event_is_left(
 
 
 def test_messages_are_ciphertext_reactions_and_deletions_of_ones_own() -> None:
-    own, others = Sent(PRAXIS, is_state=False, sent_at=0), Sent(PERSON, is_state=False, sent_at=0)
+    own, others = SentEvent(PRAXIS, is_state=False, sent_at=0), SentEvent(PERSON, is_state=False, sent_at=0)
     assert judge(event("m.room.encrypted", CIPHERTEXT)) == "taken"
     assert judge(event("m.room.encrypted", CIPHERTEXT), Room("!r:a", RoomKind.REQUEST, PERSON)) == "taken"
     assert judge(event("m.room.message", {"body": "in clear"})) == "refused"
     assert judge(event("m.room.redaction", {}, deletes=own)) == "taken"
     assert judge(event("m.room.redaction", {"reason": "in clear"}, deletes=own)) == "refused"
-    for target in (others, None, Sent(PRAXIS, is_state=True, sent_at=0)):
+    for target in (others, None, SentEvent(PRAXIS, is_state=True, sent_at=0)):
         assert judge(event("m.room.redaction", {}, deletes=target)) == "refused"
 
 

@@ -14,7 +14,7 @@ from synapse_modules.store.accounts import Account, Accounts
 from synapse_modules.store.changes import Changes
 from synapse_modules.store.deactivations import Deactivations
 from synapse_modules.store.locks import AppliedLocks
-from synapse_modules.store.memberships import Heard, Memberships
+from synapse_modules.store.memberships import Memberships, StatementOfPerson
 from synapse_modules.store.migrations import MIGRATIONS, migrate, schema_version
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
@@ -41,7 +41,7 @@ async def say(
 ) -> bool:
     """The core system ends a membership, or takes that back; whether it said nothing new any more."""
     statement = Statement(on, to_milliseconds(issued_at or at), is_dated=issued_at is not None)
-    heard = Heard(kvnr_hash, statement, "other" if on else "undone")
+    heard = StatementOfPerson(kvnr_hash, statement, "other" if on else "undone")
     return (await memberships(database).take([heard], now=at, actor="core-system")).outdated[0]
 
 
@@ -145,10 +145,10 @@ async def test_the_end_of_an_unknown_persons_membership_is_remembered(database: 
 async def test_many_statements_are_taken_in_their_order(database: Any) -> None:
     await insured(database)
     heard = [
-        Heard("hash", Statement(TODAY, 10), "other"),
-        Heard("stranger", Statement(TODAY, 10), "deceased"),
-        Heard("hash", Statement(None, 9), "undone"),
-        Heard("hash", Statement(None, 11), "undone"),
+        StatementOfPerson("hash", Statement(TODAY, 10), "other"),
+        StatementOfPerson("stranger", Statement(TODAY, 10), "deceased"),
+        StatementOfPerson("hash", Statement(None, 9), "undone"),
+        StatementOfPerson("hash", Statement(None, 11), "undone"),
     ]
     taken = await memberships(database).take(heard, now=NOW, actor="core-system")
     assert (taken.outdated, taken.accounts) == ([False, False, True, False], [ERIKA])
@@ -195,13 +195,13 @@ async def test_undo_after_deactivation_permits_a_new_account_that_a_repeated_end
 async def test_another_insurer_in_the_sign_in_locks_and_the_core_system_can_undo_it(database: Any) -> None:
     await insured(database)
     for _ in range(2):
-        found = await memberships(database).names_other_insurer("hash", now=NOW, actor="oidc-gesundheitsid")
+        found = await memberships(database).lock_moved("hash", now=NOW, actor="oidc-gesundheitsid")
         assert found == [ERIKA]
-    assert await memberships(database).names_other_insurer("nobody", now=NOW, actor="oidc-gesundheitsid") == []
+    assert await memberships(database).lock_moved("nobody", now=NOW, actor="oidc-gesundheitsid") == []
     assert await tick(database, NOW) == [], "no statement of the core system is needed for it to stay locked"
     await say(database, None)
     assert await whats(database) == ["account-made", "locked", "undone"]
-    await memberships(database).names_other_insurer("hash", now=NOW, actor="oidc-gesundheitsid")
+    await memberships(database).lock_moved("hash", now=NOW, actor="oidc-gesundheitsid")
     assert await tick(database, NOW + GRACE) == [ERIKA]
     known = await memberships(database).known("hash")
     assert known.membership.spent_on is None

@@ -9,7 +9,7 @@ import pytest
 
 from messenger_core.account_kinds import AccountKind, RoomKind
 from synapse_modules.rules.membership import AccountState
-from synapse_modules.rules.messages import Sent
+from synapse_modules.rules.messages import SentEvent
 from synapse_modules.rules.reach import Party, Room
 from synapse_modules.store.accounts import Account, Accounts
 from synapse_modules.store.audit import AuditEntry, AuditLog
@@ -21,7 +21,7 @@ from synapse_modules.store.migrations import SCHEMA_VERSION, migrate, schema_ver
 from synapse_modules.store.reachability import Delta, OutOfStep, Position, Reachability
 from synapse_modules.store.rooms import Rooms
 from synapse_modules.store.sealed_kvnrs import SealedKvnr, SealedKvnrs, key_ids_in_use, seal_without_key_id
-from synapse_modules.store.statements import UsedStatements
+from synapse_modules.store.used_assertions import UsedAssertions
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 ERIKA = "@erika:t"
@@ -174,7 +174,7 @@ async def test_who_has_a_chat_with_a_practice_that_withdraws_is_told_of_each(dat
 
 
 async def test_a_statement_is_used_once_until_it_is_forgotten(database: Any) -> None:
-    statements, now = UsedStatements(database), datetime(2026, 11, 24, tzinfo=UTC)
+    statements, now = UsedAssertions(database), datetime(2026, 11, 24, tzinfo=UTC)
     expires = int(now.timestamp()) + 60
     assert await statements.use_once("bot", "1\x00", expires, now)
     assert not await statements.use_once("bot", "1\x00", expires, now)
@@ -202,7 +202,10 @@ async def test_a_request_becomes_a_care_room_for_good_and_its_members_are_told(d
     assert await rooms.present("!r:t", AccountKind.INSURED) == [ERIKA]
     for _ in range(2):
         await rooms.accept("!r:t")
-        assert await rooms.look("!r:t") == (Room("!r:t", RoomKind.CARE, ERIKA), await rooms.members("!r:t"))
+        assert await rooms.find_with_members("!r:t") == (
+            Room("!r:t", RoomKind.CARE, ERIKA),
+            await rooms.members("!r:t"),
+        )
     assert await rooms.membership("!r:t", ERIKA) == "join"
     assert await rooms.membership("!r:t", "@x:t") is None
 
@@ -272,8 +275,8 @@ async def test_an_event_is_found_in_its_room_alone(database: Any) -> None:
         event.format(f"'$1', '!1:t', 'm.room.encrypted', '{ERIKA}', NULL, 500"),
         event.format(f"'$2', '!1:t', 'm.room.encryption', '{ERIKA}', '', 100"),
     )
-    assert await rooms.sent("!1:t", "$1") == Sent(ERIKA, is_state=False, sent_at=500)
-    assert await rooms.sent("!1:t", "$2") == Sent(ERIKA, is_state=True, sent_at=100)
+    assert await rooms.sent("!1:t", "$1") == SentEvent(ERIKA, is_state=False, sent_at=500)
+    assert await rooms.sent("!1:t", "$2") == SentEvent(ERIKA, is_state=True, sent_at=100)
     assert await rooms.sent("!2:t", "$1") is None
 
 

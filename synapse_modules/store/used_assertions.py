@@ -10,7 +10,7 @@ from synapse_modules.store.interaction import Database, Transaction
 _FORGET_AFTER_S = 60
 
 
-class UsedStatements:
+class UsedAssertions:
     """Shared by all processes of the homeserver."""
 
     def __init__(self, database: Database) -> None:
