@@ -117,7 +117,7 @@ class HekMessenger:
         self._api = api
         self._synapse = _open_synapse(config, api)
         self._tasks = BackgroundTasks(api)
-        guard_front(config.settings, self._synapse)
+        guard_front(api, config.settings, self._synapse)
 
         self._database = database = SynapseDatabase(api)
         self._accounts, self._rooms = Accounts(database), Rooms(database)

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+from synapse.http.server import DirectServeHtmlResource
+from synapse.module_api import ModuleApi
+
 from messenger_core.catalogue import Catalogue
 from messenger_core.client_address import client_address
 from synapse_modules.adapters.device_name_gate import DeviceNameGate
@@ -13,9 +19,16 @@ from synapse_modules.adapters.synapse_private import SynapsePrivate
 from synapse_modules.rules.senders import sender_of
 from synapse_modules.settings import ModuleSettings
 
+TEMPLATES = Path(__file__).parent / "templates"
 
-def guard_front(settings: ModuleSettings, synapse: SynapsePrivate) -> None:
-    """Puts rules in front of connections and of requests of which nothing but the head has come; in every process."""
+
+def guard_front(api: ModuleApi, settings: ModuleSettings, synapse: SynapsePrivate) -> None:
+    """Puts rules in front of connections and of requests of which nothing but the head has come; in every process.
+
+    What then fails all the same, people read of on a page of ours.
+    """
+    pages: Any = DirectServeHtmlResource
+    [pages.ERROR_TEMPLATE] = api.read_templates(["hek_error.html"], str(TEMPLATES))
     texts = Catalogue.of("synapse_modules")
     proxies = settings.trusted_proxies
     synapse.request_heads.read_by(RequestHeads(texts))

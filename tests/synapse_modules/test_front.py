@@ -10,11 +10,13 @@ from urllib.parse import quote
 
 import aiohttp
 import pytest
+from jinja2 import Environment, FileSystemLoader
 
 from messenger_core.people_names import is_unshown
 from messenger_core.service_auth.assertions import sign_statement
 from messenger_core.service_auth.keys import generate_private_key, public_jwks
 from sandbox.own_addresses import from_own_address
+from synapse_modules.front_wiring import TEMPLATES
 from tests.security.raw_http import request_head
 from tests.synapse_modules.homeserver_under_test import PREFIX, SUPPORT, Homeserver, claims, new_kvnr, new_telematik_id
 
@@ -199,3 +201,20 @@ async def test_whoever_hangs_up_is_no_error(homeserver: Homeserver) -> None:
     said = log.read_text().removeprefix(before)
     assert " ERROR " not in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("path", ["/_synapse/client/pick_idp?redirectUrl=javascript:x", "/_matrix/consent?v=none"])
+async def test_what_fails_is_told_on_a_page_of_ours(homeserver: Homeserver, path: str) -> None:
+    status, page = await homeserver.get_page(path)
+    assert 400 <= status < 500
+    assert "Das hat nicht geklappt" in page.text
+    assert f"error code: {status}" in page.text
+    assert "script-src 'none'" in await _policy(homeserver, path)
+
+
+@pytest.mark.parametrize("code", [400, 404, 500, 503])
+def test_a_fault_of_ours_is_not_blamed_on_people(code: int) -> None:
+    pages = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True)
+    page = pages.get_template("hek_error.html").render(code=code, msg="<script>x</script>")
+    assert ("es liegt nicht an Ihnen" in page) is (code >= 500)
+    assert "<script>" not in page
