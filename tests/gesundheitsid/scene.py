@@ -124,6 +124,8 @@ class Scene:
     keys: KeyFile
     settings: GesundheitsIDSettings
     person: Person
+    application: web.Application | None = None
+    """The broker, where it runs in this process."""
     late: timedelta = timedelta()
     cookies: dict[str, str] = field(default_factory=dict)
     logout_tokens: list[str] = field(default_factory=list)
@@ -298,8 +300,8 @@ async def opened(
         if as_process:
             await stack.enter_async_context(_process(settings, folder))
         else:
-            broker = await stack.enter_async_context(open_application(settings, scene.clock))
-            await _serve_plain(stack, broker, ports["broker"])
+            scene.application = await stack.enter_async_context(open_application(settings, scene.clock))
+            await _serve_plain(stack, scene.application, ports["broker"])
         yield scene
 
 

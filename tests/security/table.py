@@ -1,4 +1,4 @@
-"""All rows of all modules ``*_attacks``, and the part of docs/security.md that is made from them."""
+"""All rows of all modules ``*_attacks``, and the parts of docs/security.md that are made from the code."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import tests.security
 from tests.security.attack import Attack
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "security.md"
-_BEGIN = "<!-- attacks: made by `python -m tests.security --write` -->"
-_END = "<!-- end of attacks -->"
+ATTACKS = "attacks"
+LIMITS = "limits"
 
 
 def _all_rows() -> tuple[Attack, ...]:
@@ -32,17 +32,22 @@ def as_markdown(rows: tuple[Attack, ...]) -> str:
     return "\n".join(lines)
 
 
-def documented(text: str) -> str:
-    """The part of the document that is made from the rows.
+def _bounds(text: str, part: str) -> tuple[int, int]:
+    begin = f"<!-- {part}: made by `python -m tests.security --write` -->"
+    return text.index(begin) + len(begin), text.index(f"<!-- end of {part} -->")
+
+
+def documented(text: str, part: str) -> str:
+    """A part of the document that is made from the code.
 
     Raises:
         ValueError: if the document lacks its marks.
     """
-    begin, end = text.index(_BEGIN) + len(_BEGIN), text.index(_END)
+    begin, end = _bounds(text, part)
     return text[begin:end].strip()
 
 
-def with_rows(text: str, rows: tuple[Attack, ...]) -> str:
+def with_part(text: str, part: str, made: str) -> str:
     """The document with that part made anew."""
-    head, tail = text[: text.index(_BEGIN) + len(_BEGIN)], text[text.index(_END) :]
-    return f"{head}\n{as_markdown(rows)}\n{tail}"
+    begin, end = _bounds(text, part)
+    return f"{text[:begin]}\n{made}\n{text[end:]}"

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from tests.security.attack import Attack
 from tests.security.house import Runner, open_house
-from tests.security.table import DOCUMENT, TABLE, as_markdown, documented
+from tests.security.limits import limits_as_markdown
+from tests.security.table import ATTACKS, DOCUMENT, LIMITS, TABLE, as_markdown, documented
 
 _TIMEOUT_S = 280
 
@@ -34,4 +36,8 @@ def test_names_are_unique() -> None:
 
 
 def test_the_document_tells_of_every_attack() -> None:
-    assert documented(DOCUMENT.read_text(encoding="utf-8")) == as_markdown(TABLE)
+    assert documented(DOCUMENT.read_text(encoding="utf-8"), ATTACKS) == as_markdown(TABLE)
+
+
+async def test_the_document_tells_the_limits_of_every_endpoint(tmp_path: Path) -> None:
+    assert documented(DOCUMENT.read_text(encoding="utf-8"), LIMITS) == await limits_as_markdown(tmp_path)
