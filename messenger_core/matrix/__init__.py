@@ -27,7 +27,6 @@ on memory: the process, the homeserver or both may be killed at any moment.
 What matrix-nio's client does instead, row by row: ``docs/matrix-nio-pitfalls.md``.
 """
 
-from messenger_core.matrix.encryption.sender_trust import DeviceRefusal, DeviceTrust, refusal_of_device
 from messenger_core.matrix.events import (
     FileToSend,
     Invitation,
@@ -44,6 +43,7 @@ from messenger_core.matrix.receiving.handler import EventHandler
 from messenger_core.matrix.rooms import Room
 from messenger_core.matrix.session import MatrixSession
 from messenger_core.matrix.settings import SessionSettings
+from messenger_core.matrix.signatures.sender_trust import DeviceRefusal, DeviceTrust, refusal_of_device
 from messenger_core.matrix.store.figures import SessionFigures, session_figures
 from messenger_core.matrix.store.media_ledger import MediaLedger
 

@@ -7,12 +7,12 @@ import logging
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
+from messenger_core.matrix.catching_up import CatchingUp
 from messenger_core.matrix.encryption.device import Device
 from messenger_core.matrix.faults import SendFailed, StoreUnwritable
-from messenger_core.matrix.receiving.catching_up import CatchingUp
-from messenger_core.matrix.receiving.sync_answer import SyncAnswer
 from messenger_core.matrix.store.journal import Journal
 from messenger_core.matrix.store.outbox import Outbox
+from messenger_core.matrix.sync_answer import SyncAnswer
 from messenger_core.waking import woken
 
 logger = logging.getLogger(__name__)

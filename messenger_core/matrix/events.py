@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from messenger_core.calendar_periods import from_milliseconds
-from messenger_core.matrix.encryption.sender_trust import DeviceTrust
+from messenger_core.matrix.signatures.sender_trust import DeviceTrust
 
 # The last instant that a datetime can hold with room to spare; anybody may send any number.
 _LAST_MS = 253_370_764_800_000

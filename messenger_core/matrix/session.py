@@ -17,7 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from messenger_core.background import BackgroundTasks, OnFault
 from messenger_core.backoff import Backoff
 from messenger_core.matrix.account_lock import account_lock, locked_file, watch
+from messenger_core.matrix.acknowledgements import Acknowledgements
 from messenger_core.matrix.caretaker import Caretaker
+from messenger_core.matrix.catching_up import CatchingUp
 from messenger_core.matrix.clock import present
 from messenger_core.matrix.encryption.device import Device
 from messenger_core.matrix.encryption.retirement import own_device_id
@@ -33,7 +35,6 @@ from messenger_core.matrix.fingerprints import write_fingerprints
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.matrix.media.incoming_file import IncomingFile
 from messenger_core.matrix.media.transfer import MediaTransfer
-from messenger_core.matrix.receiving.catching_up import CatchingUp
 from messenger_core.matrix.receiving.following import Following, OwnEventsNotice
 from messenger_core.matrix.receiving.gaps import Gaps
 from messenger_core.matrix.receiving.handler import EventHandler
@@ -42,7 +43,6 @@ from messenger_core.matrix.receiving.receiver import Receiver
 from messenger_core.matrix.receiving.room_workers import RoomWorkers, WorkedOn
 from messenger_core.matrix.retries import Retries
 from messenger_core.matrix.rooms import Room, Rooms
-from messenger_core.matrix.sending.acknowledgements import Acknowledgements
 from messenger_core.matrix.sending.lanes import Lanes, SentWith
 from messenger_core.matrix.settings import SessionSettings
 from messenger_core.matrix.sign_in import key_proof, sign_in

@@ -9,12 +9,12 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from messenger_core.matrix.encryption.keys_answer import listed
 from messenger_core.matrix.encryption.machine import OlmMachine
 from messenger_core.matrix.encryption.own_identity import OwnIdentity, SigningKey
-from messenger_core.matrix.encryption.signed_json import canonical_json, is_signed_by
 from messenger_core.matrix.faults import SendFailed
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
+from messenger_core.matrix.signatures.keys_answer import listed
+from messenger_core.matrix.signatures.signed_json import canonical_json, is_signed_by
 from messenger_core.settings import SettingsError
 
 logger = logging.getLogger(__name__)

@@ -12,21 +12,21 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messenger_core.matrix.clock import present
+from messenger_core.matrix.encryption.components import EncryptionParts
 from messenger_core.matrix.encryption.device_lists import DeviceLists
 from messenger_core.matrix.encryption.key_requests import KeyAsking
+from messenger_core.matrix.encryption.megolm_decryption import EventReader, Readable
 from messenger_core.matrix.encryption.outbound_keys import OutboundKeys
 from messenger_core.matrix.encryption.own_device import OwnDevice, open_own_device, publish_again
-from messenger_core.matrix.encryption.parts import EncryptionParts
-from messenger_core.matrix.encryption.reading import EventReader, Readable
 from messenger_core.matrix.encryption.redelivery import Redelivery
+from messenger_core.matrix.encryption.room_key_sharing import Encrypted, RoomEncryptor
 from messenger_core.matrix.encryption.room_keys import RoomKeys
-from messenger_core.matrix.encryption.sender_trust import DeviceTrust
 from messenger_core.matrix.encryption.session_opener import SessionOpener
-from messenger_core.matrix.encryption.sharing import Encrypted, RoomEncryptor
 from messenger_core.matrix.encryption.to_device import ToDeviceIntake
 from messenger_core.matrix.encryption.unwedging import Unwedging
 from messenger_core.matrix.faults import SendFailed
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
+from messenger_core.matrix.signatures.sender_trust import DeviceTrust
 from messenger_core.matrix.store.identities import Identities
 from messenger_core.matrix.store.key_requests import KeyRequests
 from messenger_core.matrix.store.owed_keys import OwedKeys

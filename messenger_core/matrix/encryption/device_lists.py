@@ -12,8 +12,8 @@ import vodozemac
 
 from messenger_core.matrix.encryption.machine import OlmMachine
 from messenger_core.matrix.encryption.olm_channel import MEGOLM, OLM, KnownDevice
-from messenger_core.matrix.encryption.signed_json import is_signed_by
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
+from messenger_core.matrix.signatures.signed_json import is_signed_by
 from messenger_core.matrix.store.stale_devices import StaleDevices
 
 logger = logging.getLogger(__name__)

@@ -8,8 +8,8 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
+from messenger_core.matrix.encryption.components import EncryptionParts
 from messenger_core.matrix.encryption.olm_channel import MEGOLM
-from messenger_core.matrix.encryption.parts import EncryptionParts
 from messenger_core.matrix.encryption.room_keys import is_session_id
 from messenger_core.matrix.faults import SendFailed
 from messenger_core.matrix.store.key_requests import KeyRequest, KeyRequests

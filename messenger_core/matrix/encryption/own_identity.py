@@ -17,8 +17,8 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from messenger_core.matrix.encryption.private_files import write_private_file
-from messenger_core.matrix.encryption.signed_json import canonical_json
 from messenger_core.matrix.faults import StoreUnwritable
+from messenger_core.matrix.signatures.signed_json import canonical_json
 from messenger_core.settings import SettingsError
 
 _FILE_NAME = "identity"

@@ -7,10 +7,10 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 
+from messenger_core.matrix.encryption.components import EncryptionParts
 from messenger_core.matrix.encryption.olm_channel import KnownDevice
-from messenger_core.matrix.encryption.parcels import Parcel, seal_parcels, send_parcel
-from messenger_core.matrix.encryption.parts import EncryptionParts
-from messenger_core.matrix.encryption.sharing import RoomEncryptor, room_key_content
+from messenger_core.matrix.encryption.room_key_messages import Parcel, seal_parcels, send_parcel
+from messenger_core.matrix.encryption.room_key_sharing import RoomEncryptor, room_key_content
 from messenger_core.matrix.encryption.to_device import KeyWish
 from messenger_core.matrix.faults import SendFailed
 from messenger_core.matrix.store.owed_keys import ALL_DEVICES, OwedKey

@@ -11,9 +11,9 @@ from messenger_core.matrix.encryption.cross_signing import (
     identity_is_published,
     master_is_signed_by,
 )
-from messenger_core.matrix.encryption.keys_answer import listed
 from messenger_core.matrix.encryption.machine import OlmMachine
 from messenger_core.matrix.encryption.own_identity import OwnIdentity
+from messenger_core.matrix.signatures.keys_answer import listed
 from messenger_core.settings import SettingsError
 
 

@@ -13,8 +13,8 @@ from nio.crypto import Session
 from messenger_core.matrix.encryption.generations import Generations
 from messenger_core.matrix.encryption.machine import OlmMachine
 from messenger_core.matrix.encryption.olm_channel import KnownDevice
-from messenger_core.matrix.encryption.signed_json import is_signed_by
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
+from messenger_core.matrix.signatures.signed_json import is_signed_by
 
 logger = logging.getLogger(__name__)
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from messenger_core.calendar_periods import to_milliseconds
+from messenger_core.matrix.encryption.components import EncryptionParts
 from messenger_core.matrix.encryption.machine import OlmMachine
 from messenger_core.matrix.encryption.olm_channel import KnownDevice
-from messenger_core.matrix.encryption.parcels import Parcel, seal_parcels, send_parcel
-from messenger_core.matrix.encryption.parts import EncryptionParts
+from messenger_core.matrix.encryption.room_key_messages import Parcel, seal_parcels, send_parcel
 
 logger = logging.getLogger(__name__)
 

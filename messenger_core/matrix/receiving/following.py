@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from messenger_core.matrix.acknowledgements import Acknowledgements
 from messenger_core.matrix.caretaker import Caretaker
 from messenger_core.matrix.encryption.device import Device
 from messenger_core.matrix.receiving.room_workers import RoomWorkers
-from messenger_core.matrix.receiving.sync_answer import SyncAnswer
-from messenger_core.matrix.sending.acknowledgements import Acknowledgements
 from messenger_core.matrix.store.intake import OwnEvents
 from messenger_core.matrix.store.journal import Journal
+from messenger_core.matrix.sync_answer import SyncAnswer
 
 
 class OwnEventsNotice:

@@ -10,9 +10,9 @@ from typing import Any
 
 from messenger_core.matrix.faults import SendFailed
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
-from messenger_core.matrix.receiving.sync_answer import RoomEvent
 from messenger_core.matrix.room_tasks import TryAgain
 from messenger_core.matrix.store.intake import Gap, Intake, OwnEvents
+from messenger_core.matrix.sync_answer import RoomEvent
 
 logger = logging.getLogger(__name__)
 

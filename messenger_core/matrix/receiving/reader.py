@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from messenger_core.matrix.encryption.device import Device
-from messenger_core.matrix.encryption.reading import Unreadable
-from messenger_core.matrix.encryption.sender_trust import DeviceTrust
+from messenger_core.matrix.encryption.megolm_decryption import Unreadable
 from messenger_core.matrix.events import ReceivedEvent
 from messenger_core.matrix.media.file_content import media_addresses
+from messenger_core.matrix.signatures.sender_trust import DeviceTrust
 from messenger_core.matrix.store.journal import Journal, JournalRow
 from messenger_core.matrix.store.media_ledger import MediaLedger
 

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from datetime import datetime
 
 from messenger_core.backoff import Backoff
+from messenger_core.matrix.catching_up import CatchingUp
 from messenger_core.matrix.faults import SendFailed, StoreUnwritable
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
-from messenger_core.matrix.receiving.catching_up import CatchingUp
 from messenger_core.matrix.receiving.following import Following, OwnEventsNotice
-from messenger_core.matrix.receiving.sync_answer import NoSyncAnswer, read_sync
 from messenger_core.matrix.retries import Retries
 from messenger_core.matrix.store.intake import Intake
+from messenger_core.matrix.sync_answer import NoSyncAnswer, read_sync
 
 logger = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedEr
 
 from messenger_core.log import fault_without_text
 from messenger_core.matrix.encryption.device import Device
-from messenger_core.matrix.encryption.reading import KeyMissing, Unreadable
+from messenger_core.matrix.encryption.megolm_decryption import KeyMissing, Unreadable
 from messenger_core.matrix.events import Invitation, ToSend
 from messenger_core.matrix.faults import SendFailed
 from messenger_core.matrix.receiving.gaps import Gaps

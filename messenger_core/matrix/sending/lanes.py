@@ -7,14 +7,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from messenger_core.matrix.acknowledgements import Acknowledgements
+from messenger_core.matrix.catching_up import CatchingUp
 from messenger_core.matrix.encryption.device import Device, Encrypted
 from messenger_core.matrix.events import Message, Redaction, SentMessage, ToSend
 from messenger_core.matrix.faults import NothingEncrypted, SendFailed
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
-from messenger_core.matrix.receiving.catching_up import CatchingUp
 from messenger_core.matrix.receiving.gaps import Gaps
 from messenger_core.matrix.room_tasks import RoomTasks
-from messenger_core.matrix.sending.acknowledgements import Acknowledgements
 from messenger_core.matrix.store.outbox import SENDING_ID_KEY, Outbox, Sending, SendingState
 
 logger = logging.getLogger(__name__)

@@ -10,8 +10,8 @@ import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from messenger_core.database import insert_into
-from messenger_core.matrix.encryption.keys_answer import listed
-from messenger_core.matrix.encryption.sender_trust import DeviceTrust, VouchedDevices, vouched_devices
+from messenger_core.matrix.signatures.keys_answer import listed
+from messenger_core.matrix.signatures.sender_trust import DeviceTrust, VouchedDevices, vouched_devices
 from messenger_core.matrix.store.tables import session_tables
 
 logger = logging.getLogger(__name__)

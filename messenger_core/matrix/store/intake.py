@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.database import insert_into
 from messenger_core.matrix.events import Invitation, redacted_by, related
-from messenger_core.matrix.receiving.sync_answer import RoomEvent, SyncAnswer
 from messenger_core.matrix.store.event_state import EventKind, EventState
 from messenger_core.matrix.store.outbox import KEPT_AFTER_SENDING, SENDING_ID_KEY, Outbox
 from messenger_core.matrix.store.tables import session_tables
+from messenger_core.matrix.sync_answer import RoomEvent, SyncAnswer
 
 _ONLY_STATE_OF_REDACTED = ("event_id", "sender", "type", "origin_server_ts", "state_key")
 

@@ -16,10 +16,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from messenger_core.matrix.encryption.device import Device, Learned, Readable
 from messenger_core.matrix.faults import SendFailed
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
-from messenger_core.matrix.receiving.sync_answer import SyncAnswer, read_sync
 from messenger_core.matrix.store.intake import Intake
 from messenger_core.matrix.store.outbox import Outbox
 from messenger_core.matrix.store.tables import session_tables
+from messenger_core.matrix.sync_answer import SyncAnswer, read_sync
 from sandbox.encrypted_client import ENCRYPTION
 from tests.messenger_core.matrix.identity_scene import STORE_KEY, Account
 

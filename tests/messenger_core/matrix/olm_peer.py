@@ -14,10 +14,10 @@ import vodozemac
 
 from messenger_core.matrix.encryption.device_lists import DeviceLists
 from messenger_core.matrix.encryption.machine import OlmMachine
+from messenger_core.matrix.encryption.megolm_decryption import EventReader
 from messenger_core.matrix.encryption.olm_channel import MEGOLM, OLM, KnownDevice
-from messenger_core.matrix.encryption.reading import EventReader
+from messenger_core.matrix.encryption.room_key_sharing import room_key_content
 from messenger_core.matrix.encryption.room_keys import RoomKeys
-from messenger_core.matrix.encryption.sharing import room_key_content
 from messenger_core.matrix.encryption.to_device import TakenIn, ToDeviceIntake
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.matrix.store.key_requests import KeyRequest

@@ -12,10 +12,10 @@ import pytest
 from messenger_core.database import make_engine
 from messenger_core.matrix.__main__ import main
 from messenger_core.matrix.fingerprints import write_fingerprints
-from messenger_core.matrix.receiving.sync_answer import RoomEvent, SyncAnswer
 from messenger_core.matrix.store.intake import Intake
 from messenger_core.matrix.store.journal import Journal
 from messenger_core.matrix.store.outbox import Outbox
+from messenger_core.matrix.sync_answer import RoomEvent, SyncAnswer
 from tests.messenger_core.matrix.conftest import make_session_tables
 
 BOT = "@bot:x"

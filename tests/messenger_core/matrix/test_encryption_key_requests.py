@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import vodozemac
 
-from messenger_core.matrix.encryption.reading import KeyMissing
+from messenger_core.matrix.encryption.megolm_decryption import KeyMissing
 from sandbox.encrypted_client import EncryptedClient
 from tests.bare_homeserver import SERVER_NAME, Homeserver
 from tests.clients.hostile_client import HostileClient

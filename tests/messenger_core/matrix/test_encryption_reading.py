@@ -14,8 +14,8 @@ import vodozemac
 from nio import BadEvent, Event
 from nio.crypto import logger as nio_crypto_logger
 
+from messenger_core.matrix.encryption.megolm_decryption import KeyMissing, Unreadable
 from messenger_core.matrix.encryption.quiet_loggers import quiet_loggers
-from messenger_core.matrix.encryption.reading import KeyMissing, Unreadable
 from tests.messenger_core.matrix.olm_peer import ROOM, OfflineDevice, Peer, text
 
 

@@ -12,14 +12,14 @@ import vodozemac
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messenger_core.matrix.encryption.device import Device
-from messenger_core.matrix.encryption.reading import KeyMissing, Readable, Unreadable
-from messenger_core.matrix.encryption.sender_trust import DeviceTrust
+from messenger_core.matrix.encryption.megolm_decryption import KeyMissing, Readable, Unreadable
 from messenger_core.matrix.receiving.reader import Reader
-from messenger_core.matrix.receiving.sync_answer import RoomEvent, SyncAnswer
+from messenger_core.matrix.signatures.sender_trust import DeviceTrust
 from messenger_core.matrix.store.intake import Intake
 from messenger_core.matrix.store.journal import Journal, JournalRow
 from messenger_core.matrix.store.media_ledger import MediaLedger
 from messenger_core.matrix.store.outbox import Outbox
+from messenger_core.matrix.sync_answer import RoomEvent, SyncAnswer
 from tests.messenger_core.matrix.olm_peer import DEVICE, ROOM, USER, OfflineDevice, Peer, text
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -16,8 +16,8 @@ import pytest
 import vodozemac
 
 from messenger_core.matrix.encryption.machine import OlmMachine
+from messenger_core.matrix.encryption.megolm_decryption import KeyMissing
 from messenger_core.matrix.encryption.olm_channel import MEGOLM
-from messenger_core.matrix.encryption.reading import KeyMissing
 from messenger_core.matrix.faults import StoreUnwritable
 from messenger_core.matrix.store.key_requests import KeyRequest
 from messenger_core.settings import SettingsError

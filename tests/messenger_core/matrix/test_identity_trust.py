@@ -14,8 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messenger_core.database import make_engine
 from messenger_core.matrix.encryption.own_identity import OwnIdentity, SigningKey
-from messenger_core.matrix.encryption.sender_trust import DeviceTrust, vouched_devices
-from messenger_core.matrix.encryption.signed_json import canonical_json
+from messenger_core.matrix.signatures.sender_trust import DeviceTrust, vouched_devices
+from messenger_core.matrix.signatures.signed_json import canonical_json
 from messenger_core.matrix.store.identities import Identities
 from tests.bare_homeserver import Homeserver
 from tests.messenger_core.matrix.conftest import make_session_tables

@@ -16,11 +16,11 @@ from messenger_core.database import make_engine
 from messenger_core.matrix import Invitation, Message, Redaction, SessionFigures, session_figures
 from messenger_core.matrix.account_lock import account_lock
 from messenger_core.matrix.metrics import as_metrics
-from messenger_core.matrix.receiving.sync_answer import LimitedTimeline, RoomEvent, SyncAnswer
 from messenger_core.matrix.store.intake import Intake, OwnEvents
 from messenger_core.matrix.store.journal import Journal, Relations
 from messenger_core.matrix.store.outbox import SENDING_ID_KEY, Outbox, SendingState
 from messenger_core.matrix.store.tables import session_tables
+from messenger_core.matrix.sync_answer import LimitedTimeline, RoomEvent, SyncAnswer
 from messenger_core.settings import SettingsError
 from tests.messenger_core.matrix.conftest import make_session_tables
 

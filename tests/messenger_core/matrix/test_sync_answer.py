@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from messenger_core.matrix.events import Invitation
-from messenger_core.matrix.receiving.sync_answer import LimitedTimeline, NoSyncAnswer, read_sync
+from messenger_core.matrix.sync_answer import LimitedTimeline, NoSyncAnswer, read_sync
 
 BOT = "@bot:x"
 

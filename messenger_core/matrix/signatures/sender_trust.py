@@ -13,8 +13,8 @@ from typing import Any
 
 import vodozemac
 
-from messenger_core.matrix.encryption.keys_answer import listed
-from messenger_core.matrix.encryption.signed_json import is_signed_by
+from messenger_core.matrix.signatures.keys_answer import listed
+from messenger_core.matrix.signatures.signed_json import is_signed_by
 
 _KEY_PREFIX = "ed25519:"
 

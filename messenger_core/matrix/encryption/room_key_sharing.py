@@ -13,10 +13,10 @@ from typing import Any
 
 import vodozemac
 
+from messenger_core.matrix.encryption.components import EncryptionParts
 from messenger_core.matrix.encryption.machine import OlmMachine
 from messenger_core.matrix.encryption.olm_channel import MEGOLM, KnownDevice
-from messenger_core.matrix.encryption.parcels import Parcel, seal_parcels, send_parcel
-from messenger_core.matrix.encryption.parts import EncryptionParts
+from messenger_core.matrix.encryption.room_key_messages import Parcel, seal_parcels, send_parcel
 from messenger_core.matrix.encryption.room_settings import RoomEncryption, ask_for_room
 from messenger_core.matrix.faults import SendFailed
 from messenger_core.matrix.store.owed_keys import ALL_DEVICES, OwedKey

@@ -1,0 +1,1 @@
+"""Signatures: what the lists of keys that a homeserver gives out prove, and whose devices are whose."""
