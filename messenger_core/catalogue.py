@@ -4,17 +4,39 @@ from __future__ import annotations
 
 import string
 from collections.abc import Mapping
+from datetime import date, datetime
 from importlib import resources
 from typing import Literal
 
+from babel import Locale
+from babel.dates import format_date, format_time
+from babel.numbers import format_decimal
+
+from messenger_core.calendar_periods import BERLIN
 from messenger_core.yaml_text import read_yaml
 
 Language = Literal["de", "en"]
 _LANGUAGES: tuple[Language, ...] = ("de", "en")
+_LOCALES: Mapping[Language, Locale] = {"de": Locale("de", "DE"), "en": Locale("en", "GB")}
 
 
 class CatalogueError(Exception):
     """A text is missing, or its two languages do not fit together."""
+
+
+def in_language(value: object, language: Language) -> object:
+    """A value as it stands in a text: dates, moments (in Europe/Berlin) and numbers as the language writes them."""
+    locale = _LOCALES[language]
+    if isinstance(value, datetime):
+        local = value.astimezone(BERLIN)
+        # Without the zone's name Babel takes UTC.
+        day, time = format_date(local, "medium", locale), format_time(local, "short", tzinfo=BERLIN, locale=locale)
+        return f"{day}, {time}"
+    if isinstance(value, date):
+        return format_date(value, "medium", locale)
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return format_decimal(value, locale=locale)
+    return value
 
 
 def _placeholders(text: str) -> set[str]:
@@ -46,13 +68,14 @@ class Catalogue:
         return cls(read_yaml(resources.files(package).joinpath("texts.yaml").read_text(encoding="utf-8")))
 
     def text(self, key: str, language: Language = "de", /, **values: object) -> str:
-        """The text in one language.
+        """The text in one language; values as ``in_language`` writes them.
 
         Raises:
             CatalogueError: if there is no such text, or a placeholder has no value.
         """
         try:
-            return self._entries[key][language].strip().format(**values)
+            text = self._entries[key][language].strip()
+            return text.format(**{name: in_language(value, language) for name, value in values.items()})
         except KeyError as missing:
             raise CatalogueError(f"text {key!r} does not exist or lacks the value {missing}") from None
 

@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 from bridge_bot.rules.promise import Block
 from bridge_bot.rules.tickets import Ticket
 from bridge_bot.rules.topics import Topic
-from messenger_core.calendar_periods import shown
 from messenger_core.catalogue import Catalogue, Language
 
 _WITH_TOPIC_LIST = frozenset({"greeting", "topics", "choose_topic_first", "ticket_closed_person"})
@@ -29,7 +28,7 @@ class Phrases:
     def to_person(self, key: str, *, topic: str | None, number: str | None, due_at: datetime | None, kept: int) -> str:
         """A text for the insured person, German first, English beside it; unused values are left out."""
         languages: tuple[Language, ...] = ("de", "en")
-        values = {"number": number or "", "due": shown(due_at) if due_at else "", "kept": kept}
+        values = {"number": number or "", "due": due_at or "", "kept": kept}
         parts = [
             self._catalogue.text(key, language, **values, topic=self._title(topic, language)) for language in languages
         ]
@@ -61,7 +60,7 @@ class Phrases:
             topic=self._title(ticket.topic, "de"),
             name=name or self._catalogue.text("name_unknown"),
             left=self._catalogue.text("time_left" if left >= timedelta() else "time_over", **_hours_and_minutes(left)),
-            due=shown(due_at),
+            due=due_at,
         )
 
     def of_person(self, text: str, *, corrects: bool) -> str:
@@ -72,9 +71,9 @@ class Phrases:
     def delivered(self, block: Block | None, at: datetime) -> str:
         """That an answer was delivered; ``block`` is what it answers, None if nothing was waiting."""
         if block is None:
-            return self._catalogue.text("answer_extra", at=shown(at))
+            return self._catalogue.text("answer_extra", at=at)
         key = "answer_in_time" if at <= block.due_at else "answer_late"
-        return self._catalogue.text(key, at=shown(at), **_hours_and_minutes(at - block.received_at))
+        return self._catalogue.text(key, at=at, **_hours_and_minutes(at - block.received_at))
 
     def to_agents(self, key: str) -> str:
         """A text for agents that needs no values."""

@@ -56,7 +56,7 @@ class MembershipNotices(NoticeWork):
         room_id = await self._room_with(known.user_id, invited)
         if room_id is None:
             return False
-        day = notice.ends_on.strftime("%d.%m.%Y") if notice.ends_on else ""
+        day = notice.ends_on or ""
         key = f"{notice.kind} {known.id} {notice.ends_on} {notice.days_before}"
         await self._account.send(room_id, message(self._wording.text(notice.kind.value, day=day)), key=key)
         await self._ends.told(known.id, notice)

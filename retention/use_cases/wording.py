@@ -46,7 +46,7 @@ class Wording:
     def _offered(self, room: OfferedRoom, language: Language) -> str:
         # The service account is in no care room and knows no name; the person's client shows the link as the chat.
         link = _link_to(room.room_id)
-        day = berlin_day(from_milliseconds(room.last_message_at)).strftime("%d.%m.%Y")
+        day = berlin_day(from_milliseconds(room.last_message_at))
         return self._catalogue.text("room", language, number=room.ordinal, link=link, day=day)
 
     def _outcome(self, room: OfferedRoom, language: Language) -> str:

@@ -7,16 +7,16 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from messenger_core.matrix.encryption.device_lists import DeviceLists
-from messenger_core.matrix.encryption.generations import Generations
 from messenger_core.matrix.encryption.machine import OlmMachine
 from messenger_core.matrix.encryption.outbound_keys import OutboundKeys
 from messenger_core.matrix.encryption.session_opener import SessionOpener
+from messenger_core.matrix.encryption.store_rollback import Generations
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.matrix.store.owed_keys import OwedKeys
 
 
 @dataclass(frozen=True, slots=True)
-class EncryptionParts:
+class EncryptionComponents:
     """One account's device, its stores and its connection.
 
     Attributes:

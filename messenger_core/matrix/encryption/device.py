@@ -12,18 +12,18 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messenger_core.matrix.clock import present
-from messenger_core.matrix.encryption.components import EncryptionParts
+from messenger_core.matrix.encryption.components import EncryptionComponents
 from messenger_core.matrix.encryption.device_lists import DeviceLists
-from messenger_core.matrix.encryption.key_requests import KeyAsking
-from messenger_core.matrix.encryption.megolm_decryption import EventReader, Readable
+from messenger_core.matrix.encryption.key_requests import KeyRequester
+from messenger_core.matrix.encryption.megolm_decryption import DecryptedEvent, MegolmDecryptor
 from messenger_core.matrix.encryption.outbound_keys import OutboundKeys
 from messenger_core.matrix.encryption.own_device import OwnDevice, open_own_device, publish_again
 from messenger_core.matrix.encryption.redelivery import Redelivery
-from messenger_core.matrix.encryption.room_key_sharing import Encrypted, RoomEncryptor
+from messenger_core.matrix.encryption.room_key_sharing import EncryptedMessage, RoomEncryptor
 from messenger_core.matrix.encryption.room_keys import RoomKeys
 from messenger_core.matrix.encryption.session_opener import SessionOpener
 from messenger_core.matrix.encryption.to_device import ToDeviceIntake
-from messenger_core.matrix.encryption.unwedging import Unwedging
+from messenger_core.matrix.encryption.unwedging import Unwedger
 from messenger_core.matrix.faults import SendFailed
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.matrix.signatures.sender_trust import DeviceTrust
@@ -34,7 +34,7 @@ from messenger_core.matrix.store.stale_devices import StaleDevices
 from messenger_core.matrix.store.to_device import ToDeviceRows
 from messenger_core.settings import SettingsError
 
-__all__ = ["Device", "Encrypted", "Learned", "Readable"]
+__all__ = ["DecryptedEvent", "Device", "EncryptedMessage", "NewRoomKeys"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ _FORGET_EVERY = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
-class Learned:
+class NewRoomKeys:
     """What to-device messages brought: room id and session id of each room key that is new or better."""
 
     learned: frozenset[tuple[str, str]]
@@ -53,7 +53,9 @@ class Learned:
 class Device:
     """The one device of an account; see ``open``."""
 
-    def __init__(self, own: OwnDevice, parts: EncryptionParts, engine: AsyncEngine, identities: Identities) -> None:
+    def __init__(
+        self, own: OwnDevice, parts: EncryptionComponents, engine: AsyncEngine, identities: Identities
+    ) -> None:
         """Puts the parts together; ``open`` is what to call."""
         machine, user_id = own.machine, own.machine.user_id
         self._own = own
@@ -62,11 +64,11 @@ class Device:
         self._rows = ToDeviceRows(engine, user_id)
         keys = RoomKeys(machine)
         self._intake = ToDeviceIntake(machine, keys, parts.devices, parts.clock)
-        self._reader = EventReader(keys)
+        self._decryptor = MegolmDecryptor(keys)
         self._encryptor = RoomEncryptor(parts)
         self._redelivery = Redelivery(parts, self._encryptor)
-        self._asking = KeyAsking(parts, KeyRequests(engine, user_id))
-        self._unwedging = Unwedging(parts)
+        self._asking = KeyRequester(parts, KeyRequests(engine, user_id))
+        self._unwedging = Unwedger(parts)
         self._heard_from: set[str] = set()
         self._forget_at = parts.clock()
         self._copied = False
@@ -99,7 +101,7 @@ class Device:
         machine, generations = own.machine, own.generations
         identities = Identities(engine, machine.user_id)
         devices = DeviceLists(machine, calls, StaleDevices(engine, machine.user_id), identities.take)
-        parts = EncryptionParts(
+        parts = EncryptionComponents(
             machine=machine,
             generations=generations,
             calls=calls,
@@ -132,7 +134,7 @@ class Device:
         """What a person compares with what her client shows."""
         return self._own.fingerprints
 
-    async def take_in(self) -> Learned:
+    async def take_in(self) -> NewRoomKeys:
         """Takes in what the last sync answer brought: stale device lists, and every waiting to-device message in order.
 
         Called after each answer, before its events are read. Each message is given to the encryption exactly once,
@@ -154,23 +156,23 @@ class Device:
             await self._rows.remove([number for number, _ in rows])
             learned |= taken.learned
             self._heard_from |= taken.heard_from
-        return Learned(frozenset(learned))
+        return NewRoomKeys(frozenset(learned))
 
     async def has_more_to_take_in(self) -> bool:
         """Whether to-device messages wait that ``take_in`` has not come to yet; a room key may be among them."""
         return bool(await self._rows.first(1))
 
-    def read(self, room_id: str, source: Mapping[str, Any]) -> Readable:
-        """Decrypts an ``m.room.encrypted`` event as it came in a sync answer; see ``EventReader.read``.
+    def decrypt_megolm(self, room_id: str, source: Mapping[str, Any]) -> DecryptedEvent:
+        """Decrypts an ``m.room.encrypted`` event as it came in a sync answer; see ``MegolmDecryptor.decrypt_megolm``.
 
         Raises:
-            KeyMissing: if its room key has not come (yet).
-            Unreadable: if no key would help.
+            RoomKeyMissing: if its room key has not come (yet).
+            UndecryptableEvent: if no key would help.
         """
-        return self._reader.read(room_id, source)
+        return self._decryptor.decrypt_megolm(room_id, source)
 
     async def trust_of(self, sender: str, sender_key: str) -> DeviceTrust:
-        """How far the device that made a room key (``Readable.sender_key``) can be taken for its sender's.
+        """How far the device that made a room key (``DecryptedEvent.sender_key``) can be taken for its sender's.
 
         A device is often signed a moment after it is made, so a list that is known to have changed is asked for first.
 
@@ -185,23 +187,23 @@ class Device:
             sender, device.device_id if device else None, device.ed25519 if device else None
         )
 
-    async def encrypt(self, room_id: str, event_type: str, content: Mapping[str, Any]) -> Encrypted:
-        """Encrypts a message for every device that should read it; see ``RoomEncryptor.encrypt``.
+    async def encrypt_megolm(self, room_id: str, event_type: str, content: Mapping[str, Any]) -> EncryptedMessage:
+        """Encrypts a message for every device that should read it; see ``RoomEncryptor.encrypt_megolm``.
 
         Raises:
             NothingEncrypted: if the room is not encrypted.
             SendFailed: if the homeserver could not be asked; asking again later is right if it is an ``outage``.
             StoreUnwritable: if the disk did not take what has to be kept before the message may go out.
         """
-        return await self._encryptor.encrypt(room_id, event_type, content)
+        return await self._encryptor.encrypt_megolm(room_id, event_type, content)
 
     def membership_changed(self, room_id: str) -> None:
         """Somebody came, left or was invited, or the room's encryption or history visibility changed."""
         self._encryptor.membership_changed(room_id)
 
-    async def ask_for_key(self, room_id: str, source: Mapping[str, Any]) -> None:
+    async def request_room_key(self, room_id: str, source: Mapping[str, Any]) -> None:
         """Asks the sender's device for the key of an event; cheap when it was asked before."""
-        await self._asking.ask(room_id, source)
+        await self._asking.request_room_key(room_id, source)
 
     def note_foreign_own_event(self) -> None:
         """An event came from this very device that it did not send: somebody uses a copy of its store."""
@@ -240,7 +242,7 @@ class Device:
             heard_from, self._heard_from = self._heard_from, set()
             # Whoever wrote us a key is likely to write a message; who she is should be known by then.
             await self._parts.devices.make_current(heard_from)
-            await self._unwedging.maintain()
+            await self._unwedging.unwedge()
             await self._redelivery.maintain(heard_from)
             await self._asking.maintain()
         except SendFailed as fault:

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
-from messenger_core.matrix.encryption.components import EncryptionParts
+from messenger_core.matrix.encryption.components import EncryptionComponents
 from messenger_core.matrix.encryption.olm_channel import MEGOLM
 from messenger_core.matrix.encryption.room_keys import is_session_id
 from messenger_core.matrix.faults import SendFailed
@@ -23,10 +23,10 @@ _LONGEST_NAME = 255
 _FIRST_PAUSE, _LONGEST_PAUSE = timedelta(seconds=30), timedelta(days=1)
 
 
-class KeyAsking:
+class KeyRequester:
     """The key requests of one account."""
 
-    def __init__(self, parts: EncryptionParts, requests: KeyRequests) -> None:
+    def __init__(self, parts: EncryptionComponents, requests: KeyRequests) -> None:
         self._parts = parts
         self._requests = requests
         self._answered: list[KeyRequest] = []
@@ -35,7 +35,7 @@ class KeyAsking:
         """What was asked for and has not come yet."""
         return await self._requests.all()
 
-    async def ask(self, room_id: str, source: Mapping[str, Any]) -> None:
+    async def request_room_key(self, room_id: str, source: Mapping[str, Any]) -> None:
         """Asks the sender's device for the key of an event, once; ``maintain`` asks again with growing pauses."""
         content, sender = source.get("content"), source.get("sender")
         if not isinstance(content, dict) or not isinstance(sender, str):

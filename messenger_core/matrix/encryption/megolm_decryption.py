@@ -13,7 +13,7 @@ from messenger_core.matrix.encryption.olm_channel import MEGOLM
 from messenger_core.matrix.encryption.room_keys import RoomKey, RoomKeys, is_session_id
 
 
-class KeyMissing(Exception):  # noqa: N818 - reads as what happened
+class RoomKeyMissing(Exception):  # noqa: N818 - reads as what happened
     """The room key of an event is not here, or reads only later messages; it may still come."""
 
     def __init__(self, session_id: str) -> None:
@@ -21,7 +21,7 @@ class KeyMissing(Exception):  # noqa: N818 - reads as what happened
         self.session_id = session_id
 
 
-class Unreadable(Exception):  # noqa: N818 - reads as what happened
+class UndecryptableEvent(Exception):  # noqa: N818 - reads as what happened
     """An event that no key makes readable.
 
     Attributes:
@@ -34,7 +34,7 @@ class Unreadable(Exception):  # noqa: N818 - reads as what happened
 
 
 @dataclass(frozen=True, slots=True)
-class Readable:
+class DecryptedEvent:
     """An event in clear.
 
     Attributes:
@@ -51,21 +51,21 @@ class Readable:
     sender_key: str
 
 
-class EventReader:
+class MegolmDecryptor:
     """Reads encrypted events of rooms."""
 
     def __init__(self, keys: RoomKeys) -> None:
         self._keys = keys
 
-    def read(self, room_id: str, source: Mapping[str, Any]) -> Readable:
+    def decrypt_megolm(self, room_id: str, source: Mapping[str, Any]) -> DecryptedEvent:
         """Decrypts one event.
 
         ``sender_key`` and ``device_id`` beside the ciphertext are not looked at: they are deprecated, may be missing,
         and prove nothing.
 
         Raises:
-            KeyMissing: if its key is not here (yet).
-            Unreadable: if no key would help.
+            RoomKeyMissing: if its key is not here (yet).
+            UndecryptableEvent: if no key would help.
         """
         session_id, ciphertext = _encrypted_content(source)
         # Olm proved whose the key is when it came. In whose device list the curve25519 key of its device stands as well
@@ -73,25 +73,25 @@ class EventReader:
         own = [key for key in self._keys.of(room_id, session_id) if key.owner == source.get("sender")]
         if not own:
             # Also if others say that they made this key: whoever got it can send it as her own, and be first.
-            raise KeyMissing(session_id)
+            raise RoomKeyMissing(session_id)
         # Keys of which the beginning is signed come first, then those that reach back furthest.
         own.sort(key=lambda key: (key.forwarded, key.session.first_known_index))
         key, plaintext, index = _decrypt(own, ciphertext)
-        return Readable(_in_clear(room_id, source, plaintext), session_id, index, key.sender_key)
+        return DecryptedEvent(_in_clear(room_id, source, plaintext), session_id, index, key.sender_key)
 
 
 def _encrypted_content(source: Mapping[str, Any]) -> tuple[str, str]:
     content = source.get("content")
     if source.get("type") != "m.room.encrypted" or not isinstance(content, dict):
-        raise Unreadable("not_encrypted")
+        raise UndecryptableEvent("not_encrypted")
     if content.get("algorithm") != MEGOLM:
-        raise Unreadable("unknown_algorithm")
+        raise UndecryptableEvent("unknown_algorithm")
     if "state_key" in source:
         # What is inside could pretend to be the room's state.
-        raise Unreadable("encrypted_state")
+        raise UndecryptableEvent("encrypted_state")
     session_id, ciphertext = content.get("session_id"), content.get("ciphertext")
     if not is_session_id(session_id) or not isinstance(ciphertext, str):
-        raise Unreadable("wrong_types")
+        raise UndecryptableEvent("wrong_types")
     return session_id, ciphertext
 
 
@@ -99,31 +99,31 @@ def _decrypt(keys: list[RoomKey], ciphertext: str) -> tuple[RoomKey, str, int]:
     try:
         message = vodozemac.MegolmMessage.from_base64(ciphertext)
         if all(message.message_index() < key.session.first_known_index for key in keys):
-            raise KeyMissing(keys[0].session_id)
+            raise RoomKeyMissing(keys[0].session_id)
         for key in keys:
             try:
                 decrypted = key.session.decrypt(message)
             except vodozemac.MegolmDecryptionException:
                 continue
             return key, bytes(decrypted.plaintext).decode(), int(decrypted.message_index)
-    except KeyMissing:
+    except RoomKeyMissing:
         raise
     except ValueError:
         # vodozemac's own exceptions are ValueErrors, and so is broken UTF-8.
-        raise Unreadable("malformed") from None
-    raise Unreadable("undecryptable")
+        raise UndecryptableEvent("malformed") from None
+    raise UndecryptableEvent("undecryptable")
 
 
 def _in_clear(room_id: str, source: Mapping[str, Any], plaintext: str) -> dict[str, Any]:
     try:
         payload = parse_object(plaintext)
     except ValueError:
-        raise Unreadable("no_json") from None
+        raise UndecryptableEvent("no_json") from None
     kind, content = payload.get("type"), payload.get("content")
     if not isinstance(kind, str) or not isinstance(content, dict):
-        raise Unreadable("wrong_types")
+        raise UndecryptableEvent("wrong_types")
     if payload.get("room_id") != room_id:
-        raise Unreadable("another_room")
+        raise UndecryptableEvent("another_room")
     outer = source["content"].get("m.relates_to")
     if isinstance(outer, dict):
         # Relations stand in clear, for the homeserver's sake, and count as they stand there.

@@ -19,7 +19,7 @@ OLM = "m.olm.v1.curve25519-aes-sha2"
 MEGOLM = "m.megolm.v1.aes-sha2"
 
 
-class EnvelopeRefused(Exception):  # noqa: N818 - reads as what happened
+class OlmMessageRefused(Exception):  # noqa: N818 - reads as what happened
     """An envelope that cannot be opened, or says what it must not.
 
     Attributes:
@@ -36,7 +36,7 @@ class EnvelopeRefused(Exception):  # noqa: N818 - reads as what happened
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class OlmPlaintext:
     """What an envelope held.
 
     Attributes:
@@ -62,48 +62,48 @@ class KnownDevice:
     curve25519: str
 
 
-def open_envelope(machine: OlmMachine, sender: str, content: Mapping[str, Any]) -> Letter:
+def decrypt_olm(machine: OlmMachine, sender: str, content: Mapping[str, Any]) -> OlmPlaintext:
     """Decrypts an ``m.room.encrypted`` to-device message and checks who it is from and to.
 
     The session that it moved on, and the account whose one-time key it used up, are written; call it in a transaction.
 
     Raises:
-        EnvelopeRefused: if it cannot be opened or is not for us.
+        OlmMessageRefused: if it cannot be opened or is not for us.
     """
     sender_key, kind, body = _own_ciphertext(machine, content)
     plaintext = _decrypt(machine, sender_key, kind, body)
     try:
         payload = parse_object(plaintext)
     except ValueError:
-        raise EnvelopeRefused("no_json", sender_key=sender_key) from None
+        raise OlmMessageRefused("no_json", sender_key=sender_key) from None
     keys, recipient_keys = payload.get("keys"), payload.get("recipient_keys")
     ed25519 = keys.get("ed25519") if isinstance(keys, dict) else None
     recipient_key = recipient_keys.get("ed25519") if isinstance(recipient_keys, dict) else None
     kind_inside, content_inside = payload.get("type"), payload.get("content")
     if payload.get("sender") != sender or payload.get("recipient") != machine.user_id:
-        raise EnvelopeRefused("wrong_people", sender_key=sender_key)
+        raise OlmMessageRefused("wrong_people", sender_key=sender_key)
     if recipient_key != machine.ed25519 or not isinstance(ed25519, str):
-        raise EnvelopeRefused("wrong_keys", sender_key=sender_key)
+        raise OlmMessageRefused("wrong_keys", sender_key=sender_key)
     if not isinstance(kind_inside, str) or not isinstance(content_inside, dict):
-        raise EnvelopeRefused("wrong_types", sender_key=sender_key)
-    return Letter(sender, sender_key, ed25519, kind_inside, content_inside)
+        raise OlmMessageRefused("wrong_types", sender_key=sender_key)
+    return OlmPlaintext(sender, sender_key, ed25519, kind_inside, content_inside)
 
 
 def _own_ciphertext(machine: OlmMachine, content: Mapping[str, Any]) -> tuple[str, int, str]:
     """Sender key, kind (0 opens a session, 1 goes on with one) and body of what is meant for this device."""
     sender_key, ciphertext = content.get("sender_key"), content.get("ciphertext")
     if content.get("algorithm") != OLM or not isinstance(sender_key, str) or not isinstance(ciphertext, dict):
-        raise EnvelopeRefused("no_olm_message")
+        raise OlmMessageRefused("no_olm_message")
     own = ciphertext.get(machine.curve25519)
     if not isinstance(own, dict):
-        raise EnvelopeRefused("not_for_this_device")
+        raise OlmMessageRefused("not_for_this_device")
     kind, body = own.get("type"), own.get("body")
     if type(kind) is not int or kind not in {0, 1} or not isinstance(body, str):
-        raise EnvelopeRefused("wrong_types")
+        raise OlmMessageRefused("wrong_types")
     try:
         vodozemac.Curve25519PublicKey.from_base64(sender_key)
     except ValueError:
-        raise EnvelopeRefused("no_sender_key") from None
+        raise OlmMessageRefused("no_sender_key") from None
     return sender_key, kind, body
 
 
@@ -117,9 +117,9 @@ def _decrypt(machine: OlmMachine, sender_key: str, kind: int, body: str) -> str:
                 return _with_session(machine, sender_key, session, opening.to_any())
         return _with_new_session(machine, sender_key, opening)
     except (vodozemac.DecodeException, vodozemac.KeyException, UnicodeError, binascii.Error):
-        raise EnvelopeRefused("malformed", sender_key=sender_key) from None
+        raise OlmMessageRefused("malformed", sender_key=sender_key) from None
     except (vodozemac.OlmDecryptionException, vodozemac.SessionCreationException):
-        raise EnvelopeRefused("undecryptable", sender_key=sender_key, wedged=True) from None
+        raise OlmMessageRefused("undecryptable", sender_key=sender_key, wedged=True) from None
 
 
 def _with_known_session(machine: OlmMachine, sender_key: str, message: vodozemac.AnyOlmMessage) -> str:
@@ -128,7 +128,7 @@ def _with_known_session(machine: OlmMachine, sender_key: str, message: vodozemac
             return _with_session(machine, sender_key, session, message)
         except vodozemac.OlmDecryptionException:
             continue
-    raise EnvelopeRefused("no_session", sender_key=sender_key, wedged=True)
+    raise OlmMessageRefused("no_session", sender_key=sender_key, wedged=True)
 
 
 def _with_session(machine: OlmMachine, sender_key: str, session: Session, message: vodozemac.AnyOlmMessage) -> str:
@@ -151,7 +151,7 @@ def _unpadded(text: str) -> bytes:
     return base64.b64decode(text.encode("ascii") + b"=" * (-len(text) % 4), validate=True)
 
 
-def seal(
+def encrypt_olm(
     machine: OlmMachine, device: KnownDevice, event_type: str, content: Mapping[str, Any]
 ) -> dict[str, Any] | None:
     """The content of an ``m.room.encrypted`` to-device message for one device; None if there is no session with it.

@@ -16,8 +16,8 @@ from nio.crypto import Olm
 
 from messenger_core.matrix.clock import present
 from messenger_core.matrix.encryption.cross_signing import device_signed
-from messenger_core.matrix.encryption.generations import Generations
 from messenger_core.matrix.encryption.machine import OlmMachine
+from messenger_core.matrix.encryption.store_rollback import Generations
 from messenger_core.matrix.faults import SendFailed
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
 

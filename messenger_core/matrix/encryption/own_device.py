@@ -14,12 +14,12 @@ from messenger_core.matrix.encryption.cross_signing import (
     publish_identity,
     remove_other_devices,
 )
-from messenger_core.matrix.encryption.generations import Generations, StoreAge
 from messenger_core.matrix.encryption.machine import OlmMachine
 from messenger_core.matrix.encryption.one_time_keys import OneTimeKeys
 from messenger_core.matrix.encryption.own_identity import OwnIdentity
 from messenger_core.matrix.encryption.retirement import remove_old_stores, retire
 from messenger_core.matrix.encryption.self_test import Listing, check_self, device_listing
+from messenger_core.matrix.encryption.store_rollback import Generations, StoreAge
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.settings import SettingsError
 

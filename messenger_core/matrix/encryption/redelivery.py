@@ -7,11 +7,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from datetime import timedelta
 
-from messenger_core.matrix.encryption.components import EncryptionParts
+from messenger_core.matrix.encryption.components import EncryptionComponents
 from messenger_core.matrix.encryption.olm_channel import KnownDevice
-from messenger_core.matrix.encryption.room_key_messages import Parcel, seal_parcels, send_parcel
 from messenger_core.matrix.encryption.room_key_sharing import RoomEncryptor, room_key_content
-from messenger_core.matrix.encryption.to_device import KeyWish
+from messenger_core.matrix.encryption.to_device import IncomingKeyRequest
+from messenger_core.matrix.encryption.to_device_batches import ToDeviceBatch, encrypt_olm_batches, send_batch
 from messenger_core.matrix.faults import SendFailed
 from messenger_core.matrix.store.owed_keys import ALL_DEVICES, OwedKey
 
@@ -26,13 +26,13 @@ _KEPT_FOR = timedelta(days=14)
 class Redelivery:
     """The owed keys of one account."""
 
-    def __init__(self, parts: EncryptionParts, encryptor: RoomEncryptor) -> None:
+    def __init__(self, parts: EncryptionComponents, encryptor: RoomEncryptor) -> None:
         self._parts = parts
         self._encryptor = encryptor
-        self._unsent: list[tuple[Parcel, list[OwedKey]]] = []
+        self._unsent: list[tuple[ToDeviceBatch, list[OwedKey]]] = []
         self._known_as_lost: set[tuple[str, str, str]] = set()
 
-    async def grant(self, wishes: Iterable[KeyWish]) -> None:
+    async def grant(self, wishes: Iterable[IncomingKeyRequest]) -> None:
         """Owes a key again to devices that ask for one which was meant for them; anybody else asks in vain."""
         granted = []
         for wish in wishes:
@@ -138,17 +138,19 @@ class Redelivery:
         content = room_key_content(key.room_id, key.session_id, session_key)
         keys = {(one.owner, one.device_id): one for one, _ in owed}
         async with self._parts.generations.step():
-            parcels, without = seal_parcels(self._parts.machine, [device for _, device in owed], "m.room_key", content)
+            batches, without = encrypt_olm_batches(
+                self._parts.machine, [device for _, device in owed], "m.room_key", content
+            )
             self._parts.outbound_keys.note_shared(key.session_id, [device for _, device in owed], key.message_index)
-        for parcel in parcels:
-            self._unsent.append((parcel, [keys[device.owner, device.device_id] for device in parcel.devices]))
+        for batch in batches:
+            self._unsent.append((batch, [keys[device.owner, device.device_id] for device in batch.devices]))
         return [keys[device.owner, device.device_id] for device in without]
 
     async def _send_unsent(self) -> None:
         """Sends what is sealed."""
         while self._unsent:
-            parcel, keys = self._unsent[0]
-            if await send_parcel(self._parts.calls, parcel):
+            batch, keys = self._unsent[0]
+            if await send_batch(self._parts.calls, batch):
                 await self._settle(keys)
             else:
                 for key in keys:

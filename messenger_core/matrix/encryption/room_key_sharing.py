@@ -13,11 +13,11 @@ from typing import Any
 
 import vodozemac
 
-from messenger_core.matrix.encryption.components import EncryptionParts
+from messenger_core.matrix.encryption.components import EncryptionComponents
 from messenger_core.matrix.encryption.machine import OlmMachine
 from messenger_core.matrix.encryption.olm_channel import MEGOLM, KnownDevice
-from messenger_core.matrix.encryption.room_key_messages import Parcel, seal_parcels, send_parcel
 from messenger_core.matrix.encryption.room_settings import RoomEncryption, ask_for_room
+from messenger_core.matrix.encryption.to_device_batches import ToDeviceBatch, encrypt_olm_batches, send_batch
 from messenger_core.matrix.faults import SendFailed
 from messenger_core.matrix.store.owed_keys import ALL_DEVICES, OwedKey
 
@@ -29,7 +29,7 @@ _CLAIMS_BEFORE_GOING_ON = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Encrypted:
+class EncryptedMessage:
     """An encrypted message.
 
     Attributes:
@@ -54,7 +54,7 @@ class _Outbound:
     messages: int = 0
     given: set[KnownDevice] = field(default_factory=set)
     owed: dict[tuple[str, str], KnownDevice | None] = field(default_factory=dict)
-    parcels: list[Parcel] = field(default_factory=list)
+    batches: list[ToDeviceBatch] = field(default_factory=list)
 
     @classmethod
     def make(cls, now: datetime) -> _Outbound:
@@ -77,7 +77,7 @@ class _Room:
 class RoomEncryptor:
     """Encrypts messages for rooms."""
 
-    def __init__(self, parts: EncryptionParts) -> None:
+    def __init__(self, parts: EncryptionComponents) -> None:
         self._parts = parts
         self._rooms: OrderedDict[str, _Room] = OrderedDict()
 
@@ -96,7 +96,7 @@ class RoomEncryptor:
             if device is not None:
                 room.outbound.given.add(device)
 
-    async def encrypt(self, room_id: str, event_type: str, content: Mapping[str, Any]) -> Encrypted:
+    async def encrypt_megolm(self, room_id: str, event_type: str, content: Mapping[str, Any]) -> EncryptedMessage:
         """Encrypts one message; when nothing changed since the last one, without asking anybody.
 
         Raises:
@@ -155,12 +155,12 @@ class RoomEncryptor:
         new = devices - outbound.given if outbound is not None else devices
         if outbound is not None:
             new = {device for device in new if outbound.owed.get((device.owner, device.device_id)) != device}
-        await self._claim(room, new)
+        await self._claim_one_time_keys(room, new)
         if room.generation != generation or checked != self._parts.devices.changes:
             return None
         if outbound is None:
             outbound = room.outbound = _Outbound.make(self._parts.clock())
-        await self._give(room_id, outbound, new, unanswered)
+        await self._share_room_key(room_id, outbound, new, unanswered)
         if room.generation != generation:
             return None
         room.checked = checked
@@ -181,7 +181,7 @@ class RoomEncryptor:
             return None
         return outbound
 
-    async def _claim(self, room: _Room, devices: set[KnownDevice]) -> None:
+    async def _claim_one_time_keys(self, room: _Room, devices: set[KnownDevice]) -> None:
         """Opens missing Olm sessions; a homeserver that keeps failing at it does not hold the room up for ever."""
         try:
             await self._parts.opener.open_missing(devices)
@@ -192,7 +192,7 @@ class RoomEncryptor:
             logger.warning("one-time keys could not be claimed: %s", fault.errcode)
         room.failed_claims = 0
 
-    async def _give(
+    async def _share_room_key(
         self, room_id: str, outbound: _Outbound, devices: set[KnownDevice], unanswered: Iterable[str]
     ) -> None:
         """Seals the key for devices, notes those that it does not reach, and sends what is sealed."""
@@ -203,19 +203,19 @@ class RoomEncryptor:
             async with self._parts.generations.step():
                 if not outbound.kept:
                     self._parts.outbound_keys.keep(room_id, outbound.session, outbound.made_at)
-                parcels, without = seal_parcels(self._parts.machine, ordered, "m.room_key", content)
+                batches, without = encrypt_olm_batches(self._parts.machine, ordered, "m.room_key", content)
                 self._parts.outbound_keys.note_shared(outbound.session_id, ordered, index)
             outbound.kept = True
-            outbound.parcels += parcels
+            outbound.batches += batches
             outbound.given |= devices - set(without)
             await self._owe(room_id, outbound, {(d.owner, d.device_id): d for d in without}, index)
         await self._owe(room_id, outbound, dict.fromkeys((owner, ALL_DEVICES) for owner in unanswered), index)
-        while outbound.parcels:
-            parcel = outbound.parcels[0]
-            if not await send_parcel(self._parts.calls, parcel):
-                outbound.given -= set(parcel.devices)
-                await self._owe(room_id, outbound, {(d.owner, d.device_id): d for d in parcel.devices}, index)
-            del outbound.parcels[0]
+        while outbound.batches:
+            batch = outbound.batches[0]
+            if not await send_batch(self._parts.calls, batch):
+                outbound.given -= set(batch.devices)
+                await self._owe(room_id, outbound, {(d.owner, d.device_id): d for d in batch.devices}, index)
+            del outbound.batches[0]
 
     async def _owe(
         self,
@@ -238,7 +238,7 @@ def room_key_content(room_id: str, session_id: str, session_key: str) -> dict[st
 
 def _encrypted(
     machine: OlmMachine, room_id: str, outbound: _Outbound, event_type: str, content: Mapping[str, Any]
-) -> Encrypted:
+) -> EncryptedMessage:
     inside = {key: value for key, value in content.items() if key != "m.relates_to"}
     payload = json.dumps({"type": event_type, "content": inside, "room_id": room_id})
     outbound.messages += 1
@@ -252,4 +252,4 @@ def _encrypted(
     if "m.relates_to" in content:
         # The homeserver counts relations (threads, edits), so they stand in clear.
         outside["m.relates_to"] = content["m.relates_to"]
-    return Encrypted(outside, outbound.session_id, frozenset(outbound.owed))
+    return EncryptedMessage(outside, outbound.session_id, frozenset(outbound.owed))

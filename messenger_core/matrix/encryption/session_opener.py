@@ -10,9 +10,9 @@ from typing import Any
 import vodozemac
 from nio.crypto import Session
 
-from messenger_core.matrix.encryption.generations import Generations
 from messenger_core.matrix.encryption.machine import OlmMachine
 from messenger_core.matrix.encryption.olm_channel import KnownDevice
+from messenger_core.matrix.encryption.store_rollback import Generations
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.matrix.signatures.signed_json import is_signed_by
 

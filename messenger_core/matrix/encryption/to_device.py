@@ -16,7 +16,7 @@ import vodozemac
 from messenger_core.matrix.encryption.device_lists import DeviceLists
 from messenger_core.matrix.encryption.hostile_json import parse_object
 from messenger_core.matrix.encryption.machine import OlmMachine
-from messenger_core.matrix.encryption.olm_channel import MEGOLM, EnvelopeRefused, Letter, open_envelope
+from messenger_core.matrix.encryption.olm_channel import MEGOLM, OlmMessageRefused, OlmPlaintext, decrypt_olm
 from messenger_core.matrix.encryption.room_keys import RoomKey, RoomKeys
 from messenger_core.matrix.encryption.unwedging import mark_wedged
 from messenger_core.matrix.store.key_requests import KeyRequest
@@ -28,7 +28,7 @@ _LONGEST_NAME = 255
 
 
 @dataclass(frozen=True, slots=True)
-class KeyWish:
+class IncomingKeyRequest:
     """A device asks for a room key."""
 
     sender: str
@@ -38,7 +38,7 @@ class KeyWish:
 
 
 @dataclass(slots=True)
-class TakenIn:
+class ToDeviceOutcome:
     """What a batch of to-device messages brought.
 
     Attributes:
@@ -50,7 +50,7 @@ class TakenIn:
 
     learned: set[tuple[str, str]] = field(default_factory=set)
     heard_from: set[str] = field(default_factory=set)
-    wishes: set[KeyWish] = field(default_factory=set)
+    wishes: set[IncomingKeyRequest] = field(default_factory=set)
     refused: Counter[str] = field(default_factory=Counter)
 
 
@@ -65,7 +65,7 @@ class ToDeviceIntake:
         self._devices = devices
         self._clock = clock
 
-    def take(self, rows: Sequence[tuple[int, str]], asked: Collection[KeyRequest]) -> TakenIn:
+    def take(self, rows: Sequence[tuple[int, str]], asked: Collection[KeyRequest]) -> ToDeviceOutcome:
         """Takes one batch in: what it changed is on disk afterwards, all of it, or nothing.
 
         Args:
@@ -75,7 +75,7 @@ class ToDeviceIntake:
         Raises:
             StoreUnwritable: if the disk did not take it; the same rows can be given again.
         """
-        taken = TakenIn()
+        taken = ToDeviceOutcome()
         marks = [(number, hashlib.sha256(source.encode()).hexdigest()) for number, source in rows]
         with self._machine.transaction():
             # A kill after this transaction leaves the rows to be given again; an Olm message opens only once, though,
@@ -90,7 +90,7 @@ class ToDeviceIntake:
             logger.warning("%d to-device messages were not used: %s", count, reason)
         return taken
 
-    def _take_one(self, source: str, asked: Collection[KeyRequest], taken: TakenIn) -> None:
+    def _take_one(self, source: str, asked: Collection[KeyRequest], taken: ToDeviceOutcome) -> None:
         """One message; a fault in it undoes what it did to the sessions and is counted."""
         try:
             message = parse_object(source)
@@ -105,7 +105,7 @@ class ToDeviceIntake:
         except BaseException as fault:  # noqa: BLE001 - a panic of vodozemac is no Exception, and must not stop us either
             taken.refused[type(fault).__name__] += 1
 
-    def _read(self, message: Mapping[str, Any], asked: Collection[KeyRequest], taken: TakenIn) -> None:
+    def _read(self, message: Mapping[str, Any], asked: Collection[KeyRequest], taken: ToDeviceOutcome) -> None:
         sender, kind, content = message.get("sender"), message.get("type"), message.get("content")
         if not isinstance(sender, str) or not isinstance(content, dict):
             taken.refused["wrong_types"] += 1
@@ -116,10 +116,12 @@ class ToDeviceIntake:
             if wish is not None:
                 taken.wishes.add(wish)
 
-    def _open(self, sender: str, content: Mapping[str, Any], asked: Collection[KeyRequest], taken: TakenIn) -> None:
+    def _open(
+        self, sender: str, content: Mapping[str, Any], asked: Collection[KeyRequest], taken: ToDeviceOutcome
+    ) -> None:
         try:
-            letter = open_envelope(self._machine, sender, content)
-        except EnvelopeRefused as refusal:
+            letter = decrypt_olm(self._machine, sender, content)
+        except OlmMessageRefused as refusal:
             # Its session may have moved on; that is kept.
             taken.refused[refusal.reason] += 1
             if refusal.wedged:
@@ -137,13 +139,13 @@ class ToDeviceIntake:
         elif letter.type == "m.forwarded_room_key":
             self._keep(self._read_forwarded_key(letter, asked), taken)
 
-    def _keep(self, key: RoomKey | None, taken: TakenIn) -> None:
+    def _keep(self, key: RoomKey | None, taken: ToDeviceOutcome) -> None:
         if key is None:
             taken.refused["unusable_room_key"] += 1
         elif self._keys.add(key):
             taken.learned.add((key.room_id, key.session_id))
 
-    def _read_forwarded_key(self, letter: Letter, asked: Collection[KeyRequest]) -> RoomKey | None:
+    def _read_forwarded_key(self, letter: OlmPlaintext, asked: Collection[KeyRequest]) -> RoomKey | None:
         """A key that we asked exactly this device for, and that this device made itself; anything else is None.
 
         An exported key is not signed: only its own device can be believed.
@@ -169,7 +171,7 @@ class ToDeviceIntake:
         return RoomKey(str(room_id), letter.sender_key, letter.ed25519, letter.sender, forwarded=True, session=session)
 
 
-def _read_room_key(letter: Letter) -> RoomKey | None:
+def _read_room_key(letter: OlmPlaintext) -> RoomKey | None:
     content = letter.content
     room_id, session_id, session_key = (content.get(name) for name in ("room_id", "session_id", "session_key"))
     if content.get("algorithm") != MEGOLM or not isinstance(session_key, str):
@@ -185,7 +187,7 @@ def _read_room_key(letter: Letter) -> RoomKey | None:
     return RoomKey(room_id, letter.sender_key, letter.ed25519, letter.sender, forwarded=False, session=session)
 
 
-def _read_wish(sender: str, content: Mapping[str, Any]) -> KeyWish | None:
+def _read_wish(sender: str, content: Mapping[str, Any]) -> IncomingKeyRequest | None:
     body = content.get("body")
     if content.get("action") != "request" or not isinstance(body, dict) or body.get("algorithm") != MEGOLM:
         return None
@@ -193,4 +195,4 @@ def _read_wish(sender: str, content: Mapping[str, Any]) -> KeyWish | None:
     if not all(isinstance(name, str) and len(name) <= _LONGEST_NAME for name in names):
         return None
     device_id, room_id, session_id = map(str, names)
-    return KeyWish(sender, device_id, room_id, session_id)
+    return IncomingKeyRequest(sender, device_id, room_id, session_id)

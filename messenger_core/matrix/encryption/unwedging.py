@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 
 from messenger_core.calendar_periods import to_milliseconds
-from messenger_core.matrix.encryption.components import EncryptionParts
+from messenger_core.matrix.encryption.components import EncryptionComponents
 from messenger_core.matrix.encryption.machine import OlmMachine
 from messenger_core.matrix.encryption.olm_channel import KnownDevice
-from messenger_core.matrix.encryption.room_key_messages import Parcel, seal_parcels, send_parcel
+from messenger_core.matrix.encryption.to_device_batches import ToDeviceBatch, encrypt_olm_batches, send_batch
 
 logger = logging.getLogger(__name__)
 
@@ -27,14 +27,14 @@ def mark_wedged(machine: OlmMachine, owner: str, curve25519: str, now: datetime)
     )
 
 
-class Unwedging:
+class Unwedger:
     """Heals the Olm sessions of one account."""
 
-    def __init__(self, parts: EncryptionParts) -> None:
+    def __init__(self, parts: EncryptionComponents) -> None:
         self._parts = parts
-        self._parcels: list[Parcel] = []
+        self._parcels: list[ToDeviceBatch] = []
 
-    async def maintain(self) -> None:
+    async def unwedge(self) -> None:
         """Opens a new session with each device that is marked, at most one an hour, and says so with ``m.dummy``.
 
         Raises:
@@ -58,16 +58,16 @@ class Unwedging:
         if due:
             await self._open(due)
         while self._parcels:
-            await send_parcel(self._parts.calls, self._parcels[0])
+            await send_batch(self._parts.calls, self._parcels[0])
             del self._parcels[0]
 
     async def _open(self, due: Iterable[KnownDevice]) -> None:
         opened = await self._parts.opener.open_new(list(due))
         async with self._parts.generations.step():
-            parcels, _ = seal_parcels(self._parts.machine, opened, "m.dummy", {})
+            batches, _ = encrypt_olm_batches(self._parts.machine, opened, "m.dummy", {})
             for device in due:
                 self._unmark((device.owner, device.curve25519))
-        self._parcels += parcels
+        self._parcels += batches
         logger.warning("%d broken Olm sessions were replaced", len(opened))
 
     def _newest_session(self, curve25519: str) -> int | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from messenger_core.matrix.encryption.device import Device
-from messenger_core.matrix.encryption.megolm_decryption import Unreadable
+from messenger_core.matrix.encryption.megolm_decryption import UndecryptableEvent
 from messenger_core.matrix.events import ReceivedEvent
 from messenger_core.matrix.media.file_content import media_addresses
 from messenger_core.matrix.signatures.sender_trust import DeviceTrust
@@ -40,8 +40,8 @@ class Reader:
         """Reads an event.
 
         Raises:
-            KeyMissing: if its room key has not come yet.
-            Unreadable: if it can never be read.
+            RoomKeyMissing: if its room key has not come yet.
+            UndecryptableEvent: if it can never be read.
             SendFailed: if the homeserver could not be asked for the sender's devices.
         """
         source = _parsed(row)
@@ -49,11 +49,11 @@ class Reader:
         place, trust = None, DeviceTrust.UNKNOWN
         known = await self._journal.relations(row.room_id, row.event_id, str(source.get("sender")))
         if encrypted and not known.redacted:
-            readable = self._device.read(row.room_id, source)
+            readable = self._device.decrypt_megolm(row.room_id, source)
             # With the sender: whoever sends a copy, and the key as her own, takes nobody else's place.
             place = f"{readable.session_id}:{readable.message_index}:{source.get('sender')}"
             if await self._journal.was_read_elsewhere(row, place):
-                raise Unreadable("replayed")
+                raise UndecryptableEvent("replayed")
             source = readable.event
             trust = await self._device.trust_of(str(source.get("sender")), readable.sender_key)
         event = ReceivedEvent.from_source(row.room_id, source, encrypted=encrypted)
@@ -79,8 +79,8 @@ def _parsed(row: JournalRow) -> dict[str, Any]:
     try:
         source: dict[str, Any] = json.loads(row.source)
     except (ValueError, RecursionError):
-        raise Unreadable("malformed") from None
+        raise UndecryptableEvent("malformed") from None
     if "event_id" not in source:
         # Set aside by a release that kept nothing but its id.
-        raise Unreadable("not kept")
+        raise UndecryptableEvent("not kept")
     return source

@@ -13,7 +13,7 @@ from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, NotSupportedEr
 
 from messenger_core.log import fault_without_text
 from messenger_core.matrix.encryption.device import Device
-from messenger_core.matrix.encryption.megolm_decryption import KeyMissing, Unreadable
+from messenger_core.matrix.encryption.megolm_decryption import RoomKeyMissing, UndecryptableEvent
 from messenger_core.matrix.events import Invitation, ToSend
 from messenger_core.matrix.faults import SendFailed
 from messenger_core.matrix.receiving.gaps import Gaps
@@ -92,12 +92,12 @@ class RoomWorkers:
             for answer in answers:
                 # What cannot be written down must fail here, where it is counted.
                 frozen(answer)
-        except KeyMissing as missing:
+        except RoomKeyMissing as missing:
             if await self._parts.device.has_more_to_take_in():
                 # It may be among what came with the event; who went on now would change the room's order.
                 raise TryAgain(_KEYS_TAKEN_IN_AFTER_S) from None
             await self._wait_for_key(row, missing.session_id)
-        except Unreadable as never:
+        except UndecryptableEvent as never:
             logger.warning("an event is set aside: %s", never.reason)
             await self._parts.journal.park(row, never.reason)
         except Exception as fault:  # noqa: BLE001 - one bad event must not stop the others
@@ -116,10 +116,10 @@ class RoomWorkers:
         source = json.loads(row.source)
         try:
             # The key may have come between the two.
-            self._parts.device.read(row.room_id, source)
-        except KeyMissing:
+            self._parts.device.decrypt_megolm(row.room_id, source)
+        except RoomKeyMissing:
             logger.info("an event waits for its key")
-        except Unreadable:
+        except UndecryptableEvent:
             await self._parts.journal.release([session_id])
             return
         else:
@@ -127,7 +127,7 @@ class RoomWorkers:
             # It is the first one again, before those that were fetched together with it.
             raise TryAgain(0)
         try:
-            await self._parts.device.ask_for_key(row.room_id, source)
+            await self._parts.device.request_room_key(row.room_id, source)
         except SendFailed as fault:
             logger.warning("a room key is not asked for yet: %s", fault)
 

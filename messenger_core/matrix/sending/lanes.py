@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 from messenger_core.matrix.acknowledgements import Acknowledgements
 from messenger_core.matrix.catching_up import CatchingUp
-from messenger_core.matrix.encryption.device import Device, Encrypted
+from messenger_core.matrix.encryption.device import Device, EncryptedMessage
 from messenger_core.matrix.events import Message, Redaction, SentMessage, ToSend
 from messenger_core.matrix.faults import NothingEncrypted, SendFailed
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
@@ -99,7 +99,7 @@ class _Lane:
         self._parts = parts
         self._gaps_filled = False
         self._attempted: tuple[int, datetime] | None = None
-        self._encrypted: tuple[int, datetime, Encrypted] | None = None
+        self._encrypted: tuple[int, datetime, EncryptedMessage] | None = None
 
     async def send_first(self) -> int | None:
         """Brings the oldest row to its end; its number, or None if there is none.
@@ -137,14 +137,14 @@ class _Lane:
         self._attempted = (row.id, now)
         return (await self._parts.outbox.find(row.id)).state is not SendingState.QUEUED
 
-    async def _ciphertext(self, row_id: int, what: Message) -> Encrypted:
+    async def _ciphertext(self, row_id: int, what: Message) -> EncryptedMessage:
         """The row's ciphertext; made anew after a while, since there may be new devices that should read it."""
         now = self._parts.clock()
         if self._encrypted is not None:
             known, made_at, encrypted = self._encrypted
             if known == row_id and now - made_at < _CIPHERTEXT_KEPT_FOR:
                 return encrypted
-        encrypted = await self._parts.device.encrypt(what.room_id, "m.room.message", what.content)
+        encrypted = await self._parts.device.encrypt_megolm(what.room_id, "m.room.message", what.content)
         self._encrypted = (row_id, now, encrypted)
         return encrypted
 

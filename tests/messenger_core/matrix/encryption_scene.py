@@ -13,7 +13,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from messenger_core.matrix.encryption.device import Device, Learned, Readable
+from messenger_core.matrix.encryption.device import DecryptedEvent, Device, NewRoomKeys
 from messenger_core.matrix.faults import SendFailed
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.matrix.store.intake import Intake
@@ -47,7 +47,7 @@ class Bot:
     """Room id and raw event of whatever came."""
     answer: SyncAnswer | None = None
 
-    async def sync(self, *, take_in: bool = True) -> Learned | None:
+    async def sync(self, *, take_in: bool = True) -> NewRoomKeys | None:
         """One sync answer, written down and taken in as the session does it."""
         params = {"timeout": "0", "filter": '{"room":{"timeline":{"limit":500}}}'}
         if self.since is not None:
@@ -76,13 +76,15 @@ class Bot:
                         return room_id, source
                 await self.sync()
 
-    async def read(self, event_id: str) -> Readable:
+    async def read(self, event_id: str) -> DecryptedEvent:
         """Syncs until an event is there, and reads it."""
-        return self.device.read(*await self.event(event_id))
+        return self.device.decrypt_megolm(*await self.event(event_id))
 
     async def send(self, room_id: str, body: str, **more: object) -> str:
         """Encrypts and sends a text; the event id."""
-        encrypted = await self.device.encrypt(room_id, "m.room.message", {"msgtype": "m.text", "body": body, **more})
+        encrypted = await self.device.encrypt_megolm(
+            room_id, "m.room.message", {"msgtype": "m.text", "body": body, **more}
+        )
         return await self.put(room_id, encrypted.content)
 
     async def put(self, room_id: str, content: Mapping[str, Any]) -> str:

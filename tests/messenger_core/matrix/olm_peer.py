@@ -14,11 +14,11 @@ import vodozemac
 
 from messenger_core.matrix.encryption.device_lists import DeviceLists
 from messenger_core.matrix.encryption.machine import OlmMachine
-from messenger_core.matrix.encryption.megolm_decryption import EventReader
+from messenger_core.matrix.encryption.megolm_decryption import MegolmDecryptor
 from messenger_core.matrix.encryption.olm_channel import MEGOLM, OLM, KnownDevice
 from messenger_core.matrix.encryption.room_key_sharing import room_key_content
 from messenger_core.matrix.encryption.room_keys import RoomKeys
-from messenger_core.matrix.encryption.to_device import TakenIn, ToDeviceIntake
+from messenger_core.matrix.encryption.to_device import ToDeviceIntake, ToDeviceOutcome
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
 from messenger_core.matrix.store.key_requests import KeyRequest
 from messenger_core.matrix.store.stale_devices import StaleDevices
@@ -37,13 +37,13 @@ class OfflineDevice:
         nobody = cast("HomeserverCalls", None)
         self.devices = DeviceLists(self.machine, nobody, cast("StaleDevices", None), self._answered)
         self.intake = ToDeviceIntake(self.machine, self.keys, self.devices, lambda: datetime.now(UTC))
-        self.reader = EventReader(self.keys)
+        self.decryptor = MegolmDecryptor(self.keys)
 
     @staticmethod
     async def _answered(_: object) -> None:
         """Nobody else listens."""
 
-    def take(self, *sources: object, first: int = 1, asked: Collection[KeyRequest] = ()) -> TakenIn:
+    def take(self, *sources: object, first: int = 1, asked: Collection[KeyRequest] = ()) -> ToDeviceOutcome:
         """Takes messages in; text is taken as it is."""
         rows = [one if isinstance(one, str) else json.dumps(one) for one in sources]
         return self.intake.take(list(enumerate(rows, first)), asked)

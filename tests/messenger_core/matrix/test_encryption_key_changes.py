@@ -32,7 +32,7 @@ async def test_the_key_changes_when_somebody_leaves_a_device_goes_or_it_is_used_
         await bot.sync()
 
         async def session() -> str:
-            return (await bot.device.encrypt(room, "m.room.message", {"body": "x"})).session_id
+            return (await bot.device.encrypt_megolm(room, "m.room.message", {"body": "x"})).session_id
 
         first = await session()
         assert [await session(), await session()] == [first, first]
@@ -56,7 +56,7 @@ async def test_a_member_who_left_does_not_get_the_key(bot: Bot, person: Encrypte
     await person.call("POST", f"/_matrix/client/v3/rooms/{room}/leave")
     await bot.sync()
     calls = FailingCalls(bot.calls)
-    assert (await bot.device.encrypt(room, "m.room.message", {"body": "x"})).unreached == frozenset()
+    assert (await bot.device.encrypt_megolm(room, "m.room.message", {"body": "x"})).unreached == frozenset()
     assert recipients(calls) == []
 
 
@@ -72,14 +72,14 @@ async def test_who_is_invited_reads_what_is_written_from_then_on(bot: Bot, perso
 async def test_nothing_is_encrypted_for_a_room_that_is_not(bot: Bot) -> None:
     room = str((await bot.calls.post("/_matrix/client/v3/createRoom", {}))["room_id"])
     with pytest.raises(NothingEncrypted):
-        await bot.device.encrypt(room, "m.room.message", {"body": "secret"})
+        await bot.device.encrypt_megolm(room, "m.room.message", {"body": "secret"})
 
 
 async def test_relations_stand_in_clear_and_nothing_else(bot: Bot, person: EncryptedClient) -> None:
     room = await room_with(bot, person)
     relation = {"rel_type": "m.thread", "event_id": "$root"}
     content = {"msgtype": "m.text", "body": "secret", "m.relates_to": relation}
-    encrypted = await bot.device.encrypt(room, "m.room.message", content)
+    encrypted = await bot.device.encrypt_megolm(room, "m.room.message", content)
     assert encrypted.content["m.relates_to"] == relation
     assert "secret" not in json.dumps(encrypted.content)
     assert set(encrypted.content) == {
@@ -94,7 +94,7 @@ async def test_relations_stand_in_clear_and_nothing_else(bot: Bot, person: Encry
 
 async def test_encrypting_is_fast_when_nothing_changed_and_asks_nobody(bot: Bot, person: EncryptedClient) -> None:
     room = await room_with(bot, person, rotation_period_msgs=10_000)
-    await bot.device.encrypt(room, "m.room.message", {"body": "x"})
+    await bot.device.encrypt_megolm(room, "m.room.message", {"body": "x"})
     calls, statements = FailingCalls(bot.calls), 0
     original = bot.device._own.machine.sql
 
@@ -106,7 +106,7 @@ async def test_encrypting_is_fast_when_nothing_changed_and_asks_nobody(bot: Bot,
     bot.device._own.machine.sql = counted  # type: ignore[assignment,method-assign]
     started = time.perf_counter()
     for _ in range(1000):
-        await bot.device.encrypt(room, "m.room.message", {"msgtype": "m.text", "body": "x" * 200})
+        await bot.device.encrypt_megolm(room, "m.room.message", {"msgtype": "m.text", "body": "x" * 200})
     took = time.perf_counter() - started
     assert calls.paths == []
     assert statements == 0

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 import vodozemac
 
-from messenger_core.matrix.encryption.megolm_decryption import KeyMissing
+from messenger_core.matrix.encryption.megolm_decryption import RoomKeyMissing
 from sandbox.encrypted_client import EncryptedClient
 from tests.bare_homeserver import SERVER_NAME, Homeserver
 from tests.clients.hostile_client import HostileClient
@@ -40,11 +40,11 @@ async def test_row_14_the_senders_device_is_asked_for_a_missing_key_and_its_answ
         payload = json.dumps({"type": "m.room.message", "content": {"body": "hello"}, "room_id": room})
         event_id = await writer.send(room, "m.room.encrypted", writer.megolm(session, payload))
         room_id, source = await bot.event(event_id)
-        with pytest.raises(KeyMissing):
-            bot.device.read(room_id, source)
+        with pytest.raises(RoomKeyMissing):
+            bot.device.decrypt_megolm(room_id, source)
         calls = FailingCalls(bot.calls)
-        await bot.device.ask_for_key(room_id, source)
-        await bot.device.ask_for_key(room_id, source)
+        await bot.device.request_room_key(room_id, source)
+        await bot.device.request_room_key(room_id, source)
         assert calls.count("m.room_key_request") == 1, "asked once"
         (request,) = [m for m in await _to_device(writer) if m["type"] == "m.room_key_request"]
         assert request["content"]["action"] == "request"
@@ -85,7 +85,7 @@ async def test_row_14_who_asks_for_a_key_that_was_meant_for_her_gets_it_again_an
         room = await bot.make_room(reader.signed_in.user_id)
         await reader.join(room)
         await bot.sync()
-        encrypted = await bot.device.encrypt(room, "m.room.message", {"body": "hello"})
+        encrypted = await bot.device.encrypt_megolm(room, "m.room.message", {"body": "hello"})
         calls = FailingCalls(bot.calls)
         for one in (reader, stranger):
             await one.aim(bot.device.user_id)
@@ -100,7 +100,7 @@ async def test_row_14_who_asks_for_a_key_that_was_meant_for_her_gets_it_again_an
 @pytest.mark.parametrize("session_id", ["", "\x00", "a\nb", "A" * 256, 7, None])
 async def test_a_key_whose_name_no_database_takes_is_not_asked_for(bot: Bot, session_id: object) -> None:
     content = {"algorithm": "m.megolm.v1.aes-sha2", "session_id": session_id, "ciphertext": "A"}
-    await bot.device.ask_for_key("!room:x", {"sender": "@x:x", "content": content})
+    await bot.device.request_room_key("!room:x", {"sender": "@x:x", "content": content})
     assert await bot.rows("key_request") == []
 
 
@@ -131,8 +131,8 @@ async def test_a_broken_olm_session_is_replaced_and_the_next_key_comes_through(
     person._nio.olm.outbound_group_sessions.clear()
     lost = await person.send_text(room, "three")
     room_id, source = await bot.event(lost)
-    with pytest.raises(KeyMissing):
-        bot.device.read(room_id, source)
+    with pytest.raises(RoomKeyMissing):
+        bot.device.decrypt_megolm(room_id, source)
     calls = FailingCalls(bot.calls)
     await bot.maintain()
     assert recipients(calls) == [(person.signed_in.user_id, person.signed_in.device_id)]

@@ -35,8 +35,8 @@ async def test_row_08_a_device_without_one_time_keys_is_owed_the_key_and_gets_it
         await second.publish({"device_keys": second.device_keys()})
         await bot.sync()
         name = (person.signed_in.user_id, second.signed_in.device_id)
-        first = await bot.device.encrypt(room, "m.room.message", {"msgtype": "m.text", "body": "one"})
-        again = await bot.device.encrypt(room, "m.room.message", {"msgtype": "m.text", "body": "two"})
+        first = await bot.device.encrypt_megolm(room, "m.room.message", {"msgtype": "m.text", "body": "one"})
+        again = await bot.device.encrypt_megolm(room, "m.room.message", {"msgtype": "m.text", "body": "two"})
         assert first.unreached == again.unreached == {name}
         assert first.session_id == again.session_id
         (owed,) = await bot.rows("owed_key")
@@ -62,7 +62,7 @@ async def test_row_08_a_device_without_one_time_keys_is_owed_the_key_and_gets_it
         await bot.maintain()
         assert recipients(calls) == [name]
         assert await bot.rows("owed_key") == []
-        third = await bot.device.encrypt(room, "m.room.message", {"msgtype": "m.text", "body": "three"})
+        third = await bot.device.encrypt_megolm(room, "m.room.message", {"msgtype": "m.text", "body": "three"})
         assert (third.session_id, third.unreached) == (first.session_id, frozenset())
 
 
@@ -106,7 +106,7 @@ async def test_row_08_no_message_goes_out_with_a_new_key_that_could_not_be_given
     calls.failing[SHARE] = SendFailed("no answer")
     for _ in range(2):
         with pytest.raises(SendFailed):
-            await bot.device.encrypt(room, "m.room.message", {"body": "nobody could read this"})
+            await bot.device.encrypt_megolm(room, "m.room.message", {"body": "nobody could read this"})
     calls.failing.clear()
     await arrives(person, await bot.send(room, "two"), "two")
 
@@ -125,11 +125,11 @@ async def test_row_08_while_a_members_homeserver_is_away_the_others_are_written_
         return {"device_keys": {}, "failures": {SERVER_NAME: {}}}
 
     bot.calls.post = away  # type: ignore[method-assign]
-    encrypted = await bot.device.encrypt(room, "m.room.message", {"msgtype": "m.text", "body": "later"})
+    encrypted = await bot.device.encrypt_megolm(room, "m.room.message", {"msgtype": "m.text", "body": "later"})
     assert encrypted.unreached == {(bot.device.user_id, "*"), (person.signed_in.user_id, "*")}
     sent = await bot.put(room, encrypted.content)
     await bot.sync()
-    again = await bot.device.encrypt(room, "m.room.message", {"body": "once more"})
+    again = await bot.device.encrypt_megolm(room, "m.room.message", {"body": "once more"})
     assert again.session_id == encrypted.session_id
     assert asked == 1, "a homeserver that is away does not hold every message up"
     await bot.maintain()
@@ -166,7 +166,7 @@ async def test_row_08_what_a_device_that_is_no_more_was_owed_is_settled(
         second = await raw_device(homeserver, stack, person.signed_in.user_id)
         await second.publish({"device_keys": second.device_keys()})
         await bot.sync()
-        encrypted = await bot.device.encrypt(room, "m.room.message", {"body": "one"})
+        encrypted = await bot.device.encrypt_megolm(room, "m.room.message", {"body": "one"})
         assert encrypted.unreached
         await second.call("POST", "/_matrix/client/v3/logout")
         await bot.sync()
@@ -184,7 +184,7 @@ async def test_row_08_a_key_that_is_lost_stays_owed_until_its_device_is_no_more(
         await bot.sync()
         outbox = Outbox(bot.engine, bot.device.user_id)
         row = await outbox.put(Message(room, {"body": "x"}), key="x", now=bot.clock())
-        encrypted = await bot.device.encrypt(room, "m.room.message", {"body": "x"})
+        encrypted = await bot.device.encrypt_megolm(room, "m.room.message", {"body": "x"})
         assert encrypted.unreached
         await outbox.accepted(row.id, await bot.put(room, encrypted.content), encrypted.session_id, bot.clock())
         bot.device._own.machine.sql("DELETE FROM outbound_key")
@@ -206,13 +206,13 @@ async def test_row_08_a_key_that_is_lost_stays_owed_until_its_device_is_no_more(
 
 async def test_old_keys_of_ours_are_forgotten_unless_somebody_is_owed_them(bot: Bot, person: EncryptedClient) -> None:
     room = await room_with(bot, person)
-    reached = await bot.device.encrypt(room, "m.room.message", {"body": "x"})
+    reached = await bot.device.encrypt_megolm(room, "m.room.message", {"body": "x"})
     calls = FailingCalls(bot.calls)
     calls.failing[CLAIM] = SendFailed("the homeserver refused", "M_UNKNOWN", 400)
     bot.device._own.machine.sql("DELETE FROM olmsessions")
     bot.device._own.machine.forget_memory()
     bot.device.membership_changed(room)
-    owed = await bot.device.encrypt(room, "m.room.message", {"body": "x"})
+    owed = await bot.device.encrypt_megolm(room, "m.room.message", {"body": "x"})
 
     def kept() -> set[str]:
         return {row[0] for row in bot.device._own.machine.sql("SELECT session_id FROM outbound_key")}

@@ -14,7 +14,7 @@ import vodozemac
 from nio import BadEvent, Event
 from nio.crypto import logger as nio_crypto_logger
 
-from messenger_core.matrix.encryption.megolm_decryption import KeyMissing, Unreadable
+from messenger_core.matrix.encryption.megolm_decryption import RoomKeyMissing, UndecryptableEvent
 from messenger_core.matrix.encryption.quiet_loggers import quiet_loggers
 from tests.messenger_core.matrix.olm_peer import ROOM, OfflineDevice, Peer, text
 
@@ -41,8 +41,8 @@ def session(ours: OfflineDevice, peer: Peer) -> vodozemac.GroupSession:
 
 def why_not(ours: OfflineDevice, event: Mapping[str, Any]) -> str:
     """The reason why an event is unreadable."""
-    with pytest.raises(Unreadable) as refusal:
-        ours.reader.read(ROOM, event)
+    with pytest.raises(UndecryptableEvent) as refusal:
+        ours.decryptor.decrypt_megolm(ROOM, event)
     return refusal.value.reason
 
 
@@ -63,7 +63,7 @@ def why_not(ours: OfflineDevice, event: Mapping[str, Any]) -> str:
 def test_row_15_whatever_an_encrypted_event_may_hold_is_read(
     ours: OfflineDevice, peer: Peer, session: vodozemac.GroupSession, inside: dict[str, Any]
 ) -> None:
-    readable = ours.reader.read(ROOM, peer.event(session, inside))
+    readable = ours.decryptor.decrypt_megolm(ROOM, peer.event(session, inside))
     assert (readable.event["type"], readable.event["content"]) == (inside["type"], inside["content"])
     assert readable.event["event_id"] == "$event"
 
@@ -72,7 +72,7 @@ def test_row_15_whatever_an_encrypted_event_may_hold_is_read(
 def test_row_15_what_stands_beside_the_ciphertext_does_not_matter(
     ours: OfflineDevice, peer: Peer, session: vodozemac.GroupSession, beside: dict[str, Any]
 ) -> None:
-    readable = ours.reader.read(ROOM, peer.event(session, text("hello"), **beside))
+    readable = ours.decryptor.decrypt_megolm(ROOM, peer.event(session, text("hello"), **beside))
     assert readable.event["content"]["body"] == "hello"
     assert readable.sender_key == peer.curve25519
 
@@ -83,7 +83,7 @@ def test_relations_count_as_they_stand_in_clear(
     relation = {"rel_type": "m.thread", "event_id": "$root"}
     beside: dict[str, Any] = {"m.relates_to": relation}
     event = peer.event(session, text("hello"), **beside)
-    assert ours.reader.read(ROOM, event).event["content"]["m.relates_to"] == relation
+    assert ours.decryptor.decrypt_megolm(ROOM, event).event["content"]["m.relates_to"] == relation
 
 
 # -- what is hostile --------------------------------------------------------------------------------------------------
@@ -113,7 +113,7 @@ def test_a_poisoned_payload_is_unreadable(
 def test_half_characters_are_replaced_and_the_rest_is_read(
     ours: OfflineDevice, peer: Peer, session: vodozemac.GroupSession
 ) -> None:
-    content = ours.reader.read(ROOM, peer.event(session, text("a\ud800b\x00c"))).event["content"]
+    content = ours.decryptor.decrypt_megolm(ROOM, peer.event(session, text("a\ud800b\x00c"))).event["content"]
     assert content["body"] == "a\ufffdb\x00c"
     json.dumps(content, ensure_ascii=False).encode()
 
@@ -157,14 +157,14 @@ def test_encrypted_state_is_not_believed(ours: OfflineDevice, peer: Peer, sessio
 
 def test_a_missing_key_is_named(ours: OfflineDevice, peer: Peer) -> None:
     session = vodozemac.GroupSession()
-    with pytest.raises(KeyMissing) as missing:
-        ours.reader.read(ROOM, peer.event(session, text("x")))
+    with pytest.raises(RoomKeyMissing) as missing:
+        ours.decryptor.decrypt_megolm(ROOM, peer.event(session, text("x")))
     assert missing.value.session_id == session.session_id
 
 
 def test_a_key_of_another_room_does_not_read(ours: OfflineDevice, peer: Peer, session: vodozemac.GroupSession) -> None:
-    with pytest.raises(KeyMissing):
-        ours.reader.read("!other:here.example", peer.event(session, text("x")))
+    with pytest.raises(RoomKeyMissing):
+        ours.decryptor.decrypt_megolm("!other:here.example", peer.event(session, text("x")))
 
 
 def test_nobody_speaks_with_somebody_elses_room_key(
@@ -172,12 +172,12 @@ def test_nobody_speaks_with_somebody_elses_room_key(
 ) -> None:
     """A member who got a room key can encrypt nothing with it, but can send a copy of a message as her own."""
     event = peer.event(session, text("of the peer"))
-    with pytest.raises(KeyMissing):
-        ours.reader.read(ROOM, {**event, "sender": "@thief:here.example"})
+    with pytest.raises(RoomKeyMissing):
+        ours.decryptor.decrypt_megolm(ROOM, {**event, "sender": "@thief:here.example"})
     thief = Peer("@thief:here.example", ours, "THIEF")
     # She even claims to have made the key: then the message is hers for whoever believes it, but still not the peer's.
     ours.take(thief.room_key(session), first=2)
-    assert ours.reader.read(ROOM, event).sender_key == peer.curve25519
+    assert ours.decryptor.decrypt_megolm(ROOM, event).sender_key == peer.curve25519
 
 
 def test_an_event_waits_for_its_authors_key_though_somebody_else_sent_the_same_as_her_own(
@@ -188,17 +188,17 @@ def test_an_event_waits_for_its_authors_key_though_somebody_else_sent_the_same_a
     thief = Peer("@thief:here.example", ours, "THIEF")
     assert ours.take(thief.room_key(session)).learned
     event = peer.event(session, text("of the peer"))
-    with pytest.raises(KeyMissing):
-        ours.reader.read(ROOM, event)
+    with pytest.raises(RoomKeyMissing):
+        ours.decryptor.decrypt_megolm(ROOM, event)
     assert ours.take(authors_key, first=2).learned == {(ROOM, session.session_id)}
-    assert ours.reader.read(ROOM, event).sender_key == peer.curve25519
+    assert ours.decryptor.decrypt_megolm(ROOM, event).sender_key == peer.curve25519
 
 
 def test_a_device_key_that_somebody_else_lists_as_her_own_reads_on(
     ours: OfflineDevice, peer: Peer, session: vodozemac.GroupSession
 ) -> None:
     ours.know(replace(peer.known, owner="@mallory:here.example"))
-    assert ours.reader.read(ROOM, peer.event(session, text("hello"))).event["content"]["body"] == "hello"
+    assert ours.decryptor.decrypt_megolm(ROOM, peer.event(session, text("hello"))).event["content"]["body"] == "hello"
 
 
 # -- row 16: logs -----------------------------------------------------------------------------------------------------
@@ -218,7 +218,7 @@ def test_row_16_nio_and_its_database_library_log_nothing(
     assert isinstance(Event.parse_event(event), BadEvent), "nio logs this one with all it holds"
     logging.getLogger("nio.events.misc").error("the content was %s", secret)
     nio_crypto_logger.error("the content was %s", secret)
-    ours.reader.read(ROOM, peer.event(session, text(secret)))
+    ours.decryptor.decrypt_megolm(ROOM, peer.event(session, text(secret)))
     ours.take(peer.seal(secret), peer.room_key(session, room_id=[secret]), first=2)
     ours.machine.sql("SELECT ?", (secret,))
     assert secret not in caplog.text

@@ -12,7 +12,7 @@ import vodozemac
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messenger_core.matrix.encryption.device import Device
-from messenger_core.matrix.encryption.megolm_decryption import KeyMissing, Readable, Unreadable
+from messenger_core.matrix.encryption.megolm_decryption import DecryptedEvent, RoomKeyMissing, UndecryptableEvent
 from messenger_core.matrix.receiving.reader import Reader
 from messenger_core.matrix.signatures.sender_trust import DeviceTrust
 from messenger_core.matrix.store.intake import Intake
@@ -31,8 +31,8 @@ class _OnlyReads:
     def __init__(self, ours: OfflineDevice) -> None:
         self._ours = ours
 
-    def read(self, room_id: str, source: Mapping[str, Any]) -> Readable:
-        return self._ours.reader.read(room_id, source)
+    def decrypt_megolm(self, room_id: str, source: Mapping[str, Any]) -> DecryptedEvent:
+        return self._ours.decryptor.decrypt_megolm(room_id, source)
 
     async def trust_of(self, _sender: str, _sender_key: str) -> DeviceTrust:
         return DeviceTrust.UNKNOWN
@@ -66,7 +66,7 @@ class Inbox:
             await self.journal.settle(row, (), outbox=self.outbox, megolm_place=place, now=NOW)
 
     async def why_not(self, row: JournalRow) -> str:
-        with pytest.raises(Unreadable) as refusal:
+        with pytest.raises(UndecryptableEvent) as refusal:
             await self.reader.read(row)
         return refusal.value.reason
 
@@ -119,7 +119,7 @@ async def test_row_19_a_copy_under_another_name_takes_nobodys_place(
     ours.take(thief.room_key(session))
     event = peer.event(session, text("of the peer"))
     waiting, copy = await inbox.take_in(event, {**event, "event_id": "$copy", "sender": thief.user_id})
-    with pytest.raises(KeyMissing):
+    with pytest.raises(RoomKeyMissing):
         await inbox.reader.read(waiting)
     await inbox.handled(copy)
     ours.take(authors_key, first=2)

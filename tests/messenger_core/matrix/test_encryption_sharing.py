@@ -72,7 +72,7 @@ async def test_row_09_every_device_gets_the_key_verified_or_not(
     async with run_client(homeserver.url, tablet, tmp_path / "tablet") as second:
         room = await room_with(bot, person)
         await second.wait_until_in(room, bot.device.user_id)
-        encrypted = await bot.device.encrypt(room, "m.room.message", {"msgtype": "m.text", "body": "both"})
+        encrypted = await bot.device.encrypt_megolm(room, "m.room.message", {"msgtype": "m.text", "body": "both"})
         assert encrypted.unreached == frozenset()
         sent = await bot.put(room, encrypted.content)
         await arrives(person, sent, "both")
@@ -134,7 +134,7 @@ async def test_row_11_nothing_in_memory_is_needed_after_a_restart(
     async with open_bot(account) as bot:
         await bot.sync()
         room = await room_with(bot, person)
-        first = await bot.device.encrypt(room, "m.room.message", {"msgtype": "m.text", "body": "one"})
+        first = await bot.device.encrypt_megolm(room, "m.room.message", {"msgtype": "m.text", "body": "one"})
         await arrives(person, await bot.put(room, first.content), "one")
         earlier = await person.send_text(room, "before")
         await bot.event(earlier)
@@ -146,7 +146,7 @@ async def test_row_11_nothing_in_memory_is_needed_after_a_restart(
         async with open_bot(account) as bot:
             bot.since = since
             await bot.sync()
-            second_sent = await bot.device.encrypt(room, "m.room.message", {"msgtype": "m.text", "body": "two"})
+            second_sent = await bot.device.encrypt_megolm(room, "m.room.message", {"msgtype": "m.text", "body": "two"})
             assert second_sent.session_id != first.session_id, "no ratchet is used by two processes"
             sent = await bot.put(room, second_sent.content)
             await arrives(person, sent, "two")
@@ -187,14 +187,14 @@ async def test_row_13_a_known_device_with_new_identity_keys_gets_a_new_olm_sessi
     signed_in = await sign_in(homeserver, user_id, "THEPHONE")
     async with run_client(homeserver.url, signed_in, tmp_path / "old") as old:
         room = await room_with(bot, old)
-        before = await bot.device.encrypt(room, "m.room.message", {"msgtype": "m.text", "body": "one"})
+        before = await bot.device.encrypt_megolm(room, "m.room.message", {"msgtype": "m.text", "body": "one"})
         await arrives(old, await bot.put(room, before.content), "one")
     await old.call("POST", "/_matrix/client/v3/logout")
     signed_in = await sign_in(homeserver, user_id, "THEPHONE")
     async with run_client(homeserver.url, signed_in, tmp_path / "new") as new:
         await new.wait_until_in(room, bot.device.user_id)
         await bot.sync()
-        after = await bot.device.encrypt(room, "m.room.message", {"msgtype": "m.text", "body": "two"})
+        after = await bot.device.encrypt_megolm(room, "m.room.message", {"msgtype": "m.text", "body": "two"})
         # The old keys must not read on: their owner may have thrown the device away.
         assert after.session_id != before.session_id
         assert after.unreached == frozenset()

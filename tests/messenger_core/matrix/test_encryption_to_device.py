@@ -16,7 +16,7 @@ import pytest
 import vodozemac
 
 from messenger_core.matrix.encryption.machine import OlmMachine
-from messenger_core.matrix.encryption.megolm_decryption import KeyMissing
+from messenger_core.matrix.encryption.megolm_decryption import RoomKeyMissing
 from messenger_core.matrix.encryption.olm_channel import MEGOLM
 from messenger_core.matrix.faults import StoreUnwritable
 from messenger_core.matrix.store.key_requests import KeyRequest
@@ -40,8 +40,8 @@ def reads(ours: OfflineDevice, peer: Peer, session: vodozemac.GroupSession) -> b
     """Whether a message that comes now can be read."""
     event = peer.event(session, text("hello"), event_id=f"${session.message_index}")
     try:
-        return bool(ours.reader.read(ROOM, event).event["content"]["body"] == "hello")
-    except KeyMissing:
+        return bool(ours.decryptor.decrypt_megolm(ROOM, event).event["content"]["body"] == "hello")
+    except RoomKeyMissing:
         return False
 
 
@@ -254,15 +254,15 @@ def test_a_worse_copy_of_a_room_key_does_not_replace_a_better_one(ours: OfflineD
     # The key as it begins now reads later messages only.
     worse = peer.room_key(session)
     assert ours.take(worse).learned == {(ROOM, session.session_id)}
-    with pytest.raises(KeyMissing):
-        ours.reader.read(ROOM, first)
+    with pytest.raises(RoomKeyMissing):
+        ours.decryptor.decrypt_megolm(ROOM, first)
     again = vodozemac.GroupSession()
     start = peer.room_key(again)
     event = peer.event(again, text("the first"))
     later = peer.room_key(again)
     assert ours.take(start, first=2).learned
     assert not ours.take(later, first=3).learned
-    assert ours.reader.read(ROOM, event).event["content"]["body"] == "the first"
+    assert ours.decryptor.decrypt_megolm(ROOM, event).event["content"]["body"] == "the first"
 
 
 def exported(session: vodozemac.GroupSession, peer: Peer) -> dict[str, Any]:

@@ -14,12 +14,12 @@ from hypothesis import strategies as st
 from nio.crypto import OutboundSession
 
 from messenger_core.matrix.encryption.device import Device
-from messenger_core.matrix.encryption.generations import StoreAge, StoreCondemned, store_age
 from messenger_core.matrix.encryption.own_device import OwnDevice, open_own_device
 from messenger_core.matrix.encryption.room_keys import RoomKey, RoomKeys
+from messenger_core.matrix.encryption.store_rollback import StoreAge, StoreCondemned, store_age
 from messenger_core.matrix.faults import StoreUnwritable
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
-from messenger_core.matrix.store.generations import RecordedGeneration, RecordedGenerations
+from messenger_core.matrix.store.store_generations import RecordedGeneration, RecordedGenerations
 from messenger_core.settings import SettingsError
 from tests.messenger_core.matrix.identity_scene import STORE_KEY, Account, ask_for_keys, claim
 

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messenger_core.matrix.encryption.machine import OlmMachine
 from messenger_core.matrix.faults import StoreUnwritable
-from messenger_core.matrix.store.generations import RecordedGeneration, RecordedGenerations
+from messenger_core.matrix.store.store_generations import RecordedGeneration, RecordedGenerations
 
 _CONDEMNED = 2**62
 """A number that no store reaches: every store is behind it."""
