@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import asyncio
 import sys
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from bridge_bot.app import report, run
 from bridge_bot.report_formats import FORMATS
 from bridge_bot.settings import BotSettings
+from messenger_core.clock import present
 from messenger_core.log import fault_without_text, log_to_stderr
 from messenger_core.settings import SettingsError, load_settings
 
@@ -48,7 +49,7 @@ def main(argv: list[str] | None = None) -> int:
         if arguments.command == "run":
             asyncio.run(run(settings))
         else:
-            as_of = arguments.as_of or datetime.now(UTC)
+            as_of = arguments.as_of or present()
             asyncio.run(report(settings, as_of, arguments.format, sys.stdout.write))
     except SettingsError as fault:
         sys.stderr.write(f"{fault}\n")

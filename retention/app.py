@@ -113,9 +113,9 @@ async def run_jobs(
                 if job == "offers":
                     offers = Offers(engine)
                     write = offers.would_make if dry_run else offers.make
-                    summary[job] = asdict(await make_offers(homeserver, write, as_of, progress))
+                    summary[job] = asdict(await make_offers(homeserver, write, as_of, progress, now=present()))
                 else:
-                    due = DueErasure(homeserver, BotClient(bot_client), Erasures(engine), progress)
+                    due = DueErasure(homeserver, BotClient(bot_client), Erasures(engine), progress, present)
                     before = erase_before(as_of, settings.support_years)
                     if dry_run:
                         erased = await due.look(before, allowance, as_of=as_of)
@@ -202,7 +202,7 @@ async def run(settings: RetentionSettings) -> None:
         effects = AccountEffects(homeserver, ends=ends, offers=offers, notices=chats, wake=wake)
         # How far it has come stands beside the ends.
         changes = AccountFollower(homeserver, ends, effects.apply)
-        desk = Desk(session, homeserver, offers=offers, rooms=rooms, wishes=wishes, wording=wording)
+        desk = Desk(session, homeserver, offers=offers, rooms=rooms, wishes=wishes, wording=wording, clock=present)
         conversation = Conversation(
             desk,
             offers=offers,

@@ -5,10 +5,10 @@ Every notice is in the database before it is sent and has a key of its own, so a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Sequence
 from functools import partial
 
+from messenger_core.clock import Clock
 from retention.rules.chat_notices import TEXT_OF_CHANGE, is_worth_telling
 from retention.store.chat_notices import ChatNotice, ChatNotices
 from retention.store.service_rooms import ServiceRooms
@@ -31,13 +31,12 @@ class ChatNoticesWork(NoticeWork):
         notices: ChatNotices,
         rooms: ServiceRooms,
         wording: Wording,
-        clock: Callable[[], datetime],
+        clock: Clock,
     ) -> None:
-        super().__init__(account, rooms)
+        super().__init__(account, rooms, clock)
         self._homeserver = homeserver
         self._notices = notices
         self._wording = wording
-        self._clock = clock
 
     async def due(self) -> Sequence[DueNotice]:
         """Every notice that is not done."""

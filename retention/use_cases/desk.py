@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
 
+from messenger_core.clock import Clock
 from messenger_core.log import fault_without_text
 from messenger_core.matrix import Invitation, SendFailed
 from messenger_core.service_auth.client import CallFailed
@@ -53,6 +53,7 @@ class Desk:
         rooms: ServiceRooms,
         wishes: PeriodWishes,
         wording: Wording,
+        clock: Clock,
     ) -> None:
         self._account = account
         self._homeserver = homeserver
@@ -60,6 +61,7 @@ class Desk:
         self._rooms = rooms
         self._wishes = wishes
         self._wording = wording
+        self._clock = clock
         self._patience = Patience()
         self.sending = asyncio.Lock()
         self.wake = asyncio.Event()
@@ -107,7 +109,7 @@ class Desk:
         if not room.encrypted or room.present != {self._account.user_id, invitation.inviter}:
             await self._decline(invitation)
             return
-        await self._rooms.adopt(invitation, datetime.now(UTC))
+        await self._rooms.adopt(invitation, self._clock())
         await self._account.send(
             invitation.room_id, notice(self._wording.text("help")), key=f"welcome {invitation.room_id}"
         )
@@ -132,18 +134,18 @@ class Desk:
         await self._wishes.done(wish.event_id)
 
     async def _service_room(self, user_id: str) -> str:
-        return await service_room_of(user_id, self._account, self._rooms)
+        return await service_room_of(user_id, self._account, self._rooms, self._clock())
 
     async def _room_with_invited(self, offer: Offer) -> tuple[str, str]:
         """The service room with the person invited, at most once an offer, and her membership there.
 
         ``leave`` means that she declined or left after she was invited for this offer.
         """
-        before = (await self._rooms.reserve(offer.user_id, datetime.now(UTC))).room_id
+        before = (await self._rooms.reserve(offer.user_id, self._clock())).room_id
         invited = offer.invited_at is not None or before is None
         if offer.invited_at is None:
             # First, since after a kill nobody could tell a refusal of this invitation from an older one.
-            await self._offers.begin_inviting(offer.id, datetime.now(UTC))
+            await self._offers.begin_inviting(offer.id, self._clock())
         room_id = before or await self._service_room(offer.user_id)
         membership = (await self._account.room(room_id)).members.get(offer.user_id)
         if membership is None or (membership not in {"join", "invite"} and not invited):
@@ -183,7 +185,7 @@ class Desk:
             await self._put_before(offer, room_id)
 
     async def _put_before(self, offer: Offer, room_id: str) -> None:
-        await self._offers.begin_sending(offer.id, datetime.now(UTC))
+        await self._offers.begin_sending(offer.id, self._clock())
         sent = await self._account.send(room_id, message(self._wording.offer(offer)), key=f"offer {offer.id}")
         await self._offers.sent(offer.id, sent.event_id)
 

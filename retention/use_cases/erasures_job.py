@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from messenger_core.calendar_periods import shown, to_milliseconds
+from messenger_core.clock import Clock
 from messenger_core.service_auth.client import CallFailed
 from retention.rules.unusual_erasures import UsualErasure
 from retention.store.erasures import DueRoom, Erasure, Erasures
@@ -54,12 +55,13 @@ class DueErasure:
     The bot erases last, because its list of files is what the homeserver is asked to delete.
     """
 
-    def __init__(self, homeserver: Homeserver, bot: Bot, erasures: Erasures, progress: Progress) -> None:
+    def __init__(self, homeserver: Homeserver, bot: Bot, erasures: Erasures, progress: Progress, clock: Clock) -> None:
         """Takes what to call with a line at each step."""
         self._homeserver = homeserver
         self._bot = bot
         self._erasures = erasures
         self._progress = progress
+        self._clock = clock
 
     async def look(self, before: datetime, allowance: Allowance, *, as_of: datetime) -> ErasureResult:
         """Counts what ``erase`` would erase, and says whether it would stop; nothing is done.
@@ -114,7 +116,7 @@ class DueErasure:
         count = sum(_count(due))
         if count <= allowance.accepted:
             return None
-        everything = await self._bot.held(max(before, as_of, datetime.now(UTC)) + timedelta(days=1))
+        everything = await self._bot.held(max(before, as_of, self._clock()) + timedelta(days=1))
         held = everything.messages + everything.media
         if not allowance.usual.is_exceeded(count, held):
             return None
@@ -150,7 +152,7 @@ class DueErasure:
             remains = f"the bot still holds {held.messages} messages, {held.media} files, {held.tickets} tickets"
             self._progress(f"erasures: {remains}")
             return [remains]
-        await self._erasures.finish(running, datetime.now(UTC))
+        await self._erasures.finish(running, self._clock())
         self._progress("erasures: done and sealed in the proof")
         return []
 

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+from messenger_core.clock import Clock
 from messenger_core.log import fault_without_text
 from messenger_core.matrix import SendFailed
 from messenger_core.service_auth.client import CallFailed
@@ -46,7 +47,8 @@ class NoticeWork(ABC):
     name: ClassVar[str]
     """What the work is called in logs and figures."""
 
-    def __init__(self, account: ServiceAccount, rooms: ServiceRooms) -> None:
+    def __init__(self, account: ServiceAccount, rooms: ServiceRooms, clock: Clock) -> None:
+        self._clock = clock
         self._account = account
         self._rooms = rooms
         self._patience = Patience()
@@ -98,7 +100,7 @@ class NoticeWork(ABC):
             invited: notes that she was invited for this notice; None if she was before, since who declines has
                 answered.
         """
-        room_id = await service_room_of(user_id, self._account, self._rooms)
+        room_id = await service_room_of(user_id, self._account, self._rooms, self._clock())
         membership = (await self._account.room(room_id)).members.get(user_id)
         if membership not in {"join", "invite"} and invited is not None:
             await self._account.invite(room_id, user_id)

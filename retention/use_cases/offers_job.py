@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 from retention.rules.offering import IdleRoom
@@ -38,7 +38,9 @@ class WriteOffer(Protocol):
         ...
 
 
-async def make_offers(homeserver: Homeserver, write: WriteOffer, as_of: datetime, progress: Progress) -> OffersMade:
+async def make_offers(
+    homeserver: Homeserver, write: WriteOffer, as_of: datetime, progress: Progress, *, now: datetime
+) -> OffersMade:
     """Writes one bundled offer a person; a process that runs with the Matrix session sends them.
 
     Args:
@@ -46,6 +48,7 @@ async def make_offers(homeserver: Homeserver, write: WriteOffer, as_of: datetime
         write: ``Offers.make``, or ``Offers.would_make`` to count alone.
         as_of: the moment to look from.
         progress: takes a line at each step.
+        now: the present moment.
 
     Raises:
         CallFailed: if the homeserver refuses or does not answer; no offer is written then, since a person's rooms may
@@ -58,7 +61,7 @@ async def make_offers(homeserver: Homeserver, write: WriteOffer, as_of: datetime
         for user_id, room in page:
             idle.setdefault(user_id, []).append(room)
         progress(f"offers: page {pages} of idle care rooms read, {len(page)} rooms")
-    made = [await write(user, rooms, as_of=as_of, now=datetime.now(UTC)) for user, rooms in idle.items()]
+    made = [await write(user, rooms, as_of=as_of, now=now) for user, rooms in idle.items()]
     written = [count for count in made if count]
     progress(f"offers: {len(written)} written for {len(idle)} people with idle care rooms")
     return OffersMade(len(idle), sum(map(len, idle.values())), len(written), sum(written))

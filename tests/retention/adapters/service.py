@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from messenger_core.catalogue import Catalogue
+from messenger_core.clock import present
 from messenger_core.matrix import DeviceTrust, Message, ReceivedEvent
 from messenger_core.service_auth.client import ServiceClient
 from retention.adapters.homeserver import HomeserverClient
@@ -83,7 +84,7 @@ class Service:
         offers: Any = Mortal(self.offers, life)
         rooms: Any = Mortal(self.rooms, life)
         wishes: Any = Mortal(PeriodWishes(self.engine), life)
-        self.desk = Desk(account, homeserver, offers=offers, rooms=rooms, wishes=wishes, wording=WORDING)
+        self.desk = Desk(account, homeserver, offers=offers, rooms=rooms, wishes=wishes, wording=WORDING, clock=present)
         self.conversation = Conversation(
             self.desk, offers=offers, rooms=rooms, wishes=wishes, wording=WORDING, require_signed_devices=True
         )
