@@ -17,12 +17,17 @@ TOPIC_COMMANDS = frozenset({"!thema", "!topic"})
 class Text(StrEnum):
     """What the person is told; the values are keys of the text catalogue."""
 
+    GREETING = "greeting"
     TOPICS = "topics"
     TICKET_STILL_OPEN = "ticket_still_open"
     CHOOSE_TOPIC_FIRST = "choose_topic_first"
     KEPT_UNTIL_TOPIC = "kept_until_topic"
     TOPIC_CHOSEN = "topic_chosen"
     TICKET_OPENED = "ticket_opened"
+    TICKET_CLOSED_PERSON = "ticket_closed_person"
+    NOT_ENCRYPTED = "not_encrypted"
+    FILE_NOT_READABLE_PERSON = "file_not_readable_person"
+    MESSAGE_NOT_TAKEN_PERSON = "message_not_taken_person"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,19 +7,20 @@ from datetime import datetime
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bridge_bot.rules.conversation import Conversation, Decision, Placement
+from bridge_bot.rules.conversation import Conversation, Decision, Placement, Text
+from bridge_bot.rules.messages import Direction
 from bridge_bot.store.outbox import Kind, Queued, queue
 from bridge_bot.store.tables import CONVERSATION, MESSAGE, OUTBOX, TICKET
 from bridge_bot.store.ticket_rows import Message, insert_message, open_ticket
 from messenger_core.calendar_periods import to_milliseconds
 from messenger_core.database import insert_into
 
-_DIRECTIONS = {Placement.COMMAND: "choice", Placement.KEPT: "in", Placement.RELAYED: "in"}
+_DIRECTIONS = {Placement.COMMAND: Direction.CHOICE, Placement.KEPT: Direction.IN, Placement.RELAYED: Direction.IN}
 
 
 def _kept(user_id: str) -> sa.ColumnElement[bool]:
     """The person's messages that wait for a topic."""
-    return sa.and_(MESSAGE.c.sender == user_id, MESSAGE.c.direction == "in", MESSAGE.c.ticket_id.is_(None))
+    return sa.and_(MESSAGE.c.sender == user_id, MESSAGE.c.direction == Direction.IN, MESSAGE.c.ticket_id.is_(None))
 
 
 class Conversations:
@@ -83,11 +84,11 @@ class Conversations:
                 tell = self._tell(message, decision.tell.value, ticket_id)
                 await queue(self._engine, connection, [tell], at)
 
-    async def refuse(self, message: Message, text: str, at: datetime) -> None:
+    async def refuse(self, message: Message, text: Text, at: datetime) -> None:
         """Notes a message that is not taken in, and tells the person why (``text`` is a key of the catalogue)."""
         async with self._engine.begin() as connection:
             if await insert_message(
-                self._engine, connection, message, direction="refused", ticket_id=None, keep_content=False
+                self._engine, connection, message, direction=Direction.REFUSED, ticket_id=None, keep_content=False
             ):
                 await queue(self._engine, connection, [self._tell(message, text, None)], at)
 
@@ -125,14 +126,16 @@ class Conversations:
         """The person deleted a message of hers: what waits is dropped, what was relayed is to be deleted as well."""
         own = sa.and_(MESSAGE.c.event_id == event_id, MESSAGE.c.sender == sender)
         async with self._engine.begin() as connection:
-            row = (await connection.execute(sa.select(MESSAGE).where(own, MESSAGE.c.direction == "in"))).one_or_none()
+            row = (
+                await connection.execute(sa.select(MESSAGE).where(own, MESSAGE.c.direction == Direction.IN))
+            ).one_or_none()
             if row is None:
                 return
             if row.relayed_at is None:
                 relay = sa.and_(OUTBOX.c.event_id == event_id, OUTBOX.c.kind == Kind.RELAY_IN.value)
                 await connection.execute(OUTBOX.delete().where(relay))
                 await connection.execute(
-                    MESSAGE.update().where(own).values(direction="withdrawn", pending_content=None)
+                    MESSAGE.update().where(own).values(direction=Direction.WITHDRAWN, pending_content=None)
                 )
             if row.ticket_id is not None:
                 # Queued even if nothing was relayed yet: a copy may be on its way at this very moment.

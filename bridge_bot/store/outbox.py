@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from bridge_bot.rules.messages import Direction
 from bridge_bot.store.tables import MESSAGE, OUTBOX, RELAYED_COPY, TICKET
 from messenger_core.calendar_periods import from_milliseconds, to_milliseconds
 from messenger_core.database import insert_into
@@ -144,7 +145,7 @@ class Outbox:
                 room_id=sent.room_id,
                 sender=self._own_user_id,
                 ticket_id=ticket_id,
-                direction="notice",
+                direction=Direction.NOTICE,
                 received_at=to_milliseconds(at),
             )
             await connection.execute(notice.on_conflict_do_nothing(index_elements=["event_id"]))

@@ -9,6 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bridge_bot.rules.messages import Direction
 from bridge_bot.rules.promise import Answer, blocks
 from bridge_bot.rules.report import ReportRow, report_row
 from bridge_bot.store.tables import MESSAGE, TICKET
@@ -25,14 +26,16 @@ class PromiseReport:
 
     async def rows(self, as_of: datetime) -> list[ReportRow]:
         """The rows as they stood at ``as_of``, by the moment of receipt."""
-        messages = sa.select(MESSAGE).where(MESSAGE.c.direction.in_(["in", "out"])).order_by(MESSAGE.c.id)
+        messages = (
+            sa.select(MESSAGE).where(MESSAGE.c.direction.in_([Direction.IN, Direction.OUT])).order_by(MESSAGE.c.id)
+        )
         async with self._engine.connect() as connection:
             tickets = {row.id: ticket_of(row) for row in await connection.execute(sa.select(TICKET))}
             rows = list(await connection.execute(messages))
         received: defaultdict[tuple[int | None, str], list[datetime]] = defaultdict(list)
         answers: defaultdict[int | None, list[Answer]] = defaultdict(list)
         for row in rows:
-            if row.direction == "out":
+            if row.direction == Direction.OUT:
                 answers[row.ticket_id].append(answer_of(row))
             else:
                 received[self._conversation(row)].append(from_milliseconds(row.received_at))

@@ -9,6 +9,7 @@ from enum import StrEnum
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bridge_bot.rules.conversation import Text
 from bridge_bot.store.outbox import Kind, Queued, queue
 from bridge_bot.store.tables import CONVERSATION, SUPPORT_ROOM
 from messenger_core.calendar_periods import from_milliseconds, to_milliseconds
@@ -96,7 +97,7 @@ class SupportRooms:
             f"greeting {room.room_id} {to_milliseconds(room.since)}",
             user_id=room.user_id,
             room_id=room.room_id,
-            text="greeting",
+            text=Text.GREETING,
         )
         async with self._engine.begin() as connection:
             await connection.execute(

@@ -11,6 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from bridge_bot.rules.messages import Direction
 from bridge_bot.rules.tickets import Ticket
 from bridge_bot.store.tables import MESSAGE, TICKET
 from messenger_core.calendar_periods import from_milliseconds, to_milliseconds
@@ -65,7 +66,7 @@ async def insert_message(
     connection: AsyncConnection,
     message: Message,
     *,
-    direction: str,
+    direction: Direction,
     ticket_id: int | None,
     keep_content: bool,
 ) -> bool:

@@ -9,6 +9,8 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from bridge_bot.rules.conversation import Text
+from bridge_bot.rules.messages import AgentText, Direction
 from bridge_bot.rules.promise import Answer, Block, blocks
 from bridge_bot.rules.tickets import Ticket
 from bridge_bot.store.outbox import Kind, Queued, queue
@@ -63,11 +65,13 @@ class Tickets:
 
     async def clock(self, ticket: Ticket, as_of: datetime) -> list[Block]:
         """The ticket's blocks, seen at ``as_of``."""
-        query = sa.select(MESSAGE).where(MESSAGE.c.ticket_id == ticket.id, MESSAGE.c.direction.in_(["in", "out"]))
+        query = sa.select(MESSAGE).where(
+            MESSAGE.c.ticket_id == ticket.id, MESSAGE.c.direction.in_([Direction.IN, Direction.OUT])
+        )
         async with self._engine.connect() as connection:
             rows = list(await connection.execute(query))
-        received = [from_milliseconds(row.received_at) for row in rows if row.direction == "in"]
-        answers = [answer_of(row) for row in rows if row.direction == "out"]
+        received = [from_milliseconds(row.received_at) for row in rows if row.direction == Direction.IN]
+        answers = [answer_of(row) for row in rows if row.direction == Direction.OUT]
         return blocks(received, answers, closed_at=ticket.closed_at, as_of=as_of)
 
     async def take_answer(self, message: Message, ticket: Ticket, at: datetime) -> None:
@@ -80,14 +84,19 @@ class Tickets:
             user_id=ticket.user_id,
         )
         async with self._engine.begin() as connection:
-            if await self._insert(connection, message, "out", ticket, keep_content=True):
+            if await self._insert(connection, message, Direction.OUT, ticket, keep_content=True):
                 await self._hint(connection, ticket, hinted=False)
                 await queue(self._engine, connection, [relay], at)
 
-    async def take_note(self, message: Message, ticket: Ticket | None, at: datetime, *, notice: str | None) -> None:
+    async def take_note(
+        self, message: Message, ticket: Ticket | None, at: datetime, *, notice: AgentText | None
+    ) -> None:
         """Notes something internal; ``notice`` (a key of the catalogue) is what the agents are told about it."""
         async with self._engine.begin() as connection:
-            if not await self._insert(connection, message, "note", ticket, keep_content=False) or notice is None:
+            if (
+                not await self._insert(connection, message, Direction.NOTE, ticket, keep_content=False)
+                or notice is None
+            ):
                 return
             key = f"notice {message.event_id}"
             if ticket is None:
@@ -100,32 +109,36 @@ class Tickets:
     async def close(self, message: Message, ticket: Ticket, at: datetime) -> None:
         """An agent closed the ticket; a reason, which can be about a person's health, stays in the thread alone."""
         async with self._engine.begin() as connection:
-            if not await self._insert(connection, message, "note", ticket, keep_content=False):
+            if not await self._insert(connection, message, Direction.NOTE, ticket, keep_content=False):
                 return
-            if await self._close(connection, ticket, at, notice="ticket_closed"):
+            if await self._close(connection, ticket, at, notice=AgentText.TICKET_CLOSED):
                 farewell = Queued(
                     Kind.SAY,
                     f"closed {message.event_id}",
                     ticket_id=ticket.id,
                     user_id=ticket.user_id,
-                    text="ticket_closed_person",
+                    text=Text.TICKET_CLOSED_PERSON,
                 )
                 await queue(self._engine, connection, [farewell], at)
 
     async def membership_ended(self, user_id: str, at: datetime) -> None:
         """Closes the person's open ticket and drops what waited for a topic."""
         async with self._engine.begin() as connection:
-            kept = sa.and_(MESSAGE.c.sender == user_id, MESSAGE.c.direction == "in", MESSAGE.c.ticket_id.is_(None))
-            await connection.execute(MESSAGE.update().where(kept).values(direction="lapsed", pending_content=None))
+            kept = sa.and_(
+                MESSAGE.c.sender == user_id, MESSAGE.c.direction == Direction.IN, MESSAGE.c.ticket_id.is_(None)
+            )
+            await connection.execute(
+                MESSAGE.update().where(kept).values(direction=Direction.LAPSED, pending_content=None)
+            )
             ticket = await open_ticket(connection, user_id)
             if ticket is not None:
-                await self._close(connection, ticket, at, notice="ticket_closed_membership")
+                await self._close(connection, ticket, at, notice=AgentText.TICKET_CLOSED_MEMBERSHIP)
 
     async def _insert(
         self,
         connection: AsyncConnection,
         message: Message,
-        direction: str,
+        direction: Direction,
         ticket: Ticket | None,
         *,
         keep_content: bool,
@@ -143,7 +156,7 @@ class Tickets:
     async def _hint(connection: AsyncConnection, ticket: Ticket, *, hinted: bool) -> None:
         await connection.execute(TICKET.update().where(TICKET.c.id == ticket.id).values(note_hinted=hinted))
 
-    async def _close(self, connection: AsyncConnection, ticket: Ticket, at: datetime, *, notice: str) -> bool:
+    async def _close(self, connection: AsyncConnection, ticket: Ticket, at: datetime, *, notice: AgentText) -> bool:
         still_open = sa.and_(TICKET.c.id == ticket.id, TICKET.c.closed_at.is_(None))
         closing = TICKET.update().where(still_open).values(closed_at=to_milliseconds(at))
         if (await connection.execute(closing)).rowcount != 1:

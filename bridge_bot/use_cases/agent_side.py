@@ -7,6 +7,7 @@ from functools import partial
 
 from bridge_bot.rules.agent_commands import Answer, Close, Note, UnknownCommand, read_agent_message
 from bridge_bot.rules.message_content import caption_of, is_file, is_message, media_of, replaces, text_of
+from bridge_bot.rules.messages import AgentText
 from bridge_bot.rules.tickets import Ticket
 from bridge_bot.store.ticket_rows import Message
 from bridge_bot.store.tickets import Tickets
@@ -45,7 +46,7 @@ class AgentSide:
         edited = replaces(event.content)
         if edited is not None:
             ticket = await self._tickets.of_message(event.room_id, edited)
-            notice = None if ticket is None else "edit_not_sent"
+            notice = None if ticket is None else AgentText.EDIT_NOT_SENT
             await self._tickets.take_note(message, ticket, self._clock(), notice=notice)
             return
         ticket = None
@@ -55,7 +56,7 @@ class AgentSide:
         heard = event.encrypted and self._rights.is_listed(team, event.sender)
         await self._message(message, ticket, heard=heard, refusal=partial(self._refusal, team, event))
 
-    async def _refusal(self, team: str, event: ReceivedEvent) -> str | None:
+    async def _refusal(self, team: str, event: ReceivedEvent) -> AgentText | None:
         """Why a command does not count (a key of the catalogue), None if it does.
 
         Raises:
@@ -63,41 +64,46 @@ class AgentSide:
         """
         refusal = refusal_of_device(event.sender_trust) if self._require_signed_devices else None
         if refusal is not None:
-            return refusal
+            return AgentText(refusal.value)
         try:
             # A command may be read long after it was written, when its key comes late.
-            return None if await self._rights.may_act(team, event.sender) else "agent_ended"
+            return None if await self._rights.may_act(team, event.sender) else AgentText.AGENT_ENDED
         except HOMESERVER_FAULTS as fault:
             raise SendFailed(f"who an agent is cannot be asked: {reason_of(fault)}") from None
 
     async def _message(
-        self, message: Message, ticket: Ticket | None, *, heard: bool, refusal: Callable[[], Awaitable[str | None]]
+        self,
+        message: Message,
+        ticket: Ticket | None,
+        *,
+        heard: bool,
+        refusal: Callable[[], Awaitable[AgentText | None]],
     ) -> None:
         now = self._clock()
         file = is_file(message.content)
         text = caption_of(message.content) if file else text_of(message.content)
         meaning = read_agent_message(text, is_file=file) if heard else Note()
         if ticket is None:
-            notice = None if isinstance(meaning, Note) else "not_in_thread"
+            notice = None if isinstance(meaning, Note) else AgentText.NOT_IN_THREAD
             await self._tickets.take_note(message, None, now, notice=notice)
         elif isinstance(meaning, Note):
             await self._tickets.take_note(message, ticket, now, notice=await self._note_hint(ticket))
         elif (reason := await refusal()) is not None:
             await self._tickets.take_note(message, ticket, now, notice=reason)
         elif isinstance(meaning, UnknownCommand):
-            await self._tickets.take_note(message, ticket, now, notice="unknown_command")
+            await self._tickets.take_note(message, ticket, now, notice=AgentText.UNKNOWN_COMMAND)
         elif ticket.closed_at is not None:
-            await self._tickets.take_note(message, ticket, now, notice="ticket_is_closed")
+            await self._tickets.take_note(message, ticket, now, notice=AgentText.TICKET_IS_CLOSED)
         elif isinstance(meaning, Answer):
             await self._tickets.take_answer(message, ticket, now)
         else:
             await self._close(message, ticket, meaning)
 
-    async def _note_hint(self, ticket: Ticket) -> str | None:
+    async def _note_hint(self, ticket: Ticket) -> AgentText | None:
         """Says once in a row of notes that they stay internal, as long as the person waits for an answer."""
         if ticket.note_hinted or not await self._person_waits(ticket):
             return None
-        return "internal_note"
+        return AgentText.INTERNAL_NOTE
 
     async def _person_waits(self, ticket: Ticket) -> bool:
         return any(block.waits for block in await self._tickets.clock(ticket, self._clock()))
@@ -105,6 +111,6 @@ class AgentSide:
     async def _close(self, message: Message, ticket: Ticket, close: Close) -> None:
         waits = await self._person_waits(ticket)
         if waits and not close.reason:
-            await self._tickets.take_note(message, ticket, self._clock(), notice="close_needs_reason")
+            await self._tickets.take_note(message, ticket, self._clock(), notice=AgentText.CLOSE_NEEDS_REASON)
             return
         await self._tickets.close(message, ticket, self._clock())

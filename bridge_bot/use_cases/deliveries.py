@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from bridge_bot.rules.agent_commands import Answer, read_agent_message
+from bridge_bot.rules.conversation import Text
 from bridge_bot.rules.message_content import (
     caption_of,
     is_file,
@@ -17,6 +18,7 @@ from bridge_bot.rules.message_content import (
     thread_relation,
     with_emphasized_first_line,
 )
+from bridge_bot.rules.messages import AgentText
 from bridge_bot.rules.promise import PROMISE
 from bridge_bot.rules.quarters import quarter_of
 from bridge_bot.rules.tickets import Ticket
@@ -100,10 +102,10 @@ class Deliveries:
     async def _give_up(self, row: OutboxRow) -> None:
         """Settles what the homeserver will never take, and tells the side that wrote it."""
         if row.queued.kind is Kind.RELAY_OUT:
-            await self._outbox.not_relayed(row, self._clock(), then=[self._follow_up(row, "answer_not_taken")])
+            await self._outbox.not_relayed(row, self._clock(), then=[self._follow_up(row, AgentText.ANSWER_NOT_TAKEN)])
         elif row.queued.kind is Kind.RELAY_IN:
-            to_person = self._to_writer(row, "message_not_taken_person")
-            then = [self._follow_up(row, "message_not_taken"), to_person]
+            to_person = self._to_writer(row, Text.MESSAGE_NOT_TAKEN_PERSON)
+            then = [self._follow_up(row, AgentText.MESSAGE_NOT_TAKEN), to_person]
             await self._outbox.not_relayed(row, self._clock(), then=then)
         else:
             logger.error("a row of kind %s is given up: the homeserver never takes it", row.queued.kind)
@@ -187,11 +189,13 @@ class Deliveries:
         ticket = await self._ticket(row)
         # Whatever waited for an outage to end is sent only for those who may still answer.
         if ticket is None or not await self._rights.may_act(ticket.team, message.sender):
-            await self._outbox.not_relayed(row, self._clock(), then=[self._follow_up(row, "answer_of_nobody")])
+            await self._outbox.not_relayed(row, self._clock(), then=[self._follow_up(row, AgentText.ANSWER_OF_NOBODY)])
             return
         room_id = await self._room_of_person(row)
         if room_id is None or not isinstance(meaning, Answer):
-            await self._outbox.not_relayed(row, self._clock(), then=[self._follow_up(row, "answer_undelivered")])
+            await self._outbox.not_relayed(
+                row, self._clock(), then=[self._follow_up(row, AgentText.ANSWER_UNDELIVERED)]
+            )
             return
         text = {"msgtype": "m.text", "body": self._phrases.answer(meaning.text)} if meaning.text else None
         if file:
@@ -229,15 +233,15 @@ class Deliveries:
             await self._outbox.relayed(row, copies, self._clock())
 
     async def _answered(self, row: OutboxRow, copies: Sequence[Sent], unreached: int) -> None:
-        told = [self._follow_up(row, "answer_delivered")]
+        told = [self._follow_up(row, AgentText.ANSWER_DELIVERED)]
         if unreached:
-            told.append(self._follow_up(row, "answer_not_readable_everywhere", "unreached"))
+            told.append(self._follow_up(row, AgentText.ANSWER_NOT_READABLE_EVERYWHERE, "unreached"))
         await self._outbox.relayed(row, copies, self._clock(), then=told)
 
     def _file_lost(self, row: OutboxRow) -> list[Queued]:
         if row.queued.kind is Kind.RELAY_OUT:
-            return [self._follow_up(row, "file_not_sent")]
-        return [self._follow_up(row, "file_not_readable"), self._to_writer(row, "file_not_readable_person")]
+            return [self._follow_up(row, AgentText.FILE_NOT_SENT)]
+        return [self._follow_up(row, AgentText.FILE_NOT_READABLE), self._to_writer(row, Text.FILE_NOT_READABLE_PERSON)]
 
     @staticmethod
     def _to_writer(row: OutboxRow, text: str) -> Queued:
@@ -257,7 +261,7 @@ class Deliveries:
             await self._outbox.drop(row)
             return
         room_id, relation = self._thread(ticket)
-        if row.queued.text == "answer_delivered":
+        if row.queued.text == AgentText.ANSWER_DELIVERED:
             text = await self._delivered(row, ticket)
         else:
             text = self._phrases.to_agents(row.queued.text)

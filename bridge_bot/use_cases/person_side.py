@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from bridge_bot.rules.conversation import Incoming, decide
+from bridge_bot.rules.conversation import Incoming, Text, decide
 from bridge_bot.rules.message_content import is_file, is_message, media_of, text_of
 from bridge_bot.rules.topics import Topic
 from bridge_bot.store.conversations import Conversations
@@ -59,7 +59,7 @@ class PersonSide:
         for address in media_of(event.content):
             await self._ledger.record(address, event.room_id, message.received_at)
         if not event.encrypted:
-            await self._conversations.refuse(message, "not_encrypted", now)
+            await self._conversations.refuse(message, Text.NOT_ENCRYPTED, now)
             return
         incoming = Incoming(None if is_file(event.content) else text_of(event.content))
         decision = decide(await self._conversations.standing(event.sender), incoming, self._topics)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from bridge_bot.rules.conversation import Text
 from bridge_bot.rules.promise import Block
 from bridge_bot.rules.tickets import Ticket
 from bridge_bot.rules.topics import Topic
 from messenger_core.catalogue import Catalogue, Language
 
-_WITH_TOPIC_LIST = frozenset({"greeting", "topics", "choose_topic_first", "ticket_closed_person"})
+_WITH_TOPIC_LIST = frozenset({Text.GREETING, Text.TOPICS, Text.CHOOSE_TOPIC_FIRST, Text.TICKET_CLOSED_PERSON})
 
 
 def _hours_and_minutes(span: timedelta) -> dict[str, int]:

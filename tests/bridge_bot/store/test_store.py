@@ -12,6 +12,7 @@ from alembic.migration import MigrationContext
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from bridge_bot.rules.messages import AgentText
 from bridge_bot.settings import BotSettings
 from bridge_bot.store.erasure import Amount, Erasure
 from bridge_bot.store.outbox import Outbox, Sent
@@ -164,7 +165,7 @@ async def test_a_row_of_the_outbox_is_added_once_and_leaves_in_order(scene: Scen
     outbox, tickets = Outbox(scene.engine, BOT), Tickets(scene.engine)
     for event_id in ("$one", "$one", "$two"):
         note = Message(event_id, "!a", BERG, START, {})
-        await tickets.take_note(note, None, START, notice="not_in_thread")
+        await tickets.take_note(note, None, START, notice=AgentText.NOT_IN_THREAD)
     keys = []
     while (row := await outbox.first("room !a")) is not None:
         keys.append(row.queued.key)
