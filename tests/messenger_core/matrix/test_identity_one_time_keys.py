@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from messenger_core.matrix.encryption.one_time_keys import OneTimeKeys
-from messenger_core.matrix.signatures.signed_json import is_signed_by
 from messenger_core.matrix.faults import SendFailed, StoreUnwritable
 from messenger_core.matrix.homeserver_calls import HomeserverCalls
+from messenger_core.matrix.signatures.signed_json import is_signed_by
 from tests.messenger_core.matrix.identity_scene import (
     MOST,
     Account,
