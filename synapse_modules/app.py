@@ -71,7 +71,7 @@ from synapse_modules.store.sessions_to_end import SessionsToEnd
 from synapse_modules.store.used_assertions import UsedAssertions
 
 _MARK_ROUND_S = 30.0
-_TRY_WRITING_EVERY_S = 5.0
+_TRY_WRITING_EVERY_S = 15.0
 _CATCH_UP_EVERY_S = 5.0
 _HALF_MADE_ROUND_S = 60.0
 _END_SESSIONS_EVERY_S = 5.0
