@@ -11,6 +11,7 @@ from directory_service.rules.index.query import Reason, SearchHit, SearchPage, S
 from directory_service.rules.opening_hours import OpenState
 from directory_service.rules.practice import Practice
 from directory_service.rules.profile import Position
+from directory_service.rules.search_fields import SEARCH_FIELDS, SearchField
 from directory_service.rules.specialties import SpecialtyTable
 
 _EARTH_M = 6_371_008.8
@@ -63,6 +64,12 @@ def _hit(practice: Practice, query: SearchQuery, specialties: SpecialtyTable) ->
         and not (query.for_insured and profile.hide_from_insured)
         and query.person in {None, is_person(practice.telematik_id)}
         and all(group & set(profile.specialties) for group in query.specialties)
+        and all(
+            _has_key(field, practice, condition.keys)
+            for condition in query.conditions
+            for field in SEARCH_FIELDS
+            if field.name == condition.field
+        )
         and all(city.startswith(group) for group in query.cities)
         and all(postcode.startswith(group) for group in query.postcodes)
     )
@@ -81,6 +88,10 @@ def _hit(practice: Practice, query: SearchQuery, specialties: SpecialtyTable) ->
         return None
     worst = max((reason for reason in reasons if reason), key=_LEVELS.index, default=None)
     return SearchHit(practice.resource_id, worst, distance, state)
+
+
+def _has_key(field: SearchField, practice: Practice, keys: frozenset[str]) -> bool:
+    return any(key in field.keys([code]) for key in keys for code in field.codes(practice))
 
 
 def _reason(word: str, known: tuple[str, ...], means_specialty: bool) -> Reason | None:

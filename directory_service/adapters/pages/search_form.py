@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -12,6 +12,7 @@ from directory_service.rules.index.fit import TooManyWords, search_words
 from directory_service.rules.index.query import SearchPosition, SearchQuery
 from directory_service.rules.opening_hours import OpenState
 from directory_service.rules.profile import Feature, Grade, Position
+from directory_service.rules.search_fields import GRADED_FEATURES, SPOKEN_LANGUAGES, Condition, graded
 
 WITHIN_KM = ("", "2", "5", "10", "25", "50", "100")
 """Distances to choose from; empty means the very place."""
@@ -134,6 +135,13 @@ class Understood:
     read_as: str = ""
 
 
+def _conditions(form: SearchForm) -> Iterator[Condition]:
+    if form.spoken:
+        yield SPOKEN_LANGUAGES.has_any([form.spoken])
+    for feature, grade in form.features:
+        yield GRADED_FEATURES.has_any([graded(feature, one) for one in _GRADES[grade]])
+
+
 def understood(form: SearchForm, places: PlaceFinder, now: datetime) -> Understood:
     """The search that a form means.
 
@@ -151,8 +159,7 @@ def understood(form: SearchForm, places: PlaceFinder, now: datetime) -> Understo
     query = SearchQuery(
         words=words,
         specialties=(frozenset({form.specialty}),) if form.specialty else (),
-        languages=(frozenset({form.spoken}),) if form.spoken else (),
-        accessibility=tuple(frozenset((feature, one) for one in _GRADES[grade]) for feature, grade in form.features),
+        conditions=tuple(_conditions(form)),
         open_at=now if form.opening else None,
         open_states=_STATES.get(form.opening, frozenset({OpenState.OPEN})),
     )

@@ -9,6 +9,7 @@ from directory_service.rules.fhir.chains import Test
 from directory_service.rules.fhir.items import Kind
 from directory_service.rules.fhir.places import Near
 from directory_service.rules.fhir.texts import TextSearch
+from directory_service.rules.search_fields import Condition
 
 DEFAULT_COUNT = 20
 MAX_COUNT = 100
@@ -27,6 +28,7 @@ class Asked:
         specialties: of each group any code.
         cities: of each group any beginning of the city's name, folded.
         postcodes: of each group any beginning.
+        conditions: what other fields must have.
         tests: what else each resource has to pass.
         open_at: the moment at which it has to be open, with a zone; None if that does not matter.
         practices: logical ids of the only practices that can fit, if the search names them.
@@ -47,6 +49,7 @@ class Asked:
     specialties: tuple[frozenset[str], ...] = ()
     cities: tuple[tuple[str, ...], ...] = ()
     postcodes: tuple[tuple[str, ...], ...] = ()
+    conditions: tuple[Condition, ...] = ()
     tests: tuple[Test, ...] = ()
     open_at: datetime | None = None
     practices: frozenset[str] | None = None

@@ -40,6 +40,7 @@ class Chains:
     def __init__(self, table: ParameterTable) -> None:
         self._table = table
         self.specialty_systems = table.specialty_systems
+        self.fields = {kind: table.by_field(kind) for kind in KINDS}
 
     def test(self, kind: Kind, name: str, value: str) -> Test:
         """The test that a parameter asks for.

@@ -155,7 +155,8 @@ class Finding:
 
     def _candidates(self, asked: Asked, audience: Audience) -> Generator[None, None, Iterable[SearchHit]]:
         named = self._named(asked)
-        if not (asked.texts or asked.near or asked.specialties or asked.cities or asked.postcodes):
+        places = asked.near or asked.cities or asked.postcodes
+        if not (asked.texts or places or asked.specialties or asked.conditions):
             chosen = self._listing if named is None else named
             return (SearchHit(practice.resource_id, None, None, None) for practice in chosen)
         only = None if named is None else frozenset(practice.resource_id for practice in named)
@@ -228,6 +229,7 @@ def _query(
         specialties=asked.specialties,
         cities=asked.cities,
         postcodes=asked.postcodes,
+        conditions=asked.conditions,
         origin=Position(near.latitude, near.longitude) if near else None,
         within_m=near.distance_m if near else None,
         open_at=open_at,

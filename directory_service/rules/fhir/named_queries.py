@@ -23,9 +23,10 @@ from directory_service.rules.fhir.query import (
 )
 from directory_service.rules.fhir.terminology import PHARMACY, profession_oid
 from directory_service.rules.fhir.texts import read_text
-from directory_service.rules.fhir.values import FaultyParameter, shown
+from directory_service.rules.fhir.values import FaultyParameter, TokenValue, alternatives, shown
 from directory_service.rules.fhir.work import check_work
 from directory_service.rules.folding import words
+from directory_service.rules.search_fields import FEATURES, PROFESSION, Condition
 
 QUERIES = ("near", "nearPharmacy")
 _MANDATORY = ("latitude", "longitude", "distance")
@@ -97,6 +98,7 @@ class NamedQueryReader:
             near=circled,
             nearest_first=True,
             specialties=tuple(codes for codes in specialties if "" not in codes),
+            conditions=tuple(_conditions(known, single)),
             tests=tuple(self._tests(known, single)),
             open_at=_moment(single["isOpenInMinutes"], now) if "isOpenInMinutes" in single else None,
             includes=_INCLUDED,
@@ -116,18 +118,23 @@ class NamedQueryReader:
             if name == "specialty" and "" in specialty_codes(name, value, self._chains.specialty_systems):
                 # Any code of a system.
                 yield self._chains.test("HealthcareService", name, value)
-            if name == "characteristics":
-                yield self._chains.test("HealthcareService", "characteristic", value)
-        if "organization.type" in single:
-            if single["_query"] != "near":
-                raise FaultyParameter("organization.type", "not-in-query")
-            yield self._chains.test("HealthcareService", "organization.type", single["organization.type"])
-        if single["_query"] == "nearPharmacy":
-            yield self._chains.test("HealthcareService", "organization.type", PHARMACY)
-        if (oid := profession_oid(single.get("text", ""))) is not None:
-            yield self._chains.test("HealthcareService", "organization.type", oid)
         if "location" in single:
             yield _lies_at(single["location"])
+
+
+def _conditions(known: list[tuple[str, str]], single: dict[str, str]) -> Iterable[Condition]:
+    for name, value in known:
+        if name == "characteristics":
+            yield FEATURES.condition(map(TokenValue.read, alternatives("characteristic", value)))
+    if "organization.type" in single:
+        if single["_query"] != "near":
+            raise FaultyParameter("organization.type", "not-in-query")
+        wanted = alternatives("organization.type", single["organization.type"])
+        yield PROFESSION.condition(map(TokenValue.read, wanted))
+    if single["_query"] == "nearPharmacy":
+        yield PROFESSION.has_any([PHARMACY])
+    if (oid := profession_oid(single.get("text", ""))) is not None:
+        yield PROFESSION.has_any([oid])
 
 
 def _lies_at(value: str) -> Test:

@@ -5,11 +5,12 @@ Sources: FHIR R4, search parameter registry; gematik api-vzd, SearchParameter-*.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
-from directory_service.rules.fhir.items import Item, Kind, matrix_uri
+from directory_service.rules.fhir.items import CERTAIN, LINKS, Item, Kind, matrix_uri
 from directory_service.rules.fhir.resources_linked import endpoint_status
 from directory_service.rules.fhir.resources_shared import origin
 from directory_service.rules.fhir.terminology import (
@@ -20,18 +21,15 @@ from directory_service.rules.fhir.terminology import (
     FDV_RELEVANT,
     FDV_RELEVANT_DISPLAY,
     HIDDEN_FROM_INSURED,
-    LANGUAGES,
     ORGANIZATION_VISIBILITY_CODES,
     ORIGIN,
     PAYLOAD_TYPE,
-    PHYSICAL_FEATURES,
     RESOURCE_TAG,
     TELEMATIK_ID,
-    profession,
 )
 from directory_service.rules.fhir.values import Coded
 from directory_service.rules.practice import is_open_to_insured
-from directory_service.rules.profile import Grade
+from directory_service.rules.search_fields import PROFESSION, SEARCH_FIELDS, SearchField
 from directory_service.rules.specialties import SpecialtyTable
 
 ParameterType = Literal["string", "token", "reference", "special", "number"]
@@ -108,8 +106,7 @@ def _organization_tags(item: Item) -> tuple[Coded, ...]:
 
 
 def _profession(item: Item) -> tuple[Coded, ...]:
-    known = profession(item.practice.telematik_id, item.practice.profile.specialties)
-    return (Coded(known.system, known.code, known.display),) if known else ()
+    return PROFESSION.of(item.practice)
 
 
 def _profession_text(item: Item) -> tuple[str, ...]:
@@ -135,18 +132,6 @@ def _address(item: Item) -> tuple[str, ...]:
 
 def _country(item: Item) -> tuple[str, ...]:
     return ("DE",) if item.practice.profile.address else ()
-
-
-def _languages(item: Item) -> tuple[Coded, ...]:
-    return tuple(Coded(LANGUAGES, tag) for tag in item.practice.profile.spoken)
-
-
-def _features(item: Item) -> tuple[Coded, ...]:
-    return tuple(
-        Coded(PHYSICAL_FEATURES, there.feature.value)
-        for there in item.practice.profile.accessibility
-        if there.grade is not Grade.NONE
-    )
 
 
 def _organization_visibility(item: Item) -> tuple[Coded, ...]:
@@ -194,11 +179,22 @@ NEAR = "near"
 """Location's own: ``latitude|longitude[|distance[|km or m]]``; read in ``places.py``."""
 
 
+def _of_fields(kind: Kind, fields: Iterable[SearchField]) -> Iterator[Parameter]:
+    for field in fields:
+        if (name := field.parameters.get(kind)) is not None:
+            yield TokenParameter(name, partial(_codes, field), field.documentation)
+
+
+def _codes(field: SearchField, item: Item) -> tuple[Coded, ...]:
+    return field.of(item.practice)
+
+
 class ParameterTable:
     """Which parameters each kind of resource has."""
 
-    def __init__(self, specialties: SpecialtyTable) -> None:
-        """Takes the table of specialties for their names and code systems."""
+    def __init__(self, specialties: SpecialtyTable, fields: Sequence[SearchField] = SEARCH_FIELDS) -> None:
+        """Takes the table of specialties for their names and code systems, and the fields that have parameters."""
+        self.fields = fields
         self.specialty_systems = specialties.systems()
 
         def _specialties(item: Item) -> tuple[Coded, ...]:
@@ -218,8 +214,6 @@ class ParameterTable:
                 StringParameter("name", _name, "beginning of the name"),
                 specialty,
                 TokenParameter("service-type", _specialties, "code of the specialty (HealthcareService.type)"),
-                TokenParameter("characteristic", _features, "a physical feature that is there, fully or partly"),
-                TokenParameter("communication", _languages, "language as a BCP 47 tag; sr finds sr-Latn too"),
                 StringParameter("coverageAreaPostalCode", _none_text, f"postcode of the area served; {_NEVER}"),
                 _HOLDER,
                 _OWNER,
@@ -233,7 +227,6 @@ class ParameterTable:
                 _ACTIVE,
                 StringParameter("name", _name, "beginning of the name"),
                 StringParameter("alias", _none_text, f"another name; {_NEVER}"),
-                TokenParameter("type", _profession, "profession OID"),
                 StringParameter("type-display", _profession_text, "beginning of the profession's name"),
                 TokenParameter("organizationVisibility", _organization_visibility, "hide-versicherte"),
                 TokenParameter("ncpeh-country", _none_code, f"country of a contact point; {_NEVER}"),
@@ -246,7 +239,6 @@ class ParameterTable:
                     "name", _name, "beginning of any part of the name: title, given or family", in_parts=True
                 ),
                 TokenParameter("qualification", _profession, "profession OID, or its name", by_display=True),
-                TokenParameter("communication", _languages, "language as a BCP 47 tag; sr finds sr-Latn too"),
             ),
             "Location": (StringParameter("name", _name, "beginning of the name"), *_PLACE),
             "Endpoint": (
@@ -260,9 +252,19 @@ class ParameterTable:
             ),
         }
         self._known: dict[Kind, dict[str, Parameter]] = {
-            kind: {parameter.name: parameter for parameter in (*_EVERYWHERE, *parameters)}
+            kind: {parameter.name: parameter for parameter in (*_EVERYWHERE, *parameters, *_of_fields(kind, fields))}
             for kind, parameters in own.items()
         }
+
+    def by_field(self, kind: Kind) -> dict[str, SearchField]:
+        """The parameters of a kind whose field the index answers, by name; those of what it surely links to, too."""
+        own = {name: field for field in self.fields if (name := field.parameters.get(kind)) is not None}
+        for reference, target in LINKS[kind].items():
+            if target in CERTAIN[kind]:
+                for field in self.fields:
+                    if (name := field.parameters.get(target)) is not None:
+                        own |= {f"{reference}.{name}": field, f"{reference}:{target}.{name}": field}
+        return own
 
     def of(self, kind: Kind) -> dict[str, Parameter]:
         """The parameters of a kind by name."""

@@ -19,6 +19,7 @@ from directory_service.rules.fhir.terminology import TELEMATIK_ID, profession_oi
 from directory_service.rules.fhir.texts import read_text
 from directory_service.rules.fhir.values import FaultyParameter, TokenValue, alternatives, plain, unescaped
 from directory_service.rules.fhir.work import check_work
+from directory_service.rules.search_fields import SearchField
 
 AFTER = "_after"
 """The directory's own paging parameter; it stands in ``next`` links alone."""
@@ -66,6 +67,7 @@ class QueryReader:
                 **dict.fromkeys(_NEAR.get(kind, ()), _with_near),
                 **dict.fromkeys(_SPECIALTIES.get(kind, ()), self._with_specialties),
                 **(_PLACES if "location" in LINKS[kind] else {}),
+                **{name: partial(_with_field, field) for name, field in chains.fields[kind].items()},
             }
             for kind in KINDS
         }
@@ -128,7 +130,8 @@ class QueryReader:
 
     def _with_text(self, asked: Asked, name: str, value: str) -> None:
         if asked.kind in _PROFESSIONS and (oid := profession_oid(value)) is not None:
-            self._with_test(asked, _PROFESSIONS[asked.kind], oid)
+            name = _PROFESSIONS[asked.kind]
+            self._readers[asked.kind].get(name, self._with_test)(asked, name, oid)
         else:
             asked.texts = (*asked.texts, read_text(name, value, operators=asked.operators))
 
@@ -150,6 +153,11 @@ def _closed(asked: Asked, understood: Parameters) -> frozenset[Kind]:
                 reached = include(asked.kind, reached, name, value)
         if reached == before:
             return reached
+
+
+def _with_field(field: SearchField, asked: Asked, name: str, value: str) -> None:
+    wanted = [TokenValue.read(part) for part in alternatives(name, value)]
+    asked.conditions = (*asked.conditions, field.condition(wanted))
 
 
 def _with_near(asked: Asked, name: str, value: str) -> None:

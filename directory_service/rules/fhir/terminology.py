@@ -97,6 +97,7 @@ _PREFIXES = (
     (re.compile(r"4-"), Profession(True, "1.2.276.0.76.4.45", "Psychotherapeut/-in", _PSYCHOTHERAPIST)),
     (re.compile(r"5-"), Profession(False, "1.2.276.0.76.4.53", "Krankenhaus")),
 )
+_BY_CODE = {known.code: known for _, known in _PREFIXES}
 
 DOCTOR = "arzt"
 GENERAL_WORDS = frozenset(words(f"{_DOCTOR} {_DENTIST} {_PHARMACIST}"))
@@ -128,6 +129,15 @@ def profession(telematik_id: str, specialties: Iterable[str]) -> Profession | No
 @lru_cache(4096)
 def _by_prefix(beginning: str) -> Profession | None:
     return next((known for prefix, known in _PREFIXES if prefix.match(beginning)), None)
+
+
+def profession_of_code(code: str) -> Profession:
+    """The profession with an OID, as ``profession`` gave it.
+
+    Raises:
+        KeyError: if there is none.
+    """
+    return _BY_CODE[code]
 
 
 def is_person(telematik_id: str) -> bool:

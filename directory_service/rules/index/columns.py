@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from functools import partial
 
 from directory_service.rules.index.entry import IndexedPractice
 from directory_service.rules.index.kept import KeptColumns
@@ -11,17 +12,7 @@ from directory_service.rules.index.name_order import Key, NameOrder
 from directory_service.rules.index.opening_times import OpeningTimes, WeekColumn
 from directory_service.rules.index.postings import Postings, Slots, Texts, members, together
 from directory_service.rules.index.vocabulary import Lexicon, Vocabulary
-from directory_service.rules.profile import Feature, Grade
-
-
-def feature_key(feature: Feature, grade: Grade) -> str:
-    """The key of a feature with its grade."""
-    return f"{feature.value}:{grade.value}"
-
-
-def feature_keys(features: Iterable[tuple[Feature, Grade]]) -> list[str]:
-    """The keys of some features."""
-    return [feature_key(*item) for item in features]
+from directory_service.rules.search_fields import SearchField
 
 
 def alone(text: str) -> tuple[str, ...]:
@@ -29,10 +20,16 @@ def alone(text: str) -> tuple[str, ...]:
     return (text,) if text else ()
 
 
+def keys_at(field: SearchField, number: int, codes: tuple[tuple[str, ...], ...]) -> set[str]:
+    """The keys that a practice has of a field, from its codes of all fields."""
+    return field.keys(codes[number]) if codes else set()
+
+
 class Columns:
     """Everything that the index holds, by slot."""
 
-    def __init__(self) -> None:
+    def __init__(self, fields: Sequence[SearchField]) -> None:
+        self.fields = fields
         self.slots: dict[str, int] = {}
         self.kept = KeptColumns()
         self.lexicon = Lexicon()
@@ -41,8 +38,7 @@ class Columns:
         self.cities = Texts()
         self.postcodes = Texts()
         self.specialties = Postings()
-        self.languages = Postings()
-        self.features = Postings()
+        self.codes = {field.name: Postings() for field in fields}
         self.order = NameOrder(self._key)
         self.places = MapPlaces()
         self.times = OpeningTimes()
@@ -101,8 +97,8 @@ class Columns:
         self.cities.load(kept.cities[:count], alone)
         self.postcodes.load(kept.postcodes[:count], alone)
         self.specialties.load(kept.specialties[:count], tuple)
-        self.languages.load(kept.languages[:count], tuple)
-        self.features.load(kept.accessibility[:count], feature_keys)
+        for number, field in enumerate(self.fields):
+            self.codes[field.name].load(kept.codes[:count], partial(keys_at, field, number))
         for code in self.specialties:
             self.places.load_specialty(code, members(together(self.specialties.sets((code,)))))
         self.name_words.end_load()

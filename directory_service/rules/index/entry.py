@@ -13,7 +13,8 @@ from directory_service.rules.folding import words
 from directory_service.rules.opening_hours import UNKNOWN_HOURS, OpeningHours, OpenState, open_state
 from directory_service.rules.places import PostcodeCentroids
 from directory_service.rules.practice import Practice
-from directory_service.rules.profile import Feature, Grade, Position
+from directory_service.rules.profile import Position
+from directory_service.rules.search_fields import SEARCH_FIELDS, SearchField
 from directory_service.rules.specialties import SpecialtyTable
 
 
@@ -28,8 +29,7 @@ class IndexedPractice:
         postcode: empty without an address.
         specialties: its codes.
         specialty_words: the words by which these specialties, and its profession, are known.
-        languages: BCP 47 tags in lower case, with the wider ones.
-        accessibility: its features with their grades.
+        codes: of each search field, in the order of the fields; none at all may be left out.
         position: where it is, if that is known.
         opening_hours: unknown until said.
         absence: the next or present one.
@@ -43,8 +43,7 @@ class IndexedPractice:
     postcode: str = ""
     specialties: tuple[str, ...] = ()
     specialty_words: tuple[str, ...] = ()
-    languages: tuple[str, ...] = ()
-    accessibility: tuple[tuple[Feature, Grade], ...] = ()
+    codes: tuple[tuple[str, ...], ...] = ()
     position: Position | None = None
     opening_hours: OpeningHours = UNKNOWN_HOURS
     absence: Absence | None = None
@@ -61,8 +60,11 @@ class IndexedPractice:
 class Indexer:
     """Makes entries of practices."""
 
-    def __init__(self, specialties: SpecialtyTable, postcodes: PostcodeCentroids) -> None:
+    def __init__(
+        self, specialties: SpecialtyTable, postcodes: PostcodeCentroids, fields: Sequence[SearchField] = SEARCH_FIELDS
+    ) -> None:
         self._postcodes = postcodes
+        self._fields = fields
         # Few different answers, many practices: equal texts and tuples are kept once.
         self._folded = lru_cache(50_000)(lambda text: " ".join(words(text)))
         self._known_by = lru_cache(10_000)(partial(_known_by, specialties))
@@ -78,8 +80,7 @@ class Indexer:
             postcode=self._once(address.postcode) if address else "",
             specialties=self._once(profile.specialties),
             specialty_words=self._known_by(profile.specialties, profession(practice.telematik_id, profile.specialties)),
-            languages=self._once(tuple(tag.lower() for tag in profile.spoken)),
-            accessibility=self._once(tuple((item.feature, item.grade) for item in profile.accessibility)),
+            codes=self._once(tuple([field.codes(practice) for field in self._fields])),
             position=self._postcodes.locate(address),
             opening_hours=profile.opening_hours,
             absence=profile.absence,

@@ -10,7 +10,7 @@ from itertools import accumulate, pairwise, repeat
 import numpy as np
 from numpy.typing import NDArray
 
-from directory_service.rules.index.columns import Columns, feature_key
+from directory_service.rules.index.columns import Columns
 from directory_service.rules.index.fit import EXACT, Instead, errors_allowed, reason_for
 from directory_service.rules.index.map_places import Metres, slots_at
 from directory_service.rules.index.opening_times import numbers_of, state_of
@@ -144,10 +144,8 @@ class Evaluation:
                 yield together([slots for beginning in group for slots in texts.beginning_with(beginning)])
         for codes in query.specialties:
             yield together(columns.specialties.sets(codes))
-        for tags in query.languages:
-            yield together(columns.languages.sets(tags))
-        for features in query.accessibility:
-            yield together(columns.features.sets(feature_key(*item) for item in features))
+        for condition in query.conditions:
+            yield together(columns.codes[condition.field].sets(condition.keys))
         if query.person:
             yield columns.persons
         if query.only is not None:

@@ -7,7 +7,6 @@ from operator import attrgetter
 from typing import Any, NamedTuple
 
 from directory_service.rules.index.entry import IndexedPractice
-from directory_service.rules.profile import Feature, Grade
 
 
 class Kept(NamedTuple):
@@ -19,8 +18,7 @@ class Kept(NamedTuple):
     postcode: str
     specialties: tuple[str, ...]
     specialty_words: tuple[str, ...]
-    languages: tuple[str, ...]
-    accessibility: tuple[tuple[Feature, Grade], ...]
+    codes: tuple[tuple[str, ...], ...]
 
     @property
     def name_words(self) -> set[str]:
@@ -34,7 +32,7 @@ class Kept(NamedTuple):
 
 
 _values_of = attrgetter(*Kept._fields)
-NOTHING = Kept("", "", "", "", (), (), (), ())
+NOTHING = Kept("", "", "", "", (), (), ())
 """A practice that is not there."""
 
 
@@ -58,8 +56,7 @@ class KeptColumns:
         self.postcodes: list[str] = []
         self.specialties: list[tuple[str, ...]] = []
         self.specialty_words: list[tuple[str, ...]] = []
-        self.languages: list[tuple[str, ...]] = []
-        self.accessibility: list[tuple[tuple[Feature, Grade], ...]] = []
+        self.codes: list[tuple[tuple[str, ...], ...]] = []
 
     def __len__(self) -> int:
         return len(self.names)
@@ -95,6 +92,5 @@ class KeptColumns:
             self.postcodes,
             self.specialties,
             self.specialty_words,
-            self.languages,
-            self.accessibility,
+            self.codes,
         )

@@ -6,15 +6,16 @@ Everything here is synchronous and belongs to one thread: a search sees each pra
 from __future__ import annotations
 
 import gc
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from directory_service.rules.index.columns import Columns, alone, feature_keys
+from directory_service.rules.index.columns import Columns, alone, keys_at
 from directory_service.rules.index.entry import IndexedPractice
 from directory_service.rules.index.evaluation import Evaluation
 from directory_service.rules.index.fit import Instead
 from directory_service.rules.index.kept import NOTHING, Kept, kept
 from directory_service.rules.index.postings import Slots
 from directory_service.rules.index.query import SearchPage, SearchPosition, SearchQuery
+from directory_service.rules.search_fields import SEARCH_FIELDS, SearchField
 
 _FIRST_ROOM = 1024
 
@@ -26,11 +27,15 @@ class PracticeIndex:
         self,
         is_medical: Callable[[str], bool] = lambda _word: False,
         instead: Callable[[str, str], Instead] = lambda _word, _before: Instead(),
+        fields: Sequence[SearchField] = SEARCH_FIELDS,
     ) -> None:
-        """Takes what tells words of medicine, which are no typing errors, and what else a word behind another finds."""
+        """Takes what tells words of medicine, which are no typing errors, and what else a word behind another finds.
+
+        ``fields`` are those whose codes the entries have.
+        """
         self._is_medical = is_medical
         self._instead = instead
-        self._columns = Columns()
+        self._columns = Columns(fields)
         self._free: list[int] = []
         self._evaluation = Evaluation(self._columns, is_medical, instead)
 
@@ -42,7 +47,7 @@ class PracticeIndex:
 
     def load(self, entries: Iterable[IndexedPractice]) -> None:
         """Replaces everything; much faster than adding one by one. Of entries with the same id the last counts."""
-        columns = Columns()
+        columns = Columns(self._columns.fields)
         # Nothing that is made here is garbage; looking for some again and again would take most of the time.
         collecting = gc.isenabled()
         gc.disable()
@@ -118,9 +123,9 @@ class PracticeIndex:
         columns.cities.change(slot, set(alone(before.city)), set(alone(after.city)))
         columns.postcodes.change(slot, set(alone(before.postcode)), set(alone(after.postcode)))
         columns.specialties.change(slot, set(before.specialties), set(after.specialties))
-        columns.languages.change(slot, set(before.languages), set(after.languages))
-        features = set(feature_keys(before.accessibility)), set(feature_keys(after.accessibility))
-        columns.features.change(slot, *features)
+        for number, field in enumerate(columns.fields):
+            keys = keys_at(field, number, before.codes), keys_at(field, number, after.codes)
+            columns.codes[field.name].change(slot, *keys)
 
 
 def _mark(marked: Slots, slot: int, flag: bool) -> None:

@@ -12,7 +12,8 @@ from typing import NamedTuple
 import orjson
 
 from directory_service.rules.opening_hours import OpenState
-from directory_service.rules.profile import Feature, Grade, Position
+from directory_service.rules.profile import Position
+from directory_service.rules.search_fields import Condition
 
 MAX_DISTANCE_M = 2**26 - 1
 """Farther than any two points are; stands for a practice whose place is unknown."""
@@ -37,8 +38,7 @@ class SearchQuery:
         cities: groups of folded beginnings of the city's name.
         postcodes: groups of beginnings of the postcode.
         specialties: groups of codes.
-        languages: groups of BCP 47 tags, in lower case.
-        accessibility: groups of features with their grade.
+        conditions: what other fields must have.
         origin: from where distances count; ties are then ordered by distance.
         within_m: the greatest distance from ``origin`` in metres; a practice without a place is outside.
         open_at: the moment for which opening hours are looked at, with a zone.
@@ -53,8 +53,7 @@ class SearchQuery:
     cities: tuple[tuple[str, ...], ...] = ()
     postcodes: tuple[tuple[str, ...], ...] = ()
     specialties: tuple[frozenset[str], ...] = ()
-    languages: tuple[frozenset[str], ...] = ()
-    accessibility: tuple[frozenset[tuple[Feature, Grade]], ...] = ()
+    conditions: tuple[Condition, ...] = ()
     origin: Position | None = None
     within_m: float | None = None
     open_at: datetime | None = None

@@ -11,6 +11,7 @@ from directory_service.rules.index.entry import IndexedPractice
 from directory_service.rules.index.query import SearchQuery
 from directory_service.rules.opening_hours import OpenState
 from directory_service.rules.profile import Position
+from directory_service.rules.search_fields import SEARCH_FIELDS
 
 Row = tuple[str, str | None, int | None]
 
@@ -102,8 +103,12 @@ def passes(practice: IndexedPractice, query: SearchQuery) -> bool:
         and all(practice.city and practice.city.startswith(group) for group in query.cities)
         and all(practice.postcode and practice.postcode.startswith(group) for group in query.postcodes)
         and all(group & set(practice.specialties) for group in query.specialties)
-        and all(group & set(practice.languages) for group in query.languages)
-        and all(group & set(practice.accessibility) for group in query.accessibility)
+        and all(
+            any(code.casefold() in condition.keys for code in codes)
+            for condition in query.conditions
+            for field, codes in zip(SEARCH_FIELDS, practice.codes, strict=True)
+            if field.name == condition.field
+        )
         and (query.within_m is None or away <= query.within_m)
     )
 

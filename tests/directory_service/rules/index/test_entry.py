@@ -6,6 +6,7 @@ import pytest
 
 from directory_service.rules.index.entry import IndexedPractice, Indexer
 from directory_service.rules.places import PostcodeCentroids
+from directory_service.rules.search_fields import SEARCH_FIELDS, SPOKEN_LANGUAGES
 from tests.directory_service.fhir_samples import FULL, SPECIALTIES
 
 INDEXER = Indexer(SPECIALTIES, PostcodeCentroids({}))
@@ -64,6 +65,6 @@ def test_psychotherapists_have_the_prefix_of_contract_doctors_but_are_none(
 
 
 def test_a_language_is_known_by_its_wider_tags_too() -> None:
-    assert entry(languages=("sr-Latn", "pt-BR", "pt", "zh-Hant-TW")).languages == (
-        *("sr-latn", "sr", "pt-br", "pt", "zh-hant-tw", "zh-hant", "zh"),
-    )
+    codes = entry(languages=("sr-Latn", "pt-BR", "pt", "zh-Hant-TW")).codes[SEARCH_FIELDS.index(SPOKEN_LANGUAGES)]
+    assert codes == ("sr-Latn", "sr", "pt-BR", "pt", "zh-Hant-TW", "zh-Hant", "zh")
+    assert SPOKEN_LANGUAGES.has_any(["ZH"]).keys < SPOKEN_LANGUAGES.keys(codes)

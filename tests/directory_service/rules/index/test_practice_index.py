@@ -15,7 +15,8 @@ from directory_service.rules.index.fit import PREFIX, Instead
 from directory_service.rules.index.practice_index import PracticeIndex
 from directory_service.rules.index.query import SearchHit, SearchPosition, SearchQuery
 from directory_service.rules.opening_hours import UNKNOWN_HOURS, OpeningHours, OpenState, SpecialDay, TimeBlock
-from directory_service.rules.profile import Feature, Grade, Position
+from directory_service.rules.profile import Position
+from directory_service.rules.search_fields import SEARCH_FIELDS
 from tests.directory_service.rules.index.naive import Row, scan
 
 MEDICAL = {"hautarzt": "", "hausarzt": "", "chirurgie": "", "hausarztpraxis": "hausarzt", "hautarztpraxis": "hautarzt"}
@@ -65,7 +66,16 @@ HOURS = st.just(UNKNOWN_HOURS) | st.builds(
     st.sampled_from([(), (SpecialDay(date(2026, 11, 24)),), (SpecialDay(date(2026, 11, 28), (TimeBlock(1, 1440),)),)]),
 )
 ABSENCES = st.none() | st.just(Absence(date(2026, 11, 20), date(2026, 11, 26)))
-FEATURES = st.sampled_from([(feature, grade) for feature in (Feature.BARRIER_FREE, Feature.PARKING) for grade in Grade])
+KNOWN_CODES = ("1.2.276.0.76.4.50", "1.2.276.0.76.4.30", "1.2.276.0.76.4.54")
+"""Of professions, since each field knows its own codes; any text is a code of the others."""
+CODES = {
+    field.name: st.lists(st.sampled_from(KNOWN_CODES), max_size=2, unique=True).map(tuple) for field in SEARCH_FIELDS
+}
+CONDITIONS = st.builds(
+    lambda field, codes: field.has_any(codes),
+    st.sampled_from(SEARCH_FIELDS),
+    st.lists(st.sampled_from([*KNOWN_CODES, "none"]), min_size=1, max_size=2),
+)
 NUMBERS = st.integers(0, 11).map(lambda number: f"id-{number:02}")
 ENTRIES = st.builds(
     IndexedPractice,
@@ -75,8 +85,7 @@ ENTRIES = st.builds(
     postcode=st.sampled_from(["", "10115", "10117", "50667"]),
     specialties=st.sampled_from([(), ("ALLG",), ("HAUT", "CHIR")]),
     specialty_words=st.sampled_from([(), ("hausarzt", "praktischer"), ("chirurgie", "hautarzt")]),
-    languages=st.sampled_from([(), ("de",), ("de", "uk")]),
-    accessibility=st.lists(FEATURES, max_size=2, unique=True).map(tuple),
+    codes=st.tuples(*CODES.values()),
     position=st.none() | POSITIONS,
     opening_hours=HOURS,
     absence=ABSENCES,
@@ -102,8 +111,7 @@ QUERIES = st.builds(
     cities=st.lists(BEGINNINGS, max_size=1).map(tuple),
     postcodes=st.sampled_from([(), (), (("101",),), (("10117", "5"),)]),
     specialties=groups(st.sampled_from(["ALLG", "HAUT", "KIJU"])),
-    languages=groups(st.sampled_from(["de", "uk", "fr"])),
-    accessibility=st.lists(st.frozensets(FEATURES, min_size=1, max_size=2), max_size=1).map(tuple),
+    conditions=st.lists(CONDITIONS, max_size=2).map(tuple),
     origin=POSITIONS,
     within_m=st.none() | st.sampled_from([0.0, 10_000.0, 300_000.0, 9_000_000.0]),
     open_at=st.none() | MOMENTS,
