@@ -214,7 +214,7 @@ def table(figures: Mapping[str, float]) -> list[str]:
     ]
     lines.append(
         f"index: {figures['index_build_s']:.1f} s, {figures['index_memory_mb']:.0f} MiB; JSON of all services: "
-        f"{figures['preparation_s']:.1f} s; the process {figures['process_memory_mb']:.0f} MiB"
+        f"{figures['preparation_s']:.1f} s; the process {figures['memory_mb']:.0f} MiB"
     )
     for kind in ("edit", "umlaut", "both"):
         other = figures.get(f"synapse_recall_{kind}")

@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from directory_service.rules.practice import Practice
 
-CLASSES = ("prefix", "typo", "near", "combined")
+CLASSES = ("prefix", "typo", "near", "combined", "filtered")
 _TWO_LETTERS = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss"})
 _LETTERS = string.ascii_lowercase
 PATH = "/fdv/search/HealthcareService"
@@ -81,6 +81,11 @@ def searches(kind: str, practices: Known, number: int, seed: int = 3) -> list[st
                 "_text": beginning,
                 "specialty": practice.profile.specialties[0],
                 "location.near": place,
+            },
+            "filtered": {
+                "communication": practice.profile.languages[-1],
+                "characteristic": practice.profile.accessibility[0].feature.value,
+                "specialty": practice.profile.specialties[0],
             },
         }[kind]
         addresses.append(f"{PATH}?{urlencode({**parameters, '_count': str(COUNT)})}")

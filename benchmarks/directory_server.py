@@ -152,7 +152,7 @@ async def serve(count: int) -> None:
     plain.router.add_get("/hello", _hello)
     runner, plain_runner = new_runner(app), web.AppRunner(plain, access_log=None)
     port, hello_port = await _served(runner), await _served(plain_runner)
-    figures["process_memory_mb"] = _memory_mb()
+    figures["memory_mb"] = _memory_mb()
     token = tokens.issue("@someone:made-up.example", "insured", datetime.now(UTC))
     told = {"port": port, "hello_port": hello_port, "token": token, "figures": figures}
     with TemporaryDirectory() as folder:
