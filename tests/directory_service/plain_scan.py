@@ -83,11 +83,15 @@ def _hit(practice: Practice, query: SearchQuery, specialties: SpecialtyTable) ->
     known = words(" ".join(texts))
     owner = profession(practice.telematik_id, profile.specialties)
     called = [*specialties.words_of(profile.specialties), *(owner.words if owner else ())]
-    reasons = [_reason(word, known, any(one.startswith(word) for one in called)) for word in query.words]
-    if None in reasons:
+
+    def levels(words: tuple[str, ...]) -> list[int]:
+        reasons = [_reason(word, known, any(one.startswith(word) for one in called)) for word in words]
+        return [len(_LEVELS) if reason is None else _LEVELS.index(reason) for reason in reasons]
+
+    found = levels(query.words) + [min(max(levels(words)) for words in texts) for texts in query.alternatives]
+    if len(_LEVELS) in found:
         return None
-    worst = max((reason for reason in reasons if reason), key=_LEVELS.index, default=None)
-    return SearchHit(practice.resource_id, worst, distance, state)
+    return SearchHit(practice.resource_id, _LEVELS[max(found)] if found else None, distance, state)
 
 
 def _has_key(field: SearchField, practice: Practice, keys: frozenset[str]) -> bool:

@@ -76,7 +76,7 @@ class Finding:
         query = self._alone(asked, audience)
         if query is None:
             return self._steps(asked, audience)
-        if asked.nearest_first and query.words:  # the index has the better fit first
+        if asked.nearest_first and query.has_words:  # the index has the better fit first
             return self._nearest_page(asked, audience, query)
         return self._page_of_index(asked, audience, query)
 
@@ -110,11 +110,18 @@ class Finding:
         if asked.tests or named or asked.kind not in _ONE_EACH:
             return None
         words: list[str] = []
-        for text, *others in asked.texts:
-            if others or text.phrases or text.without or self._listing.by_telematik_id(text.verbatim):
-                return None
-            words += text.words
-        return _query(asked, audience, words, person=_ONE_EACH[asked.kind], open_at=asked.open_at)
+        alternatives = []
+        for group in asked.texts:
+            for text in group:
+                if text.phrases or text.without or self._listing.by_telematik_id(text.verbatim):
+                    return None
+            if len(group) == 1:
+                words += group[0].words
+            else:
+                alternatives.append(tuple([text.words for text in group]))
+        query = _query(asked, audience, words, person=_ONE_EACH[asked.kind], open_at=asked.open_at)
+        query.alternatives = tuple(alternatives)
+        return query
 
     def _page_of_index(self, asked: Asked, audience: Audience, query: SearchQuery) -> Page:
         try:

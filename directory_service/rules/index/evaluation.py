@@ -14,7 +14,7 @@ from directory_service.rules.index.columns import Columns
 from directory_service.rules.index.fit import EXACT, Instead, errors_allowed, reason_for
 from directory_service.rules.index.map_places import Metres, slots_at
 from directory_service.rules.index.opening_times import numbers_of, state_of
-from directory_service.rules.index.postings import SlotArray, Slots, bitmap, members, together
+from directory_service.rules.index.postings import SlotArray, Slots, SlotSet, bitmap, members, together
 from directory_service.rules.index.query import (
     MAX_DISTANCE_M,
     SearchHit,
@@ -50,18 +50,18 @@ class _Part:
     ) -> None:
         """Takes them as a set, or in an array with their distances in the same order."""
         self.level = level
-        self._together = together
+        self.together = together
         self._slots = slots
         self.metres = metres
 
     def __len__(self) -> int:
-        return len(self._together if self._slots is None else self._slots)
+        return len(self.together if self._slots is None else self._slots)
 
     @property
     def slots(self) -> SlotArray:
         """All of them; not every search needs it of all levels."""
         if self._slots is None:
-            self._slots = members(self._together)
+            self._slots = members(self.together)
         return self._slots
 
 
@@ -77,7 +77,8 @@ class Evaluation:
 
     def page(self, query: SearchQuery, count: int, after: SearchPosition | None) -> SearchPage:
         """One page of what fits."""
-        words = [self._fits(word, self._columns.all_words, before) for before, word in pairwise(("", *query.words))]
+        words = self._fits_each(query.words)
+        words += map(self._fits_any, query.alternatives)
         words += [self._fits(word, self._columns.name_words) for word in query.name_words]
         parts = self._parts(query, words)
         if query.origin is not None:
@@ -92,6 +93,17 @@ class Evaluation:
         hits = [hit for level, keys in chosen for hit in self._hits(query, level, keys)]
         position = self._position(chosen) if hits and more else None
         return SearchPage(sum(map(len, parts)), tuple(hits), position, unknown)
+
+    def _fits_each(self, words: Sequence[str]) -> list[Fits]:
+        return [self._fits(word, self._columns.all_words, before) for before, word in pairwise(("", *words))]
+
+    def _fits_any(self, texts: Iterable[Sequence[str]]) -> Fits:
+        """What all words of any of some texts fit."""
+        found: dict[int, list[SlotSet]] = {}
+        for words in texts:
+            for part in _by_level(self._fits_each(words)):
+                found.setdefault(part.level, []).append(part.together)
+        return {level: together(sets) for level, sets in found.items()}
 
     def _fits(self, asked: str, vocabulary: Vocabulary, before: str = "") -> Fits:
         errors = 0 if self._is_medical(asked) else errors_allowed(asked)
@@ -140,8 +152,10 @@ class Evaluation:
     def _filters(self, query: SearchQuery) -> Iterator[Slots]:
         columns = self._columns
         for texts, groups in ((columns.cities, query.cities), (columns.postcodes, query.postcodes)):
+            # Each beginning once: a short one joins the sets of thousands of texts, and may stand in many groups.
+            known = {one: together(texts.beginning_with(one)) for group in groups for one in group}
             for group in groups:
-                yield together([slots for beginning in group for slots in texts.beginning_with(beginning)])
+                yield together([known[beginning] for beginning in group])
         for codes in query.specialties:
             yield together(columns.specialties.sets(codes))
         for condition in query.conditions:
@@ -186,7 +200,7 @@ class Evaluation:
         by_rank, resource_ids = self._columns.order.slots, self._columns.kept.resource_ids
         slots = [by_rank[key & _RANK] for key in keys]
         ids = [resource_ids[slot] for slot in slots]
-        reason = reason_for(level) if query.words or query.name_words else None
+        reason = reason_for(level) if query.has_words else None
         metres: Iterable[int | None] = repeat(None)
         states: Iterable[OpenState | None] = repeat(None)
         if query.origin is not None:

@@ -34,6 +34,7 @@ class SearchQuery:
 
     Attributes:
         words: folded words of free text; each fits a word of the name, the city, the postcode or a specialty.
+        alternatives: groups of texts, each of which is folded words like ``words``.
         name_words: folded words that fit a word of the name.
         cities: groups of folded beginnings of the city's name.
         postcodes: groups of beginnings of the postcode.
@@ -49,6 +50,7 @@ class SearchQuery:
     """
 
     words: tuple[str, ...] = ()
+    alternatives: tuple[tuple[tuple[str, ...], ...], ...] = ()
     name_words: tuple[str, ...] = ()
     cities: tuple[tuple[str, ...], ...] = ()
     postcodes: tuple[tuple[str, ...], ...] = ()
@@ -61,6 +63,11 @@ class SearchQuery:
     for_insured: bool = True
     person: bool | None = None
     only: frozenset[str] | None = None
+
+    @property
+    def has_words(self) -> bool:
+        """Whether words are looked for, so that practices fit better or worse."""
+        return bool(self.words or self.alternatives or self.name_words)
 
     def __post_init__(self) -> None:
         if self.within_m is not None and self.origin is None:

@@ -91,6 +91,11 @@ def worst_kind(practice: IndexedPractice, query: SearchQuery, medical: Mapping[s
         if best is None:
             return None
         worst = max(worst, best)
+    for texts in query.alternatives:
+        kinds = [worst_kind(practice, SearchQuery(words=words, for_insured=False), medical) for words in texts]
+        if not (fitting := [one for one in kinds if one is not None]):
+            return None
+        worst = max(worst, min(fitting))
     return worst
 
 
@@ -130,7 +135,7 @@ def scan(practices: Iterable[IndexedPractice], query: SearchQuery, medical: Mapp
             continue
         away = round(metres(query.origin, practice.position)) if query.origin and practice.position else None
         last = 10**9 if query.origin and away is None else away or 0
-        reason = reasons[worst] if query.words or query.name_words else None
+        reason = reasons[worst] if query.has_words else None
         rows.append((worst, last, practice.name, practice.resource_id, reason, away))
     rows.sort()
     return [(row[3], row[4], row[5]) for row in rows], unknown

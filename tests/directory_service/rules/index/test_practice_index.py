@@ -107,6 +107,10 @@ BEGINNINGS = st.lists(st.sampled_from(["b", "berlin", "bad hom", "homburg", "kol
 QUERIES = st.builds(
     SearchQuery,
     words=st.lists(ASKED, max_size=3, unique=True).map(tuple),
+    alternatives=st.lists(
+        st.lists(st.lists(ASKED, min_size=1, max_size=2, unique=True).map(tuple), min_size=2, max_size=3).map(tuple),
+        max_size=1,
+    ).map(tuple),
     name_words=st.lists(ASKED, max_size=1).map(tuple),
     cities=st.lists(BEGINNINGS, max_size=1).map(tuple),
     postcodes=st.sampled_from([(), (), (("101",),), (("10117", "5"),)]),
