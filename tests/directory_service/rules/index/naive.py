@@ -91,8 +91,8 @@ def worst_kind(practice: IndexedPractice, query: SearchQuery, medical: Mapping[s
         if best is None:
             return None
         worst = max(worst, best)
-    for texts in query.alternatives:
-        kinds = [worst_kind(practice, SearchQuery(words=words, for_insured=False), medical) for words in texts]
+    for group in query.alternatives:
+        kinds = [worst_kind(practice, SearchQuery(words=words, for_insured=False), medical) for words in group]
         if not (fitting := [one for one in kinds if one is not None]):
             return None
         worst = max(worst, min(fitting))
