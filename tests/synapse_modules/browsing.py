@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
@@ -55,6 +56,8 @@ class Browser:
     cookies: dict[str, str] = field(default_factory=dict)
     name: str = field(default_factory=secrets.token_hex)
     """Whose address its requests come from."""
+    tls: ssl.SSLContext | bool = True
+    """Whom it trusts."""
 
     async def open(self, address: str, form: Mapping[str, str] | None = None) -> tuple[str, Page]:
         """Where it ended and what is to be read there."""
@@ -65,7 +68,9 @@ class Browser:
                     return address, Page("")
                 headers = {"Cookie": "; ".join(f"{name}={value}" for name, value in self.cookies.items())}
                 method = "POST" if form else "GET"
-                async with http.request(method, address, data=form, headers=headers, allow_redirects=False) as answer:
+                async with http.request(
+                    method, address, data=form, headers=headers, allow_redirects=False, ssl=self.tls
+                ) as answer:
                     self.cookies |= {name: morsel.value for name, morsel in answer.cookies.items()}
                     if answer.status != 302:
                         return address, Page(await answer.text())

@@ -406,6 +406,7 @@ def running_homeserver(
     more_module: Mapping[str, object] | None = None,
     more_synapse: Mapping[str, object] | None = None,
     more_listeners: Sequence[Mapping[str, object]] = (),
+    x_forwarded: bool = False,
     made: Callable[..., Homeserver] = Homeserver,
 ) -> Iterator[Homeserver]:
     """Synapse with the module, its OpenID provider and its directory, all on loopback.
@@ -416,6 +417,7 @@ def running_homeserver(
         more_module: settings of the module, beside or instead of the operator's example.
         more_synapse: settings of Synapse, in the same way.
         more_listeners: listeners beside the one for clients.
+        x_forwarded: whether a proxy stands before the one for clients.
         made: makes what runs it.
     """
     port, provider_port, directory_port = reserve_port(), reserve_port(), reserve_port()
@@ -426,6 +428,7 @@ def running_homeserver(
     directory = Directory(directory_port, KeySet([keys["homeserver"]]), keys["directory-signing"])
     of_module = module_settings(folder, base, directory.url, keys) | dict(more_module or {})
     of_synapse = _homeserver_settings(folder, port, base, provider) | {"server_name": server_name}
+    of_synapse["listeners"][0]["x_forwarded"] = x_forwarded
     of_synapse["listeners"].extend(map(dict, more_listeners))
     _write_yaml(folder / "synapse_modules.yaml", of_module)
     _write_yaml(folder / "homeserver.yaml", of_synapse | dict(more_synapse or {}))
