@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from messenger_core.service_auth.keys import generate_private_key
+from tests.directory_service.adapters.test_any_request import owner_token
 from tests.directory_service.bench import ERIKA, PROFILE, SERVER_NAME, settings_for
 from tests.directory_service.pages.visitor import Visitor, patient
 from tests.directory_service.vzd_samples import entry, write_lines
@@ -98,9 +99,7 @@ async def _loot(scene: OwnerScene) -> _Loot:
     practice, directory = await scene.practice(), scene.directory
     page = await scene.at_its_page(practice)
     token = await directory.search_token(practice.user_id)
-    async with directory.client(practice.telematik_id, practice.key) as client:
-        await client.answer("GET", "/owner/practice", scope="practice:write")
-        access = client._tokens["practice:write"].value
+    access = await owner_token(directory, practice.key, practice.telematik_id)
     return _Loot(scene, practice, page, token, access, await scene.code(practice))
 
 
@@ -286,7 +285,9 @@ async def _import(write: Callable[[Path], Path], stopped_by: str, house: House) 
             str(file),
         )
         process = await asyncio.create_subprocess_exec(
-            *command, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+            *command,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
         )
         said, _ = await process.communicate()
         return said.decode()
