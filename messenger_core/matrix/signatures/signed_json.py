@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 import vodozemac
+from canonicaljson import encode_canonical_json
 
 
 def canonical_json(value: Mapping[str, Any]) -> bytes:
     """An object as it is signed: without ``signatures`` and ``unsigned``, keys sorted, no white space.
 
     Raises:
-        ValueError: if it cannot be written so (a lone surrogate).
+        ValueError: if it cannot be written so (a lone surrogate, a number that is none).
         RecursionError: if it is nested too deeply.
     """
     bare = {key: part for key, part in value.items() if key not in {"signatures", "unsigned"}}
-    return json.dumps(bare, ensure_ascii=False, separators=(",", ":"), sort_keys=True).encode()
+    return encode_canonical_json(bare)
 
 
 def is_signed_by(value: Mapping[str, Any], owner: str, key_id: str, ed25519: str) -> bool:
