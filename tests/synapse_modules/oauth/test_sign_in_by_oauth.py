@@ -7,6 +7,7 @@ import pytest
 
 from tests.synapse_modules.homeserver_under_test import Homeserver, claims, new_kvnr
 from tests.synapse_modules.oauth.phone_client import ELEMENT_X_ANDROID, PhoneClient
+from tests.synapse_modules.workers_under_test import HomeserverWithWorkers
 
 
 @pytest.mark.parametrize(
@@ -62,3 +63,18 @@ async def test_equal_registrations_have_one_id(homeserver: Homeserver) -> None:
     assert await first.register() == await second.register()
     other = PhoneClient(homeserver, ELEMENT_X_ANDROID | {"redirect_uris": ["io.element.android.debug:/"]})
     assert await other.register() != first.client_id
+
+
+async def test_a_worker_tells_the_metadata_and_asks_to_try_again_for_the_rest(workers: HomeserverWithWorkers) -> None:
+    worker = workers.views["worker1"]
+    async with aiohttp.ClientSession(worker.url) as http:
+        async with http.get("/_matrix/client/v1/auth_metadata") as answer:
+            assert answer.status == 200
+            assert (await answer.json())["token_endpoint"] == f"{workers.base}/_synapse/client/sign_in/token"
+        async with http.post("/_synapse/client/sign_in/token", data={"grant_type": "refresh_token"}) as answer:
+            assert answer.status == 503
+            assert (await answer.json())["error"] == "temporarily_unavailable"
+        async with http.get("/_synapse/client/sign_in/account") as answer:
+            assert answer.status == 503
+            assert "noch einmal" in await answer.text()
+    assert (await PhoneClient(workers).sign_in(claims(new_kvnr()))).user_id
