@@ -19,6 +19,7 @@ _Parameters = Sequence[tuple[str, str]]
 _FORM = "application/x-www-form-urlencoded"
 _NOTICE = "other searches are answered in between"
 _BUDGET = "work of a request: 256 comparisons (400)"
+_SETS = "the index joins sets of practices, each beginning once"
 _TURNS = "long searches go on for 2 ms a turn, two at a time"
 
 
@@ -90,7 +91,12 @@ _SEARCHES = (
         kind="Endpoint",
     ),
     _Search("displays of codes", [("specialty:text", _alternatives(60))] * 4, _TURNS),
-    _Search("two words that most practices have", [("_text", "Praxis,Arzt")], _TURNS),
+    _Search("two words that most practices have", [("_text", "Praxis,Arzt")], _SETS),
+    _Search("two such texts that both have to fit", [("_text", "Praxis,Arzt"), ("_text", "Arzt,Praxis")], _SETS),
+    _Search("twenty times every postcode", [("location.address-postalcode", ",".join("0123456789"))] * 20, _SETS),
+    _Search(
+        "a language and a feature of every practice", [("communication", "de"), ("characteristic:not", "x")], _TURNS
+    ),
     _Search("a phrase in every practice", [("_text", '"praxis am markt"')], _TURNS),
     _Search(
         "what must not stand there", [("_complexSearch", "true"), ("_text", "praxis -zentrum -markt -nord")], _TURNS

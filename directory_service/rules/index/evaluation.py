@@ -153,7 +153,8 @@ class Evaluation:
         columns = self._columns
         for texts, groups in ((columns.cities, query.cities), (columns.postcodes, query.postcodes)):
             # Each beginning once: a short one joins the sets of thousands of texts, and may stand in many groups.
-            known = {one: together(texts.beginning_with(one)) for group in groups for one in group}
+            asked = {beginning for group in groups for beginning in group}
+            known = {beginning: together(texts.beginning_with(beginning)) for beginning in asked}
             for group in groups:
                 yield together([known[beginning] for beginning in group])
         for codes in query.specialties:
