@@ -13,6 +13,8 @@ from tests.security.limits import limits_as_markdown
 from tests.security.table import ATTACKS, DOCUMENT, LIMITS, TABLE, as_markdown, documented
 
 _TIMEOUT_S = 280
+_TRIES = 3
+"""A wait that something else on the machine made is not there again; one that the attack made is."""
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +25,14 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Runner]:
 
 @pytest.mark.parametrize("attack", TABLE, ids=[attack.name for attack in TABLE])
 def test_attack(house: Runner, attack: Attack) -> None:
-    outcome = house.run(attack.attempt, _TIMEOUT_S)
-    assert outcome.allowed, f"the honest request was not served either: {outcome.said}"
-    assert outcome.stopped, outcome.said
-    assert attack.kind.is_about_time is (outcome.longest_wait_ms is not None)
-    if outcome.longest_wait_ms is not None:
-        assert outcome.longest_wait_ms <= 10 * attack.component.longest_wait_ms, outcome.said
+    for _ in range(_TRIES):
+        outcome = house.run(attack.attempt, _TIMEOUT_S / _TRIES)
+        assert outcome.allowed, f"the honest request was not served either: {outcome.said}"
+        assert outcome.stopped, outcome.said
+        assert attack.kind.is_about_time is (outcome.longest_wait_ms is not None)
+        if outcome.longest_wait_ms is None or outcome.longest_wait_ms <= 10 * attack.component.longest_wait_ms:
+            return
+    pytest.fail(f"others waited for {outcome.longest_wait_ms:.0f} ms each time: {outcome.said}")
 
 
 def test_names_are_unique() -> None:

@@ -51,6 +51,7 @@ def request(before_ms: int) -> MachineRequest:
         to_milliseconds(NOW + timedelta(days=365)),
         2**53,
     ],
+    ids=["a day too young", "now", "in a year", "at the end of time"],
 )
 async def test_what_is_younger_is_refused_before_anything_is_touched(before_ms: int) -> None:
     calls, touched = erasures(5)
