@@ -28,7 +28,7 @@ def erasures(minimum_age_years: int | None) -> tuple[ErasureCalls, AsyncMock]:
     calls = ErasureCalls(
         Mock(server_name="x"),
         rooms=AsyncMock(),
-        register=AsyncMock(find=AsyncMock(return_value=Mock(kind=RoomKind.SUPPORT, insured_user_id="@erika:x"))),
+        register=AsyncMock(settle=AsyncMock(return_value=Mock(kind=RoomKind.SUPPORT, insured_user_id="@erika:x"))),
         events=events,
         audit=AsyncMock(),
         synapse=Mock(has_media=True),
