@@ -54,7 +54,19 @@ class CrowdedDirectory:
 
     async def token(self) -> str:
         """The search token of somebody who was never there before."""
-        return await self.directory.search_token(f"@somebody-{next(self._numbers)}:{SERVER_NAME}")
+        number = next(self._numbers)
+        user_id = f"@somebody-{number}:{SERVER_NAME}"
+        self.directory.homeserver.openid[f"openid-{number}"] = user_id
+        # Everybody has an address of her own, which the proxy of this machine tells.
+        headers = {
+            "X-Matrix-OpenID-Token": f"openid-{number}",
+            "X-Forwarded-For": f"198.51.{number // 250 % 250 + 1}.{number % 250 + 1}",
+        }
+        async with self.directory.http.get(
+            f"{self.url}/tim-authenticate", params={"mxId": user_id}, headers=headers
+        ) as answer:
+            assert answer.status == 200, answer.status
+            return str((await answer.json(content_type=None))["access_token"])
 
     async def machine_token(self, scope: str) -> str:
         """An access token of the homeserver's."""

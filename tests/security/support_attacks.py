@@ -131,7 +131,7 @@ async def _hidden_name(name: str, shown: str, house: House) -> Outcome:
         await made.person.send_file(made.support_room, _PDF, name, "application/pdf")
         await made.person.send_file(made.support_room, _PDF, "Übrige Seiten.pdf", "application/pdf")
         honest = await made.relayed("Übrige Seiten.pdf")
-        names = [seen.body for seen in made.agent.seen if seen.room_id == made.team_room and "file" in seen.content]
+        names = [seen.body for seen in made.agent.seen if made.in_thread(seen) and "file" in seen.content]
         return Outcome(shown in names and name not in names, honest.body == "Übrige Seiten.pdf", str(names))
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 from sandbox.encrypted_client import EncryptedClient, Seen, run_client
 from sandbox.headless_sign_in import sign_in
@@ -14,6 +15,7 @@ from sandbox.story.keeping_and_erasing import a_day_after
 from sandbox.story.practice_chat import practices_join
 from sandbox.story.stage import Stage, open_stage
 from tests.security.house import House, sandbox
+from tests.system.conftest import Sandbox
 
 BERG = next(agent for agent in AGENTS if agent.name == "berg")
 
@@ -45,17 +47,40 @@ class Ticket:
         await self.person.wait_for(lambda seen: honest in seen.body, "the honest answer")
         return any(text in seen.body and honest not in seen.body for seen in self.person.seen)
 
+    def in_thread(self, seen: Seen) -> bool:
+        """Whether an event stands in the ticket's thread or corrects one there: the agent has other tickets too."""
+        relation = seen.content.get("m.relates_to", {})
+        if relation.get("rel_type") == "m.replace":
+            return any(self.in_thread(one) for one in self.agent.seen if one.event_id == relation["event_id"])
+        return bool(relation.get("event_id") == self.thread)
+
     async def told_in_thread(self, part: str) -> Seen:
         """What the bot tells the agents."""
         return await self.agent.wait_for(
-            lambda seen: seen.sender == self.stage.ready.support_user and part in seen.body, f"“{part}”"
+            lambda seen: seen.sender == self.stage.ready.support_user and part in seen.body and self.in_thread(seen),
+            f"“{part}”",
         )
 
     async def relayed(self, part: str) -> Seen:
         """The copy of what the person wrote, in the team's room."""
         return await self.agent.wait_for(
-            lambda seen: seen.room_id == self.team_room and part in seen.body, f"the copy of “{part}”"
+            lambda seen: part in seen.body and self.in_thread(seen), f"the copy of “{part}”"
         )
+
+
+@dataclass(frozen=True, slots=True)
+class StaffedSandbox:
+    """The whole system, and an agent's signed device that all rows share: she signs in once, as people do."""
+
+    running: Sandbox
+    agent: EncryptedClient
+
+
+@asynccontextmanager
+async def staffed_sandbox(folder: Path) -> AsyncIterator[StaffedSandbox]:
+    """Starts it."""
+    async with sandbox(folder) as running, open_stage(running.directory) as stage:
+        yield StaffedSandbox(running, await stage.agent_client(BERG.name))
 
 
 async def fresh_device(stage: Stage, owner: Person | Agent, *, signed: bool) -> EncryptedClient:
@@ -70,11 +95,9 @@ async def fresh_device(stage: Stage, owner: Person | Agent, *, signed: bool) -> 
 @asynccontextmanager
 async def ticket(house: House) -> AsyncIterator[Ticket]:
     """A person whom no other row knows, who has just opened a ticket."""
-    running = await house.scene(sandbox)
-    async with AsyncExitStack() as until_over:
-        stage = await until_over.enter_async_context(open_stage(running.directory))
-        person = await stage.open_client(await sign_in(stage.homeserver, stage.erika))
-        agent = await stage.agent_client(BERG.name)
+    staffed = await house.scene(staffed_sandbox)
+    async with open_stage(staffed.running.directory) as stage:
+        person, agent = await stage.open_client(await sign_in(stage.homeserver, stage.erika)), staffed.agent
         _, answer = await person.ask_for_chat(stage.ready.support_user)
         room = str(answer["room_id"])
         await person.wait_until_in(room, stage.ready.support_user)
@@ -125,8 +148,8 @@ class Offered:
 @asynccontextmanager
 async def offered(house: House) -> AsyncIterator[Offered]:
     """A person whom no other row knows, with a chat that is old half a year from now."""
-    running = await house.scene(sandbox)
-    async with open_stage(running.directory) as stage:
+    staffed = await house.scene(staffed_sandbox)
+    async with open_stage(staffed.running.directory) as stage:
         person = await stage.open_client(await sign_in(stage.homeserver, stage.erika))
         await practices_join(stage)
         _, answer = await person.ask_for_chat(stage.sommer.user_id)
