@@ -29,7 +29,7 @@ test: setup
 	$(databases_in_memory)
 	$(VENV) -m pytest -n 2
 
-# For the hand, in less than a minute: rules, and stores on SQLite.
+# For the hand, in less than a minute: rules, search, and stores on SQLite.
 test-quick: setup
 	$(databases_in_memory)
 	$(VENV) -m pytest -n 2 --quick

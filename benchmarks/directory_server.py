@@ -36,12 +36,12 @@ from directory_service.adapters.patient_search_api import PatientSearchApi
 from directory_service.adapters.postcode_file import read_postcodes
 from directory_service.adapters.search_tokens import SearchTokens
 from directory_service.adapters.specialty_file import read_specialties
-from directory_service.rules.fhir.held import Held
 from directory_service.rules.folding import words
-from directory_service.rules.index.entry import Indexer
-from directory_service.rules.index.practice_index import PracticeIndex
-from directory_service.rules.index.query import SearchQuery
-from directory_service.rules.medical_words import MedicalWords
+from directory_service.search.held import Held
+from directory_service.search.index.entry import Indexer
+from directory_service.search.index.practice_index import PracticeIndex
+from directory_service.search.index.query import SearchQuery
+from directory_service.search.medical_words import MedicalWords
 from directory_service.store.practices import PracticeStore
 from messenger_core.catalogue import Catalogue
 from messenger_core.http_service import new_application, new_runner

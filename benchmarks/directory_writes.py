@@ -27,8 +27,8 @@ from benchmarks.made_up_practices import practices
 from directory_service.adapters.account_standings import PracticeRights
 from directory_service.adapters.listing_feed import FollowedWatches, ListingFeed
 from directory_service.adapters.specialty_file import read_specialties
-from directory_service.rules.fhir.held import Held
 from directory_service.rules.profile_check import ProfileRules
+from directory_service.search.held import Held
 from directory_service.store.changes import ChangeFeed
 from directory_service.store.practice_rows import as_row
 from directory_service.store.practices import PracticeStore

@@ -52,17 +52,17 @@ from directory_service.adapters.search_tokens import SearchTokens
 from directory_service.adapters.search_turns import SearchTurns
 from directory_service.adapters.sign_in_code_api import SignInCodeApi
 from directory_service.adapters.specialty_file import read_specialties
-from directory_service.rules.fhir.chains import Chains
-from directory_service.rules.fhir.held import Held
-from directory_service.rules.fhir.parameters import ParameterTable
 from directory_service.rules.imported_entry import ImportRules
-from directory_service.rules.index.entry import Indexer
-from directory_service.rules.index.practice_index import PracticeIndex
-from directory_service.rules.medical_words import MedicalWords
 from directory_service.rules.profile_check import ProfileRules
 from directory_service.rules.reading.own_resources import OwnRules
 from directory_service.rules.reading.times import AbsenceWords
 from directory_service.rules.specialties import SpecialtyTable
+from directory_service.search.fhir.chains import Chains
+from directory_service.search.fhir.parameters import ParameterTable
+from directory_service.search.held import Held
+from directory_service.search.index.entry import Indexer
+from directory_service.search.index.practice_index import PracticeIndex
+from directory_service.search.medical_words import MedicalWords
 from directory_service.settings import DirectorySettings
 from directory_service.store.changes import ChangeFeed, VersionUnknown
 from directory_service.store.entry_import import EntryImport

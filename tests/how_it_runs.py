@@ -42,13 +42,13 @@ _LONGEST_FIRST = (
     "tests/synapse_modules/test_insured_only_rooms.py",
     "tests/directory_service/test_import_command.py",
 )
-_QUICK = {"rules", "store"}
+_QUICK = {"rules", "search", "store"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Options of this suite."""
     group = parser.getgroup("HEK Messenger")
-    group.addoption("--quick", action="store_true", help="only rules, and stores on SQLite")
+    group.addoption("--quick", action="store_true", help="only rules, search, and stores on SQLite")
     group.addoption("--shuffle", type=int, metavar="SEED", help="run files, and the tests in them, in another order")
 
 

@@ -20,24 +20,24 @@ from directory_service.adapters.account_standings import AccountStandings
 from directory_service.adapters.huge_pages import use_huge_pages
 from directory_service.adapters.search_tokens import PATHS, Audience, SearchTokenRefused, SearchTokens
 from directory_service.adapters.search_turns import SearchRunning, SearchTurns, TooManySearches
-from directory_service.rules.fhir.asked import Asked
-from directory_service.rules.fhir.bundle import Page, searchset
-from directory_service.rules.fhir.capability import MEDIA_TYPE, capability_statement
-from directory_service.rules.fhir.chains import Chains
-from directory_service.rules.fhir.finding import Finding, Index
 from directory_service.rules.fhir.fragments import Fragments
 from directory_service.rules.fhir.items import KINDS, Item, Kind, items, practice_of
 from directory_service.rules.fhir.listing import Listing, Shown
-from directory_service.rules.fhir.named_queries import NamedQueryReader, is_named
 from directory_service.rules.fhir.outcomes import operation_outcome
 from directory_service.rules.fhir.packed_entries import FEWEST, SAMPLES, EntryPacker
-from directory_service.rules.fhir.parameters import ParameterTable
-from directory_service.rules.fhir.query import QueryReader
 from directory_service.rules.fhir.resources_shared import Wording
 from directory_service.rules.fhir.values import FaultyParameter
-from directory_service.rules.meanings import Meanings
 from directory_service.rules.specialties import SpecialtyTable
 from directory_service.rules.standing import Standing
+from directory_service.search.fhir.asked import Asked
+from directory_service.search.fhir.bundle import Page, searchset
+from directory_service.search.fhir.capability import MEDIA_TYPE, capability_statement
+from directory_service.search.fhir.chains import Chains
+from directory_service.search.fhir.finding import Finding, Index
+from directory_service.search.fhir.named_queries import NamedQueryReader, is_named
+from directory_service.search.fhir.parameters import ParameterTable
+from directory_service.search.fhir.query import QueryReader
+from directory_service.search.meanings import Meanings
 from messenger_core.catalogue import Catalogue
 from messenger_core.clock import Clock, present
 from messenger_core.http_limits import MOST_FIELDS, Handler

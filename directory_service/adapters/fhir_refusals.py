@@ -10,8 +10,8 @@ import re
 import orjson
 from aiohttp import hdrs, web
 
-from directory_service.rules.fhir.capability import JSON_TYPES, MEDIA_TYPE
 from directory_service.rules.fhir.resources_shared import Resource
+from directory_service.search.fhir.capability import JSON_TYPES, MEDIA_TYPE
 from messenger_core import problem
 from messenger_core.http_limits import Handler
 from messenger_core.http_service import problem_response

@@ -11,12 +11,12 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from directory_service.adapters.reachability_feed import ReachabilityFeed
 from directory_service.rules.audit_chain import head_of
-from directory_service.rules.fhir.held import Held
-from directory_service.rules.index.fit import TooManyWords, search_words
-from directory_service.rules.index.query import SearchQuery
-from directory_service.rules.meanings import Meanings
 from directory_service.rules.practice import Practice
 from directory_service.rules.specialties import SpecialtyTable
+from directory_service.search.held import Held
+from directory_service.search.index.fit import TooManyWords, search_words
+from directory_service.search.index.query import SearchQuery
+from directory_service.search.meanings import Meanings
 from directory_service.store.history import Position
 from messenger_core.http_service import GuardedRoutes
 from messenger_core.problem import Problem, WireModel, parse_body

@@ -10,9 +10,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from directory_service.adapters.account_standings import PracticeRights
 from directory_service.adapters.version_watch import VersionWatches
-from directory_service.rules.fhir.held import Held
 from directory_service.rules.practice import Practice, PracticeState, is_listed
 from directory_service.rules.profile_check import ProfileRules
+from directory_service.search.held import Held
 from directory_service.store.changes import ChangeFeed, VersionUnknown
 from directory_service.store.history import Position
 from messenger_core.log import fault_without_text

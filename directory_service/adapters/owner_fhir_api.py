@@ -18,8 +18,6 @@ from directory_service.adapters.owner_routes import OwnerRoutes
 from directory_service.adapters.practice_accounts import TRIES, changed_too_often
 from directory_service.adapters.practice_owner import PracticeOwner
 from directory_service.adapters.preconditions import Precondition, etag, read_precondition
-from directory_service.rules.fhir.capability import JSON_TYPES, MEDIA_TYPE
-from directory_service.rules.fhir.chains import Chains
 from directory_service.rules.fhir.fragments import resource
 from directory_service.rules.fhir.items import KINDS, Item, Kind, endpoint_id, items
 from directory_service.rules.fhir.resources_shared import Resource, Wording
@@ -36,6 +34,8 @@ from directory_service.rules.reading.own_resources import (
     with_entry_point,
     with_location,
 )
+from directory_service.search.fhir.capability import JSON_TYPES, MEDIA_TYPE
+from directory_service.search.fhir.chains import Chains
 from messenger_core.catalogue import Catalogue
 from messenger_core.problem import Problem
 from messenger_core.service_auth.token_grant import Caller

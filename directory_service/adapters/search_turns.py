@@ -7,8 +7,8 @@ import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from directory_service.rules.fhir.bundle import Page
-from directory_service.rules.fhir.finding import Steps
+from directory_service.search.fhir.bundle import Page
+from directory_service.search.fhir.finding import Steps
 
 _TURN_S = 0.002
 """How long one goes on before others get their turn."""

@@ -6,7 +6,7 @@ from urllib.parse import urlencode
 
 from yarl import URL
 
-from directory_service.rules.fhir.capability import MEDIA_TYPE
+from directory_service.search.fhir.capability import MEDIA_TYPE
 from tests.directory_service.bench import Directory
 
 FORM = "application/x-www-form-urlencoded"

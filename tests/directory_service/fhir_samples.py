@@ -7,8 +7,6 @@ from datetime import date
 
 from directory_service.adapters.specialty_file import read_specialties
 from directory_service.rules.absence import Absence, Substitute
-from directory_service.rules.fhir.bundle import Page
-from directory_service.rules.fhir.finding import Steps
 from directory_service.rules.fhir.listing import Listing
 from directory_service.rules.fhir.resources_shared import Wording
 from directory_service.rules.opening_hours import OpeningHours, SpecialDay, SpecialReason, TimeBlock
@@ -24,6 +22,8 @@ from directory_service.rules.profile import (
     Profile,
 )
 from directory_service.rules.profile_check import ProfileRules
+from directory_service.search.fhir.bundle import Page
+from directory_service.search.fhir.finding import Steps
 from messenger_core.people_names import reserved_names
 
 SPECIALTIES = read_specialties()

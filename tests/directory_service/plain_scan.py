@@ -7,12 +7,12 @@ import math
 from directory_service.rules.fhir.listing import Listing
 from directory_service.rules.fhir.terminology import is_person, profession
 from directory_service.rules.folding import words
-from directory_service.rules.index.query import Reason, SearchHit, SearchPage, SearchPosition, SearchQuery
 from directory_service.rules.opening_hours import OpenState
 from directory_service.rules.practice import Practice
 from directory_service.rules.profile import Position
-from directory_service.rules.search_fields import SEARCH_FIELDS, SearchField
 from directory_service.rules.specialties import SpecialtyTable
+from directory_service.search.fields import SEARCH_FIELDS, SearchField
+from directory_service.search.index.query import Reason, SearchHit, SearchPage, SearchPosition, SearchQuery
 
 _EARTH_M = 6_371_008.8
 _LEVELS = tuple(Reason)

@@ -15,7 +15,7 @@ from pydantic import BaseModel
 import bridge_bot.app
 import directory_service.app
 from bridge_bot.settings import BotSettings
-from directory_service.rules.fhir.work import MOST_WORK
+from directory_service.search.fhir.work import MOST_WORK
 from directory_service.settings import DirectorySettings, RateLimitSettings
 from gesundheitsid.settings import LimitSettings
 from messenger_core.database import open_database

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from rapidfuzz.distance import OSA
 
-from directory_service.rules.fhir.held import Held
 from directory_service.rules.folding import words
-from directory_service.rules.index.fit import errors_allowed
-from directory_service.rules.index.query import SearchQuery
 from directory_service.rules.places import PostcodeCentroids, distance_m
 from directory_service.rules.profile import Position
+from directory_service.search.held import Held
+from directory_service.search.index.fit import errors_allowed
+from directory_service.search.index.query import SearchQuery
 
 # A whole postcode wherever it stands ("Hamburg 20099"), or the beginning of one.
 _POSTCODE = re.compile(r"(?<!\d)\d{5}(?!\d)", re.ASCII)

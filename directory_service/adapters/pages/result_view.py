@@ -7,11 +7,11 @@ from datetime import datetime, timedelta
 
 from directory_service.adapters.pages.chat_link import ChatLink, chat_link
 from directory_service.adapters.pages.wording import Wording
-from directory_service.rules.index.query import SearchHit
 from directory_service.rules.opening_hours import BERLIN, OpenState
 from directory_service.rules.opening_outlook import outlook
 from directory_service.rules.practice import Practice
 from directory_service.rules.profile import Profile
+from directory_service.search.index.query import SearchHit
 
 _SPECIAL_DAYS_AHEAD = timedelta(days=60)
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from directory_service.adapters.pages.place_finder import PlaceFinder, PlaceUnclear
-from directory_service.rules.index.fit import TooManyWords, search_words
-from directory_service.rules.index.query import SearchPosition, SearchQuery
 from directory_service.rules.opening_hours import OpenState
 from directory_service.rules.profile import Feature, Grade, Position
-from directory_service.rules.search_fields import GRADED_FEATURES, SPOKEN_LANGUAGES, Condition, graded
+from directory_service.search.fields import GRADED_FEATURES, SPOKEN_LANGUAGES, Condition, graded
+from directory_service.search.index.fit import TooManyWords, search_words
+from directory_service.search.index.query import SearchPosition, SearchQuery
 
 WITHIN_KM = ("", "2", "5", "10", "25", "50", "100")
 """Distances to choose from; empty means the very place."""

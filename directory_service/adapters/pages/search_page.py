@@ -28,13 +28,13 @@ from directory_service.adapters.pages.search_form import (
 )
 from directory_service.adapters.pages.suggestions import Suggestions
 from directory_service.adapters.pages.wording import SPOKEN, Wording
-from directory_service.rules.fhir.held import Held
 from directory_service.rules.folding import fold
-from directory_service.rules.index.query import SearchQuery
-from directory_service.rules.meanings import Meanings
 from directory_service.rules.places import PostcodeCentroids
 from directory_service.rules.profile import Feature
 from directory_service.rules.specialties import SpecialtyTable
+from directory_service.search.held import Held
+from directory_service.search.index.query import SearchQuery
+from directory_service.search.meanings import Meanings
 from messenger_core.clock import Clock
 
 SUGGESTIONS_PATH = f"{SEARCH_PATH}/vorschlaege"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from directory_service.rules.fhir.held import Held
 from directory_service.rules.folding import words
-from directory_service.rules.index.query import SearchQuery
-from directory_service.rules.meanings import Meanings
 from directory_service.rules.specialties import SpecialtyTable
+from directory_service.search.held import Held
+from directory_service.search.index.query import SearchQuery
+from directory_service.search.meanings import Meanings
 
 _SPECIALTIES, _PRACTICES, _CITIES = 5, 5, 6
 _LOOKED_AT = 200

@@ -1,1 +1,1 @@
-"""Practices as FHIR R4 in the shape of gematik's directory: resources, search, paging, capabilities; all of it pure."""
+"""Practices as FHIR R4 in the shape of gematik's directory: resources, codes and prepared JSON; all of it pure."""

@@ -4,8 +4,8 @@ from urllib.parse import urlencode
 
 import pytest
 
-from directory_service.rules.fhir.capability import MEDIA_TYPE
 from directory_service.rules.fhir.items import KINDS
+from directory_service.search.fhir.capability import MEDIA_TYPE
 from tests.directory_service.bench import FULL_PROFILE, PROFILE, SERVER_NAME, SOMMER, WINTER, Directory, messenger
 from tests.directory_service.fhir_client import FORM, Client, Parameters, kinds, of_mode
 

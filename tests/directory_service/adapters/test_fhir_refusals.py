@@ -3,8 +3,8 @@
 import pytest
 
 from directory_service.rules.fhir import listing
-from directory_service.rules.fhir.capability import MEDIA_TYPE
 from directory_service.rules.fhir.listing import Audience
+from directory_service.search.fhir.capability import MEDIA_TYPE
 from tests.directory_service.adapters.test_any_request import owner_token
 from tests.directory_service.bench import Directory
 from tests.directory_service.fhir_client import FORM

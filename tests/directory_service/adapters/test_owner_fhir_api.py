@@ -8,7 +8,6 @@ import pytest
 from fhir.resources.R4B import get_fhir_model_class
 from joserfc.jwk import ECKey
 
-from directory_service.rules.fhir.capability import MEDIA_TYPE
 from directory_service.rules.fhir.terminology import (
     CONNECTION_TYPE,
     ENDPOINT_VISIBILITY,
@@ -16,6 +15,7 @@ from directory_service.rules.fhir.terminology import (
     HIDDEN_FROM_INSURED,
     ORIGIN,
 )
+from directory_service.search.fhir.capability import MEDIA_TYPE
 from tests.directory_service.adapters.test_any_request import owner_token
 from tests.directory_service.adapters.test_homeserver_api import reachable as reachable_set
 from tests.directory_service.bench import FULL_PROFILE, SOMMER, WINTER, Directory

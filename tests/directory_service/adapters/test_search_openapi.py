@@ -10,12 +10,12 @@ import yaml
 from directory_service.adapters.search_tokens import PATHS
 from directory_service.adapters.specialty_file import read_specialties
 from directory_service.app import open_application
-from directory_service.rules.fhir.capability import search_parameters
-from directory_service.rules.fhir.includes import possible, possible_reverse
 from directory_service.rules.fhir.items import KINDS, Kind
-from directory_service.rules.fhir.named_queries import PARAMETERS, QUERIES
-from directory_service.rules.fhir.parameters import ParameterTable
-from directory_service.rules.fhir.query import AFTER
+from directory_service.search.fhir.capability import search_parameters
+from directory_service.search.fhir.includes import possible, possible_reverse
+from directory_service.search.fhir.named_queries import PARAMETERS, QUERIES
+from directory_service.search.fhir.parameters import ParameterTable
+from directory_service.search.fhir.query import AFTER
 from tests.directory_service.bench import FULL_PROFILE, Directory
 from tests.directory_service.fhir_client import FORM, Client
 

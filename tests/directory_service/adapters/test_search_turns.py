@@ -8,9 +8,9 @@ import time
 import pytest
 
 from directory_service.adapters.search_turns import SearchRunning, SearchTurns, TooManySearches
-from directory_service.rules.fhir.bundle import Page
-from directory_service.rules.fhir.finding import Steps
 from directory_service.rules.fhir.values import FaultyParameter
+from directory_service.search.fhir.bundle import Page
+from directory_service.search.fhir.finding import Steps
 
 NOTHING = Page(total=0, matches=[], next_page=None, unknown_hours=0)
 

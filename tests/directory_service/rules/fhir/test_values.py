@@ -4,7 +4,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from directory_service.rules.fhir.texts import TextSearch, read_text
 from directory_service.rules.fhir.values import (
     Coded,
     FaultyParameter,
@@ -16,6 +15,7 @@ from directory_service.rules.fhir.values import (
     words_begin,
 )
 from directory_service.rules.folding import words
+from directory_service.search.fhir.texts import TextSearch, read_text
 
 
 def test_a_comma_separates_unless_it_is_escaped() -> None:

@@ -1,0 +1,1 @@
+"""A FHIR search from its parameters to its bundle."""
