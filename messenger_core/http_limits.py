@@ -23,19 +23,22 @@ LONGEST_ADDRESS = 8_190
 """Characters, as many as usual: what is longer comes no farther than to most proxies."""
 
 
-def body_limit(most_bytes: int) -> Callable[[_HandlerT], _HandlerT]:
-    """Marks a handler whose requests may have a body of another size than ``SMALL_BODY_BYTES``."""
+def body_limit(most_bytes: int, most_fields: int = MOST_FIELDS) -> Callable[[_HandlerT], _HandlerT]:
+    """Marks a handler whose requests may have a body of another size than ``SMALL_BODY_BYTES``, or more fields."""
 
     def mark(handler: _HandlerT) -> _HandlerT:
         handler.__dict__["most_body_bytes"] = most_bytes
+        handler.__dict__["most_fields"] = most_fields
         return handler
 
     return mark
 
 
-def _limit_of(request: web.Request) -> int:
-    limit = getattr(request.match_info.handler, "most_body_bytes", SMALL_BODY_BYTES)
-    return int(limit)
+def _limits_of(request: web.Request) -> tuple[int, int]:
+    """Bytes and fields."""
+    handler = request.match_info.handler
+    bytes_at_most = int(getattr(handler, "most_body_bytes", SMALL_BODY_BYTES))
+    return bytes_at_most, int(getattr(handler, "most_fields", MOST_FIELDS))
 
 
 def check_head(request: web.Request) -> None:
@@ -67,7 +70,8 @@ async def bounded(request: web.Request, handler: Handler) -> web.StreamResponse:
     try:
         check_head(request)
         if request.body_exists:
-            request = request.clone(client_max_size=_limit_of(request), client_max_fields=MOST_FIELDS)
+            most_bytes, most_fields = _limits_of(request)
+            request = request.clone(client_max_size=most_bytes, client_max_fields=most_fields)
         return await handler(request)
     finally:
         if connection is not None:

@@ -16,6 +16,7 @@ from multidict import MultiDict, MultiDictProxy
 
 from directory_service.adapters.pages.sessions import Role, Session
 from messenger_core.catalogue import Catalogue, Language
+from messenger_core.http_limits import MOST_FIELDS, SMALL_BODY_BYTES, body_limit
 from messenger_core.log import fault_without_text
 from messenger_core.rate_limits import TooManyRequests
 
@@ -27,7 +28,6 @@ START_PATHS: dict[Role, str] = {"insured": SEARCH_PATH, "practice": PRACTICE_PAT
 LANGUAGE_FIELD = "language"
 _LANGUAGE_COOKIE = "hek-language"
 _YEAR_S = 365 * 24 * 3600
-_LARGEST_FORM = 256 * 1024
 # Nothing is loaded from elsewhere, nothing is remembered, no address tells another site where somebody came from, and
 # the place is asked for by this page alone.
 _HEADERS = {
@@ -104,10 +104,10 @@ async def read_form(request: web.Request) -> MultiDictProxy[str]:
     if request.content_type != "application/x-www-form-urlencoded":
         raise PageFault(400, "page-form-unreadable")
     try:
-        if len(await request.read()) > _LARGEST_FORM:
-            raise PageFault(413, "page-form-unreadable")
         sent = await request.post()
-    except (ValueError, LookupError, web.HTTPRequestEntityTooLarge):
+    except web.HTTPRequestEntityTooLarge:
+        raise PageFault(413, "page-form-unreadable") from None
+    except (ValueError, LookupError):
         raise PageFault(400, "page-form-unreadable") from None
     return MultiDictProxy(MultiDict((name, value) for name, value in sent.items() if isinstance(value, str)))
 
@@ -148,13 +148,31 @@ class Frame:
 
         app.router.add_get("/", start)
 
-    def add_form(self, app: web.Application, path: str, role: Role, handler: Handler) -> None:
-        """Adds the route that a form is sent to; whoever opens its address by hand gets the page that has the form."""
+    def add_form(
+        self,
+        app: web.Application,
+        path: str,
+        role: Role,
+        handler: Handler,
+        *,
+        most_bytes: int = SMALL_BODY_BYTES,
+        most_fields: int = MOST_FIELDS,
+    ) -> None:
+        """Adds the route that a form is sent to; whoever opens its address by hand gets the page that has the form.
+
+        Args:
+            app: what it is added to.
+            path: where the form is sent.
+            role: whose page has it.
+            handler: takes it.
+            most_bytes: how large it may be.
+            most_fields: how many fields it may have.
+        """
 
         async def start(_request: web.Request) -> web.Response:
             return redirect(START_PATHS[role])
 
-        app.router.add_post(path, self.guarded(role, handler))
+        app.router.add_post(path, body_limit(most_bytes, most_fields)(self.guarded(role, handler)))
         app.router.add_get(path, start)
 
     async def _file(self, name: str, _request: web.Request) -> web.Response:

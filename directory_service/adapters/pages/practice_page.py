@@ -27,6 +27,8 @@ from directory_service.rules.profile_types import (
 from directory_service.rules.specialties import SpecialtyTable
 from messenger_core.problem import Problem, parse_body
 
+# A hundred special days with six stretches and a note each, all in letters that a form writes as six.
+_LARGEST_PROFILE, _MOST_FIELDS = 512 * 1024, 2_000
 PROFILE_PATH = f"{PRACTICE_PATH}/profil"
 VISIBILITY_PATH = f"{PRACTICE_PATH}/sichtbarkeit"
 LEAVING_PATH = f"{PRACTICE_PATH}/austritt"
@@ -66,13 +68,10 @@ class PracticePage:
     def add_to(self, app: web.Application) -> None:
         """Adds the routes."""
         app.router.add_get(PRACTICE_PATH, self._frame.guarded("practice", self._show))
-        for path, handler in (
-            (PROFILE_PATH, self._write_profile),
-            (VISIBILITY_PATH, self._choose_visibility),
-            (LEAVING_PATH, self._leave),
-            (LANGUAGE_PATH, self._change_language),
-        ):
+        for path, handler in ((VISIBILITY_PATH, self._choose_visibility), (LEAVING_PATH, self._leave)):
             self._frame.add_form(app, path, "practice", handler)
+        for path, handler in ((PROFILE_PATH, self._write_profile), (LANGUAGE_PATH, self._change_language)):
+            self._frame.add_form(app, path, "practice", handler, most_bytes=_LARGEST_PROFILE, most_fields=_MOST_FIELDS)
 
     async def _show(self, request: web.Request) -> web.Response:
         came = await self._sign_in.visit(request)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import sqlalchemy as sa
 from playwright.async_api import Page
 
 from directory_service.adapters.pages.practice_page import CONSENT_TEXT
+from directory_service.rules.profile_types import LONGEST_NOTE, MOST_BLOCKS, MOST_SPECIAL_DAYS
 from directory_service.store.tables import audit
 from messenger_core.database import make_engine
 from tests.browser import DESK, PHONE, chromium, violations, wider_than_the_window
@@ -58,6 +60,33 @@ async def test_saving_what_is_shown_changes_no_word(directory: Directory) -> Non
     said["messengers"] = [*said["messengers"], messenger("@intern:praxis-sommer.example", hide_from_insured=True)]
     key = await directory.practice_joins(profile=said)
     before = (await directory.as_practice(key, "GET", "/owner/practice"))[1]
+    async with chromium(java_script_enabled=False) as context:
+        page = await context.new_page()
+        await sign_in_practice(page, directory)
+        await save(page)
+        await page.get_by_text("Ihre Angaben sind gespeichert.").wait_for()
+    assert (await directory.as_practice(key, "GET", "/owner/practice"))[1] == before
+
+
+async def test_the_largest_profile_can_be_saved_by_hand(directory: Directory) -> None:
+    stretches = [
+        {"opens": f"{8 + 2 * number:02}:00", "closes": f"{9 + 2 * number:02}:00"} for number in range(MOST_BLOCKS)
+    ]
+    special = [
+        {
+            "day": (date(2027, 1, 1) + timedelta(days=number)).isoformat(),
+            "blocks": stretches,
+            "reason": "notdienst",
+            "note": "ä" * LONGEST_NOTE,
+        }
+        for number in range(MOST_SPECIAL_DAYS)
+    ]
+    weekly = dict.fromkeys(("mon", "tue", "wed", "thu", "fri", "sat", "sun"), stretches)
+    key = await directory.practice_joins(
+        profile={**FULL_PROFILE, "opening_hours": {"weekly": weekly, "special": special}}
+    )
+    before = (await directory.as_practice(key, "GET", "/owner/practice"))[1]
+    assert len(before["opening_hours"]["special"]) == MOST_SPECIAL_DAYS
     async with chromium(java_script_enabled=False) as context:
         page = await context.new_page()
         await sign_in_practice(page, directory)
