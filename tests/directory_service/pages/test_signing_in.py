@@ -164,7 +164,7 @@ async def test_without_the_homeserver_nothing_is_saved(directory: Directory) -> 
 
 
 @pytest.mark.parametrize(
-    ("content_type", "body"), [("text/plain", b"x"), ("application/x-www-form-urlencoded", b"a=" + b"x" * 300_000)]
+    ("content_type", "body"), [("text/plain", b"x"), ("application/x-www-form-urlencoded", b"a=" + b"x" * 600_000)]
 )
 async def test_what_is_no_form_is_refused_with_a_page(directory: Directory, content_type: str, body: bytes) -> None:
     for path in ("/praxissuche", "/praxis/profil"):
