@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -25,6 +27,8 @@ _ASYNC_DRIVERS = {"sqlite": "sqlite+aiosqlite", "postgresql": "postgresql+asyncp
 # Any number that is ours: two processes that start at once must not migrate at once.
 _MIGRATION_LOCK = 0x48454B
 _LEAST_FREE_BYTES = 16 * 1024 * 1024
+_COLLECT_AFTER_S = (0.1, 1.0, 5.0)
+"""A query that is cancelled is first carried out to its end."""
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
@@ -33,6 +37,17 @@ def _prepare_sqlite(connection: DBAPIConnection, _entry: ConnectionPoolEntry) ->
     for pragma in ("journal_mode=TRUNCATE", "foreign_keys=ON", "busy_timeout=10000", "secure_delete=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
+
+
+def _free_statements(_connection: DBAPIConnection, _entry: ConnectionPoolEntry, _fault: BaseException | None) -> None:
+    """Frees what a cancelled query leaves behind, after the cancellation has gone its way.
+
+    Its cursor is held by the traceback of the cancellation, in a circle of references. Until that is collected, SQLite
+    keeps the query's lock on the file, though the connection is closed: every write of others fails meanwhile.
+    """
+    loop = asyncio.get_running_loop()
+    for seconds in _COLLECT_AFTER_S:
+        loop.call_later(seconds, gc.collect)
 
 
 def _async_url(url: str) -> sa.URL:
@@ -58,6 +73,7 @@ def make_engine(url: str) -> AsyncEngine:
     engine = create_async_engine(parsed, hide_parameters=True)
     if parsed.get_backend_name() == "sqlite":
         event.listen(engine.sync_engine, "connect", _prepare_sqlite)
+        event.listen(engine.sync_engine.pool, "invalidate", _free_statements)
     return engine
 
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import sqlite3
 import sys
+import weakref
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,7 +16,7 @@ import pytest
 import sqlalchemy as sa
 from sqlalchemy.exc import IntegrityError
 
-from messenger_core.database import UsedStatements, answers, open_database, used_statements_table
+from messenger_core.database import UsedStatements, answers, make_engine, open_database, used_statements_table
 from messenger_core.settings import SettingsError
 
 _REVISION = """
@@ -167,3 +170,59 @@ async def test_a_statement_is_used_once_until_it_has_expired(package: Path, data
     assert await store.use_once("another", "one", expires, now)
     assert await store.use_once("client", "one", expires, now.replace(hour=1))
     await engine.dispose()
+
+
+# Sorted, so that SQLite works for a while before the first of many rows is there.
+_LONG_QUERY = """
+    WITH RECURSIVE counted (place) AS (SELECT 1 UNION ALL SELECT place + 1 FROM counted WHERE place < 400000)
+    SELECT place, number FROM counted, numbers ORDER BY -place
+"""
+
+
+class _Circle:
+    itself: _Circle
+
+
+async def test_a_cancelled_query_keeps_nobody_from_writing(tmp_path: Path) -> None:
+    path = tmp_path / "component.db"
+    engine = make_engine(f"sqlite:///{path}")
+    async with engine.begin() as connection:
+        await connection.execute(sa.text("CREATE TABLE numbers (number INTEGER)"))
+        await connection.execute(sa.text("INSERT INTO numbers VALUES (1), (2), (3)"))
+
+    async def read() -> None:
+        async with engine.connect() as connection:
+            await connection.execute(sa.text(_LONG_QUERY))
+
+    def can_write() -> bool:
+        other = sqlite3.connect(path, timeout=0)
+        try:
+            other.execute("BEGIN EXCLUSIVE")
+        except sqlite3.OperationalError:
+            return False
+        finally:
+            other.close()
+        return True
+
+    # As if nothing else made garbage for a long while. What a cancellation leaves behind is a circle, too.
+    gc.disable()
+    circle = _Circle()
+    circle.itself = circle
+    left_behind = weakref.ref(circle)
+    del circle
+    try:
+        reading = asyncio.create_task(read())
+        await asyncio.sleep(0.05)
+        assert not reading.done()
+        reading.cancel()
+        await asyncio.wait([reading])
+        del reading  # a cancelled task holds the traceback itself
+        for _ in range(200):
+            await asyncio.sleep(0.05)
+            if left_behind() is None and can_write():
+                break
+        assert left_behind() is None
+        assert can_write()
+    finally:
+        gc.enable()
+        await engine.dispose()

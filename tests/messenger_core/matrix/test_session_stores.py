@@ -207,7 +207,7 @@ async def test_answers_are_queued_with_the_settlement_and_once(parts: Parts) -> 
     await parts.settle("$1", Message(ROOM, {"body": "first"}), Redaction(ROOM, "$old"))
     first = await parts.outbox.first(ROOM)
     assert first is not None
-    assert first.what == Message(ROOM, {"body": "first"})
+    assert first.what == Message(ROOM, {"body": "first", "m.mentions": {}})
     again = await parts.outbox.put(Message(ROOM, {"body": "another"}), key=first.key, now=START)
     assert again == first
 
@@ -279,7 +279,11 @@ async def test_what_was_refused_is_tried_once_more_when_it_is_asked_for_again(pa
     refused = await parts.outbox.find(row.id)
     assert (refused.state, refused.errcode, refused.what) == (SendingState.REFUSED, "M_FORBIDDEN", None)
     again = await parts.outbox.put(Message(ROOM, {"body": "x"}), key="key", now=START)
-    assert (again.id, again.state, again.what) == (row.id, SendingState.QUEUED, Message(ROOM, {"body": "x"}))
+    assert (again.id, again.state, again.what) == (
+        row.id,
+        SendingState.QUEUED,
+        Message(ROOM, {"body": "x", "m.mentions": {}}),
+    )
 
 
 async def test_what_a_stranger_sends_fits_into_the_database(parts: Parts) -> None:
