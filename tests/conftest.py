@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 pytest_plugins = ("tests.how_it_runs",)
 _START_TIMEOUT_S = 60
+_LARGEST_PLAIN_NUMBER = 10**9
+"""Seconds since 1970 are more."""
 
 # A made-up example that takes long on a busy machine is no fault.
 hypothesis.settings.register_profile("any-machine", deadline=None)
@@ -32,6 +34,15 @@ hypothesis.settings.load_profile("any-machine")
 
 
 fork_from_now_on()
+
+
+def pytest_make_parametrize_id(config: pytest.Config, val: object, argname: str) -> str | None:
+    """Names cases by their place where the value may hold the moment at which it was made.
+
+    Two processes that name a test differently run none at all.
+    """
+    is_moment = isinstance(val, int) and not isinstance(val, bool) and abs(val) > _LARGEST_PLAIN_NUMBER
+    return argname if is_moment or isinstance(val, bytes) else None
 
 
 def lacking(what: str) -> NoReturn:
