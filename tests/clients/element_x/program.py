@@ -108,23 +108,6 @@ class Program:
         await self._reset
         return {}
 
-    async def start_chat(self, invitee: str) -> dict[str, Any]:
-        """A chat as the app's search begins it."""
-        parameters = matrix_sdk_ffi.CreateRoomParameters(
-            name=None,
-            is_encrypted=True,
-            is_direct=True,
-            visibility=matrix_sdk_ffi.RoomVisibility.PRIVATE(),
-            preset=matrix_sdk_ffi.RoomPreset.TRUSTED_PRIVATE_CHAT,
-            invite=[invitee],
-        )
-        return {"room_id": await self.client.create_room(parameters)}
-
-    async def say(self, room_id: str, text: str) -> dict[str, Any]:
-        timeline = await self.client.get_room(room_id).timeline()
-        await timeline.send(matrix_sdk_ffi.message_event_content_from_markdown(text))
-        return {}
-
     async def account_url(self) -> dict[str, Any]:
         return {"url": await self.client.account_url(None)}
 
