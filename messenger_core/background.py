@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
@@ -127,6 +128,8 @@ class BackgroundTasks:
         for supervisor in self._supervisors.values():
             supervisor.cancel()
         await asyncio.gather(*self._supervisors.values(), return_exceptions=True)
+        # What was cancelled in the middle of a query holds its lock on a SQLite file until it is collected.
+        gc.collect()
 
     async def _supervise(self, name: str, work: Work, on_fault: OnFault) -> None:
         loop, failures = asyncio.get_running_loop(), 0
